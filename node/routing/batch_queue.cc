@@ -38,11 +38,11 @@ BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
 void BatchQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
                      const kv::CommandSpec& spec, size_t result_bytes) {
   const bool write = !kv::IsRead(spec.op);
-  Request added = InBatch(request, spec.slot, EncodedSize(spec), result_bytes);
-  added.write = write;
-  added.only_reads = !write;
-  OpenBatch& open = Encode(order, added, spec);
-  Include(open, order.Add(parts_.requests, std::move(added)));
+  const size_t size = EncodedSize(spec);
+  Request& added = order.Add(parts_.requests, [&] {
+    return InBatch(request, spec.slot, size, result_bytes, write, !write);
+  });
+  Include(Encode(added, spec), added);
 }
 
 void BatchQueue::Take(Request& read, const kv::CommandSpec& spec,
@@ -50,32 +50,33 @@ void BatchQueue::Take(Request& read, const kv::CommandSpec& spec,
   read.deadline = MonoTime::Max();
   read.encoded_bytes = static_cast<uint32_t>(EncodedSize(spec));
   read.result_bytes = static_cast<uint32_t>(result_bytes);
-  OpenBatch& open = Encode(*read.order, read, spec);
+  OpenBatch& open = Encode(read, spec);
   read.order->Move(read, State::kInBatch);
   Include(open, read);
 }
 
 BatchQueue::Request BatchQueue::InBatch(const RoutedRequest& request, Slot slot,
-                                        size_t size, size_t result_bytes) {
+                                        size_t size, size_t result_bytes,
+                                        bool write, bool only_reads) {
   return {.token = request.token,
           .deadline = request.deadline,
-          .held_since = request.held_since,
-          .held_by = request.held_by,
           .state = State::kInBatch,
           .slot = slot,
           .redirect = request.redirect,
+          .write = write,
+          .only_reads = only_reads,
           .encoded_bytes = static_cast<uint32_t>(size),
-          .result_bytes = static_cast<uint32_t>(result_bytes)};
+          .result_bytes = static_cast<uint32_t>(result_bytes),
+          .refusal = request.CopyOfRefusal()};
 }
 
-BatchQueue::OpenBatch& BatchQueue::Encode(const ConnectionOrder& order,
-                                          const Request& request,
+BatchQueue::OpenBatch& BatchQueue::Encode(const Request& request,
                                           const kv::CommandSpec& spec) {
   const size_t size = request.encoded_bytes;
   const uint64_t number = next_sequence_;
   const uint64_t value_bytes = ValueBytesOf(spec, size);
   OpenBatch& open =
-      OpenBatchFor(order, request, kv::WorkOf(size, value_bytes), number);
+      OpenBatchFor(request, kv::WorkOf(size, value_bytes), number);
   open.builder.Add(spec);
   return open;
 }
@@ -99,16 +100,16 @@ void BatchQueue::AddAtomic(ConnectionOrder& order, const RoutedRequest& request,
   const bool maybe_large = leadership_.store() != nullptr &&
                            value_bytes > parts_.config.limits.transaction_bytes;
   if (maybe_large) CloseOpenBatch(request.redirect);
-  Request added = InBatch(request, slot, size, result_bytes);
-  added.write = true;
-  added.only_reads = only_reads;
-  OpenBatch& open =
-      OpenBatchFor(order, added, kv::WorkOf(size, value_bytes), number);
+  Request& added = order.Add(parts_.requests, [&] {
+    return InBatch(request, slot, size, result_bytes, /*write=*/true,
+                   only_reads);
+  });
+  OpenBatch& open = OpenBatchFor(added, kv::WorkOf(size, value_bytes), number);
   open.builder.BeginAtomic(slot, session);
   for (const kv::CommandSpec& spec : specs) open.builder.Add(spec);
   open.builder.EndAtomic();
   open.batch.maybe_large = maybe_large;
-  Include(open, order.Add(parts_.requests, std::move(added)));
+  Include(open, added);
   if (maybe_large) CloseOpenBatch(request.redirect);
 }
 
@@ -135,8 +136,7 @@ uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
       });
 }
 
-BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const ConnectionOrder& order,
-                                                const Request& request,
+BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const Request& request,
                                                 uint64_t work,
                                                 uint64_t number) {
   const LimitsConfig& limits = parts_.config.limits;
@@ -156,7 +156,7 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const ConnectionOrder& order,
     CloseOpenBatch(redirect);
   }
   // Its commands in the other open batch go first.
-  if (order.in_batch(!redirect) > 0) CloseOpenBatch(!redirect);
+  if (request.order->in_batch(!redirect) > 0) CloseOpenBatch(!redirect);
   if (open.empty()) {
     open.builder.SetRules(rules);
     open.batch.first_number = number;

@@ -172,15 +172,14 @@ class BatchQueue {
   };
 
   static Request InBatch(const RoutedRequest& request, Slot slot, size_t size,
-                         size_t result_bytes);
-  // The open batch for the next request of a connection, which is not in it
-  // yet. Closes batches that must not take it. `work`: kv::WorkOf. `number`:
-  // the request's in unapplied_.
-  OpenBatch& OpenBatchFor(const ConnectionOrder& order, const Request& request,
-                          uint64_t work, uint64_t number);
+                         size_t result_bytes, bool write, bool only_reads);
+  // The open batch for the request, which is not in it yet. Closes batches that
+  // must not take it. `work`: kv::WorkOf. `number`: the request's in
+  // unapplied_.
+  OpenBatch& OpenBatchFor(const Request& request, uint64_t work,
+                          uint64_t number);
   // Encodes a command into the open batch for it.
-  OpenBatch& Encode(const ConnectionOrder& order, const Request& request,
-                    const kv::CommandSpec& spec);
+  OpenBatch& Encode(const Request& request, const kv::CommandSpec& spec);
   // Adds the request of a command that was encoded.
   void Include(OpenBatch& open, Request& request);
   // The bytes of values that a command of `encoded_bytes` copies once the

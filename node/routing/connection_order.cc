@@ -79,9 +79,9 @@ kv::SlotKey Request::FirstKey() const {
   return kv::KeyOf(op, slot, ArgumentAt(packed()));
 }
 
-Request& ConnectionOrder::Add(kv::RecordPool& pool, Request request,
+Request& ConnectionOrder::Add(kv::RecordPool& pool,
+                              absl::FunctionRef<Request()> make,
                               absl::Span<const std::string_view> arguments) {
-  CHECK(Has(kFirst, request.state)) << static_cast<int>(request.state);
   size_t size = 0;
   for (const std::string_view argument : arguments) {
     size += sizeof(uint32_t) + argument.size();
@@ -90,7 +90,8 @@ Request& ConnectionOrder::Add(kv::RecordPool& pool, Request request,
   // Few sizes of blocks share the slabs of the pool.
   const size_t steps = inside ? (size + kSizeStep - 1) / kSizeStep : 0;
   const size_t block = sizeof(Request) + steps * kSizeStep;
-  Request* const added = new (pool.Allocate(block)) Request(std::move(request));
+  Request* const added = new (pool.Allocate(block)) Request(make());
+  CHECK(Has(kFirst, added->state)) << static_cast<int>(added->state);
   added->arguments_count = static_cast<uint32_t>(arguments.size());
   added->arguments_bytes = static_cast<uint32_t>(size);
   if (inside) {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/ids.h"
@@ -66,6 +67,15 @@ class ConnectionOrder {
     kRefused,
   };
   static constexpr size_t kStates = 7;
+  // A command that a group refused, since it does not own the slot.
+  struct Refusal {
+    MonoTime since;  // The first one, and its group.
+    GroupId by;
+    // kRefused: the version of the first map by which the command is routed
+    // again, and the time at which it is without one.
+    uint64_t waits_for = 0;
+    MonoTime again_at = MonoTime::Max();
+  };
   // The leader's result of a parked read. `bytes` has the bytes of `view`.
   struct LeaderResult {
     kv::ResultView view;
@@ -73,11 +83,9 @@ class ConnectionOrder {
   };
   struct Request {
     uint64_t token = 0;  // Chosen by the sink, and returned with the answer.
-    MonoTime deadline = MonoTime::Max();    // It waits no longer for a leader.
-    MonoTime held_since = MonoTime::Max();  // See RoutedRequest.
-    GroupId held_by = {};                   // See RoutedRequest.
-    std::array<int64_t, 2> numbers = {};    // Those of a read.
-    kv::Op op = kv::Op::kGet;               // That of a read.
+    MonoTime deadline = MonoTime::Max();  // It waits no longer for a leader.
+    std::array<int64_t, 2> numbers = {};  // Those of a read.
+    kv::Op op = kv::Op::kGet;             // That of a read.
     State state = State::kWaiting;
     Slot slot = {};
     bool redirect = false;    // See RoutedRequest.
@@ -102,10 +110,7 @@ class ConnectionOrder {
     // result's.
     uint32_t encoded_bytes = 0;
     uint32_t result_bytes = 0;
-    // kRefused: the version of the first map by which it is routed again, and
-    // the time at which it is without one.
-    uint64_t waits_for = 0;
-    MonoTime again_at = MonoTime::Max();
+    std::unique_ptr<Refusal> refusal = nullptr;  // Null: there was none.
 
     ConnectionOrder* order = nullptr;  // These three are set by the order.
     Request* previous = nullptr;
@@ -153,8 +158,9 @@ class ConnectionOrder {
   // ---- The list. The fields that sums count do not change within a state.
   // Adds a request behind those with its token and with lower ones. It is the
   // last one, except for a command that another group refused. The reference is
-  // valid until End. `pool` outlives it. `arguments`: those of a read.
-  Request& Add(kv::RecordPool& pool, Request request,
+  // valid until End. `pool` outlives it. `make` makes it in its place.
+  // `arguments`: those of a read.
+  Request& Add(kv::RecordPool& pool, absl::FunctionRef<Request()> make,
                absl::Span<const std::string_view> arguments = {});
   // Requires: the table above allows it.
   void Move(Request& request, State state);

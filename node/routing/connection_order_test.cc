@@ -17,7 +17,8 @@ using State = ConnectionOrder::State;
 class ConnectionOrderTest : public ::testing::Test {
  protected:
   Request& Add(uint64_t token, State state) {
-    return order_.Add(pool_, {.token = token, .state = state});
+    return order_.Add(pool_,
+                      [&] { return Request{.token = token, .state = state}; });
   }
 
   kv::RecordPool pool_;
@@ -88,7 +89,8 @@ TEST_F(ConnectionOrderTest, RefusedRequest_IsNotOutstandingButHeld) {
 TEST_F(ConnectionOrderTest, RequestsOfADestroyedOrder_AreFreed) {
   {
     ConnectionOrder order(nullptr, &totals_, GroupId(2));
-    order.Add(pool_, {.token = 1, .bytes = Buffer::Copy("x")});
+    order.Add(pool_,
+              [] { return Request{.token = 1, .bytes = Buffer::Copy("x")}; });
     EXPECT_EQ(pool_.slab_count(), 1u);
   }
   EXPECT_EQ(pool_.slab_count(), 0u);
@@ -124,13 +126,14 @@ TEST_F(ConnectionOrderTest, RandomSteps_SumsAgreeWithTheList) {
       constexpr State kFirst[] = {State::kWaiting, State::kIssued,
                                   State::kInBatch};
       const State state = kFirst[draw(3)];
-      requests.push_back(&order_.Add(
-          pool_, {.token = number,
-                  .state = state,
-                  .redirect = draw(2) == 0,
-                  .write = state == State::kInBatch && draw(2) == 0,
-                  .encoded_bytes = static_cast<uint32_t>(draw(100)),
-                  .result_bytes = static_cast<uint32_t>(draw(100))}));
+      requests.push_back(&order_.Add(pool_, [&] {
+        return Request{.token = number,
+                       .state = state,
+                       .redirect = draw(2) == 0,
+                       .write = state == State::kInBatch && draw(2) == 0,
+                       .encoded_bytes = static_cast<uint32_t>(draw(100)),
+                       .result_bytes = static_cast<uint32_t>(draw(100))};
+      }));
     } else if (!requests.empty()) {
       const size_t at = draw(requests.size());
       Request& request = *requests[at];

@@ -168,8 +168,9 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
       RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
     return Admission::kAccepted;
   }
-  bool in_batch = !kv::IsRead(spec.op);
-  if (!in_batch) {
+  const bool read = kv::IsRead(spec.op);
+  bool in_batch = !read;
+  if (read) {
     // In a batch, the read also settles the outcome of the sink's writes that
     // were lost in forwarding.
     in_batch = order.writes() > 0 || order.unsettled > 0;
@@ -180,7 +181,7 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
   }
   // The answers to the sink's writes unblock it. Then the read needs no entry,
   // which would copy what it returns.
-  const bool may_wait = in_batch && kv::IsRead(spec.op) && order.unsettled == 0;
+  const bool may_wait = in_batch && read && order.unsettled == 0;
   // The count comes first: BytesOf looks each key up, in each attempt.
   if (may_wait && spec.arguments.size() > kv::kEntryKeysMax) {
     return Admission::kBlocked;

@@ -63,19 +63,19 @@ ReadQueue::Request& ReadQueue::AddRead(ConnectionOrder& order,
                                        const RoutedRequest& request,
                                        const kv::CommandSpec& spec,
                                        State state) {
-  return order.Add(parts_.requests,
-                   {.token = request.token,
-                    .deadline = std::min(NewDeadline(), request.deadline),
-                    .held_since = request.held_since,
-                    .held_by = request.held_by,
-                    .numbers = spec.numbers,
-                    .op = spec.op,
-                    .state = state,
-                    .slot = spec.slot,
-                    .redirect = request.redirect,
-                    .staleness_max = request.staleness_max,
-                    .only_reads = true},
-                   spec.arguments);
+  const auto make = [&] {
+    return Request{.token = request.token,
+                   .deadline = std::min(NewDeadline(), request.deadline),
+                   .numbers = spec.numbers,
+                   .op = spec.op,
+                   .state = state,
+                   .slot = spec.slot,
+                   .redirect = request.redirect,
+                   .staleness_max = request.staleness_max,
+                   .only_reads = true,
+                   .refusal = request.CopyOfRefusal()};
+  };
+  return order.Add(parts_.requests, make, spec.arguments);
 }
 
 void ReadQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
@@ -96,8 +96,8 @@ bool ReadQueue::MayServeStale(Slot slot, Duration staleness_max) const {
 
 bool ReadQueue::ServeStale(ConnectionOrder& order, const RoutedRequest& request,
                            const kv::CommandSpec& spec) {
-  if (!kv::IsRead(spec.op) || order.reads_in_log() > 0 ||
-      !MayServeStale(spec.slot, request.staleness_max)) {
+  if (!MayServeStale(spec.slot, request.staleness_max) ||
+      !kv::IsRead(spec.op) || order.reads_in_log() > 0) {
     return false;
   }
   Request& read = AddRead(order, request, spec, State::kIssued);

@@ -18,17 +18,18 @@ void RefusedCommands::Hold(Request& request, MonoTime deadline,
   const bool left =
       owners_.RangeOf(request.slot).group != request.order->group();
   request.deadline = deadline;
-  if (request.held_since == MonoTime::Max()) {
-    request.held_since = loop_.ReadClock().mono;
-    request.held_by = request.order->group();
+  if (request.refusal == nullptr) {
+    request.refusal = std::make_unique<Refusal>(
+        Refusal{.since = loop_.ReadClock().mono, .by = request.order->group()});
     ++pauses_[request.slot].commands;
   }
+  Refusal& refusal = *request.refusal;
   // The destination of a move, which the map names before it is ready.
-  request.again_at = !left && request.held_by != request.order->group()
+  refusal.again_at = !left && refusal.by != request.order->group()
                          ? loop_.ReadClock().mono + kAgainAfter
                          : MonoTime::Max();
+  refusal.waits_for = left ? now : now + 1;
   request.bytes = std::move(command);
-  request.waits_for = left ? now : now + 1;
   request.order->Move(request, ConnectionOrder::State::kRefused);
   const auto place = std::ranges::find_if(commands_, [&](const Request* other) {
     return other->order->sink() == request.order->sink() &&
@@ -65,17 +66,17 @@ void RefusedCommands::RouteAgain(
                            {.status = kv::ResultStatus::kNotOwner});
       continue;
     }
+    Refusal& refusal = *command->refusal;
     const RoutedRequest request = {.sink = order.sink(),
                                    .token = command->token,
                                    .redirect = command->redirect,
                                    .deadline = command->deadline,
-                                   .held_since = command->held_since,
-                                   .held_by = command->held_by};
-    if (command->again_at <= now) {
-      command->waits_for = 0;
-      command->again_at = MonoTime::Max();
+                                   .refusal = &refusal};
+    if (refusal.again_at <= now) {
+      refusal.waits_for = 0;
+      refusal.again_at = MonoTime::Max();
     }
-    const bool routed = owners_.version().value() >= command->waits_for &&
+    const bool routed = owners_.version().value() >= refusal.waits_for &&
                         !order.outstanding() && !IsBehindAnother(*command) &&
                         route(request, *command);
     if (routed) {
@@ -89,7 +90,7 @@ void RefusedCommands::RouteAgain(
 
 void RefusedCommands::NotePause(const Request& request) {
   Duration& longest = pauses_[request.slot].longest;
-  longest = std::max(longest, loop_.ReadClock().mono - request.held_since);
+  longest = std::max(longest, loop_.ReadClock().mono - request.refusal->since);
 }
 
 RefusedCommands::Pauses RefusedCommands::PausesIn(
@@ -107,7 +108,7 @@ RefusedCommands::Pauses RefusedCommands::PausesIn(
   const MonoTime now = loop_.ReadClock().mono;
   for (const Request* const command : commands_) {
     if (!in(command->slot)) continue;
-    sum.longest = std::max(sum.longest, now - command->held_since);
+    sum.longest = std::max(sum.longest, now - command->refusal->since);
   }
   return sum;
 }
@@ -123,7 +124,7 @@ void RefusedCommands::KeepPauses(absl::Span<const SlotRange> slots) {
 MonoTime RefusedCommands::next_deadline() const {
   MonoTime next = MonoTime::Max();
   for (const Request* const command : commands_) {
-    next = std::min({next, command->deadline, command->again_at});
+    next = std::min({next, command->deadline, command->refusal->again_at});
   }
   return next;
 }

@@ -37,6 +37,7 @@ namespace quorate::node {
 class RefusedCommands {
  public:
   using Request = ConnectionOrder::Request;
+  using Refusal = ConnectionOrder::Refusal;
   static constexpr Duration kAgainAfter = Milliseconds(5);
 
   // Both outlive the object.

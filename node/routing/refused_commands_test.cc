@@ -57,12 +57,12 @@ class RefusedCommandsTest : public ::testing::Test {
 
   // A write at group 1.
   ConnectionOrder::Request& Add(uint64_t token, Slot slot) {
-    return sink_.routing()
-        .OrderOf(GroupId(1))
-        .Add(pool_, {.token = token,
-                     .state = ConnectionOrder::State::kInBatch,
-                     .slot = slot,
-                     .write = true});
+    return sink_.routing().OrderOf(GroupId(1)).Add(pool_, [&] {
+      return ConnectionOrder::Request{.token = token,
+                                      .state = ConnectionOrder::State::kInBatch,
+                                      .slot = slot,
+                                      .write = true};
+    });
   }
   // Group 1 refuses a command, which has a second.
   void Hold(uint64_t token, Slot slot = kSlot) {

@@ -67,10 +67,14 @@ struct RoutedRequest {
   // The request waits for a leader no longer than until then, nor longer than
   // timeouts.leader_wait.
   MonoTime deadline = MonoTime::Max();
-  // The first refusal by a group that does not own the slot, and that group;
-  // Max(): there was none.
-  MonoTime held_since = MonoTime::Max();
-  GroupId held_by = {};
+  // That by another group, which does not own the slot; null: there was none.
+  const ConnectionOrder::Refusal* refusal = nullptr;
+
+  std::unique_ptr<ConnectionOrder::Refusal> CopyOfRefusal() const {
+    return refusal == nullptr
+               ? nullptr
+               : std::make_unique<ConnectionOrder::Refusal>(*refusal);
+  }
 };
 
 class RequestSink {

@@ -17,8 +17,9 @@ constexpr size_t kKept = 3;
 class RoutingStateTest : public ::testing::Test {
  protected:
   ConnectionOrder::Request& AddRead(uint32_t group, uint64_t token = 1) {
-    return state_.OrderOf(GroupId(group))
-        .Add(pool_, {.token = token, .state = State::kIssued});
+    return state_.OrderOf(GroupId(group)).Add(pool_, [&] {
+      return ConnectionOrder::Request{.token = token, .state = State::kIssued};
+    });
   }
   void Park(uint32_t group, uint64_t token) {
     ConnectionOrder::Request& read = AddRead(group, token);
@@ -53,10 +54,10 @@ TEST_F(RoutingStateTest, IdleOrders_AreForgottenForOthers) {
 TEST_F(RoutingStateTest, OrdersInUse_AreKeptUntilTheyAreIdle) {
   std::vector<ConnectionOrder::Request*> writes;
   for (uint32_t group = 1; group <= kGroups; ++group) {
-    writes.push_back(&state_.OrderOf(GroupId(group))
-                          .Add(pool_, {.state = State::kInBatch,
-                                       .write = true,
-                                       .encoded_bytes = group}));
+    writes.push_back(&state_.OrderOf(GroupId(group)).Add(pool_, [&] {
+      return ConnectionOrder::Request{
+          .state = State::kInBatch, .write = true, .encoded_bytes = group};
+    }));
   }
   EXPECT_EQ(state_.orders(), kGroups);
   state_.ForgetIdle();
