@@ -100,6 +100,7 @@ struct Core::Impl::InputDispatcher {
   void operator()(TransferRequested& e) { core.OnTransferRequested(e); }
   void operator()(ChangeConfiguration& e) { core.OnChangeConfiguration(e); }
   void operator()(RoomToSend& e) { core.OnRoomToSend(e); }
+  void operator()(RepliesLost& e) { core.OnRepliesLost(e); }
   void operator()(RoomForEntries&) {}  // The end of the step asks the gate.
 };
 

@@ -252,6 +252,12 @@ struct RoomToSend {
   bool link_is_new = false;
 };
 
+// The link that takes replies to `leader` is new. Replies over an older link,
+// or before it, may be lost. Needed only by a follower of that replica.
+struct RepliesLost {
+  ReplicaId leader;
+};
+
 // There is room after HostGate::MayWrite or MayLag refused. Needed only by a
 // core that asked its leader for no entries (asked_for_no_entries).
 struct RoomForEntries {};
@@ -260,7 +266,7 @@ using Input =
     std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
                  WriteDone, SnapshotTaken, Evict, EntriesRead, ChunkRead,
                  ChunkWritten, SnapshotInstalled, TransferRequested,
-                 ChangeConfiguration, RoomToSend, RoomForEntries>;
+                 ChangeConfiguration, RoomToSend, RepliesLost, RoomForEntries>;
 
 // ---- Output
 

@@ -242,6 +242,7 @@ class Core::Impl {
            context_.gate->MaySend(member.replica(), load);
   }
   void OnRoomToSend(const RoomToSend& event);
+  void OnRepliesLost(const RepliesLost& event);
   void AppendNoops();
   void LeaderTimeout();
   // The leader's commit rule. At the end of a step that may have changed it.
@@ -280,6 +281,8 @@ class Core::Impl {
   void AddWish(Message* reply);
   // At the end of a step: tells a leader that was asked for none to send some.
   void AskForEntries();
+  // False: a reply that the leader did not ask for has to wait.
+  bool MayReplyUnasked() const;
   // Notes whether the sender wants entries. It may get some again.
   void TakeWish(const Message& message, Progress& member);
 

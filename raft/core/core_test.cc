@@ -234,6 +234,37 @@ TEST_F(CoreTest, Follower_ThatLostDurableEntries_IsSentNothingMore) {
   EXPECT_EQ(core_->commit_index(), Index(2));
 }
 
+// Its reply to an append may be lost, and the leader would wait for a retry.
+TEST_F(CoreTest, Follower_WhoseReplyLinkIsNew_RepliesToItsLeader) {
+  Start(Term(2));
+  Step(RepliesLost{ReplicaId(2)});
+  EXPECT_TRUE(out_.messages.empty()) << "it knows no leader";
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  Step(RepliesLost{ReplicaId(3)});
+  EXPECT_TRUE(out_.messages.empty());
+  Step(RepliesLost{ReplicaId(2)});
+  ASSERT_EQ(out_.messages.size(), 1u);
+  EXPECT_EQ(out_.messages[0].type, MessageType::kAppendReply);
+  EXPECT_EQ(out_.messages[0].number, AppendNumber());
+  EXPECT_FALSE(out_.messages[0].reject);
+}
+
+TEST_F(CoreTest, Leader_OfAFollowerWhoseRepliesMayBeLost_AsksAgain) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Message told = Ack(2, 2, 0);
+  told.number = AppendNumber();
+  Receive(told);
+  EXPECT_TRUE(Of(out_.messages, MessageType::kAppend).empty())
+      << "it awaits no reply";
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
+  Receive(told);
+  const std::vector<Message> asked = Of(out_.messages, MessageType::kAppend);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].to, ReplicaId(2));
+  EXPECT_TRUE(asked[0].entries.empty());
+}
+
 // Only the leader of the present term is believed.
 TEST_F(CoreTest, Follower_ThatIsToldOfLostEntries_ReportsIt) {
   Start(Term(2));

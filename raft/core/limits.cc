@@ -88,11 +88,15 @@ void Core::Impl::AddWish(Message* reply) {
 // next heartbeat says the same.
 void Core::Impl::AskForEntries() {
   const Follower* follower = std::get_if<Follower>(&role_);
-  if (follower == nullptr || !follower->asked_for_none || installing() ||
-      hard_state_ != durable_hard_state_ || WantsNoEntries()) {
+  if (follower == nullptr || !follower->asked_for_none || !MayReplyUnasked() ||
+      WantsNoEntries()) {
     return;
   }
   AckMatch(AppendNumber(), commit_);
+}
+
+bool Core::Impl::MayReplyUnasked() const {
+  return !installing() && hard_state_ == durable_hard_state_;
 }
 
 // ---- The leader's notes.

@@ -434,6 +434,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
+  const bool wanted_none = member->wants_no_entries();
   TakeWish(message, *member);
   const AppendNumber next = leader->last_append + 1;
   if (message.number >= next) {
@@ -480,6 +481,11 @@ void Core::Impl::OnAppendReply(const Message& message) {
     leader->commit_due |= member->match() > commit_;
   }
   leader->send_due = true;
+  // An earlier reply may be lost (RepliesLost).
+  if (message.number == AppendNumber() && !wanted_none &&
+      member->retry_at() != MonoTime::Max()) {
+    Retry(*member);
+  }
   if (leader->transfer && leader->transfer->to == member->replica() && news) {
     ContinueLeadershipTransfer();
   }
@@ -674,6 +680,14 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
     Retry(*member);
   }
   leader_role().send_due = true;
+}
+
+// A leader that awaits a reply asks again then, rather than at its retry.
+void Core::Impl::OnRepliesLost(const RepliesLost& event) {
+  if (std::holds_alternative<Follower>(role_) && leader() == event.leader &&
+      event.leader != ReplicaId() && MayReplyUnasked()) {
+    AckMatch(AppendNumber(), commit_);
+  }
 }
 
 // A leader may append noops at any time. As a point of unlikely behaviour, one

@@ -306,10 +306,15 @@ void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
   if (receiver_ != nullptr) receiver_->OnLaneOpened(to, lane);
   // Chunks that were lost are found by the next retry.
   if (lane == env::Lane::kBulk) OfferRoom(to);
-  if (!status_.ok() || lane != env::Lane::kRequests) return;
-  room_.TakeWaiting(to);
+  if (!status_.ok() || lane == env::Lane::kBulk) return;
+  const bool replies = lane == env::Lane::kControl;
+  if (!replies) room_.TakeWaiting(to);
   for (const auto& [id, replica] : replicas_) {
-    replica->OnRoomToSend(to, /*link_is_new=*/true);
+    if (replies) {
+      replica->OnReplyLinkOpened(to);
+    } else {
+      replica->OnRoomToSend(to, /*link_is_new=*/true);
+    }
   }
 }
 

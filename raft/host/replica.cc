@@ -219,6 +219,15 @@ void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
   }
 }
 
+void Replica::OnReplyLinkOpened(NodeId to) {
+  const ReplicaId leader = core_->leader();
+  if (core_->role() != RoleKind::kFollower || leader == ReplicaId() ||
+      NodeOf(leader) != to) {
+    return;
+  }
+  Step(RepliesLost{leader});
+}
+
 void Replica::OnRoomForEntries() {
   if (!core_->asked_for_no_entries()) return;
   services_.env.tracer.Sometimes("raft.node_has_room_again");

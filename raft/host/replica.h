@@ -91,6 +91,8 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   void TransferLeadership(ReplicaId to);
   // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
+  // The control link to node `to`, which takes replies, is new.
+  void OnReplyLinkOpened(NodeId to);
   // The disk of this node has room for entries after it had none.
   void OnRoomForEntries();
   // Call when deadline() has come.
