@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/connections/metrics.h"
-#include "node/routing/router.h"
+#include "node/routing/group_leadership.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -196,7 +196,7 @@ TEST(Cluster_Moved, Ipv6Addresses_HaveNoBrackets) {
                          }
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
-  cluster.world().RunFor(Router::kForwardMoved);
+  cluster.world().RunFor(kForwardNew);
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto client = cluster.ConnectRespCluster((leader + 1) % 3);
   EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}),
@@ -206,6 +206,34 @@ TEST(Cluster_Moved, Ipv6Addresses_HaveNoBrackets) {
       << slots;
   const std::string nodes = cluster.Command(*client, {"CLUSTER", "NODES"});
   EXPECT_NE(nodes.find(" fd00::1:7101@9001 "), std::string::npos) << nodes;
+}
+
+// A client that wants MOVED and came from another node would be sent on. DBSIZE
+// is of the groups that the node leads, whatever the client wants.
+TEST(Cluster_Moved, LeaderThatIsNew_IsForwardedTo) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(kForwardNew);
+  const GroupId group(1);
+  const size_t leader = cluster.LeaderOf(group);
+  const size_t next = (leader + 1) % 3;
+  auto client = cluster.ConnectRespCluster(leader);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  raft::Host& host = cluster.server(leader).host();
+  host.TransferLeadership(
+      group, raft::ReplicaOn(host.core(group)->configuration(),
+                             NodeId(static_cast<uint32_t>(next + 1))));
+  cluster.world().RunFor(Milliseconds(200));
+  ASSERT_EQ(cluster.LeaderOf(group), next);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "2"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$1\r\n2\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
+  // The preferred leader is back.
+  cluster.world().RunFor(kForwardNew * 3);
+  ASSERT_EQ(cluster.LeaderOf(group), leader);
+  auto follower = cluster.ConnectRespCluster(next);
+  EXPECT_TRUE(
+      cluster.Command(*follower, {"GET", "foo"}).starts_with("-MOVED 12182 "));
 }
 
 TEST(Cluster_Moved, InsideMulti_AbortsExec) {

@@ -8,7 +8,7 @@
 #include "node/base/text.h"
 #include "node/base/version.h"
 #include "node/connections/metrics.h"
-#include "node/routing/router.h"
+#include "node/routing/group_leadership.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -365,7 +365,7 @@ TEST(Protocol_HeldRequests, CommandThatIsHandledAgain_IsStillSkipped) {
 TEST(Protocol_Watch, AnsweredMoved_WatchesNothing) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
-  cluster.world().RunFor(Router::kForwardMoved);
+  cluster.world().RunFor(kForwardNew);
   auto client = cluster.ConnectRespCluster(cluster.LeaderOf(GroupId(1)));
   const std::string moved = cluster.Command(*client, {"WATCH", "foo"});
   EXPECT_TRUE(moved.starts_with("-MOVED 12182 ")) << moved;

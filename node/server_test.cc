@@ -7,7 +7,7 @@
 #include "env/check.h"
 #include "gtest/gtest.h"
 #include "node/config/map_parts.h"
-#include "node/routing/router.h"
+#include "node/routing/group_leadership.h"
 #include "node/testing/test_cluster.h"
 #include "shardctrl/map.h"
 
@@ -37,7 +37,7 @@ TEST(Server_OneNode, WriteThatEnded_HoldsNoRequestBytes) {
 TEST(Server_ThreeNodes, Follower_RedirectsClientsToTheLeader) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
-  cluster.world().RunFor(Router::kForwardMoved);
+  cluster.world().RunFor(kForwardNew);
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto follower = cluster.ConnectRespCluster((leader + 1) % 3);
   auto client = cluster.ConnectRespCluster(leader);
@@ -109,6 +109,7 @@ TEST(Server_TwoGroups, BehindAnUnknownOutcome_ClusterClientIsNotSentInCircles) {
       Seconds(2)));
   ASSERT_NE(host.leader(GroupId(1)), NodeId(1));
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "2"}), "+OK\r\n");
+  world.RunFor(kForwardNew);
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "3"}),
             "-MOVED 12182 n2:7101\r\n");
 }

@@ -29,6 +29,11 @@ struct Leadership {
   friend bool operator==(const Leadership&, const Leadership&) = default;
 };
 
+// So long after a node learned that slots moved, or who leads their group, it
+// forwards commands on them, also for clients that want MOVED. Otherwise such a
+// client could be sent to a node that has not learned it yet, and back.
+inline constexpr Duration kForwardNew = Seconds(1);
+
 // No bound of how stale a read may be.
 inline constexpr Duration kAnyStaleness =
     Nanoseconds(std::numeric_limits<int64_t>::max());
@@ -48,6 +53,13 @@ class GroupLeadership {
   const Leadership& known() const { return known_; }
   Leadership::Kind kind() const { return known_.kind; }
   MonoTime known_since() const { return known_since_; }
+  // True if this node does not lead, and has yet to learn who does or learned
+  // it within kForwardNew.
+  bool is_new() const {
+    return kind() != Leadership::Kind::kSelf &&
+           (kind() == Leadership::Kind::kUnknown ||
+            MonoNow() - known_since_ < kForwardNew);
+  }
   // True if this node holds a replica, working or not.
   bool placed() const { return placed_; }
   // True if a working replica is here. If not, the live view decides who leads.

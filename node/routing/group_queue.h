@@ -125,6 +125,7 @@ class GroupQueue {
   const Leadership& leadership() const { return leadership_.known(); }
   bool placed() const { return leadership_.placed(); }
   bool hosted() const { return leadership_.hosted(); }
+  bool leader_is_new() const { return leadership_.is_new(); }
   const kv::Store* store() const { return leadership_.store(); }
   void NoteApplied();
   QueueCounters counters() const {

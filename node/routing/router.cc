@@ -146,7 +146,6 @@ void Router::Start() {
       },
       [this] { WakeAll(); }, &view_);
   started_ = true;
-  started_at_ = env_.loop.ReadClock().mono;
   for (const auto& queue : queues_) Begin(*queue);
   view_.SetObserver([this] {
     for (const auto& queue : queues_) NoteApplied(*queue);
@@ -266,20 +265,15 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
   return queue;
 }
 
-void Router::ForwardIfNew(RoutedRequest* request, Slot slot) {
+void Router::ForwardIfNew(RoutedRequest* request, Slot slot) const {
   if (!request->redirect) return;
+  const SlotOwners::Range& own = owners_.RangeOf(slot);
   const bool moved_lately =
-      !owners_.RangeOf(slot).former.empty() && moved_at_ != MonoTime::Min() &&
-      env_.loop.ReadClock().mono - moved_at_ < kForwardMoved;
-  if (moved_lately || MayBeBehind()) request->redirect = false;
-}
-
-bool Router::MayBeBehind() {
-  if (view_.knows_newer_map()) return true;
-  if (started_at_ == MonoTime::Min()) return false;
-  if (env_.loop.ReadClock().mono - started_at_ < kForwardMoved) return true;
-  started_at_ = MonoTime::Min();
-  return false;
+      !own.former.empty() && moved_at_ != MonoTime::Min() &&
+      env_.loop.ReadClock().mono - moved_at_ < kForwardNew;
+  if (moved_lately || ForwardsAll(*queues_[own.position])) {
+    request->redirect = false;
+  }
 }
 
 Admission Router::AddInOrder(RoutedRequest request,

@@ -69,12 +69,6 @@ class Router {
   // callable from the host's observer.
   void OnApplied(GroupId group);
 
-  // So long after slots moved, commands on them are forwarded, also for clients
-  // that want MOVED. Such a client could be sent to a node that does not know
-  // the new owner yet, and back. A node that has just started, or knows of a
-  // newer map, may be that node: it forwards all commands on keys.
-  static constexpr Duration kForwardMoved = Seconds(1);
-
   // True once slots move. From then on a command that names slots
   // (kv::NamesSlots) has no place: its slots have different pasts.
   bool slots_moved() const { return owners_.changed(); }
@@ -88,12 +82,12 @@ class Router {
         !slow_writers_.Admit(request.sink, spec.slot)) {
       return Admission::kBlocked;
     }
+    GroupQueue& queue = QueueOf(spec.slot);
     if (owners_.changed() || request.sink->routing().refused() > 0 ||
-        (request.redirect && RefusedCommands::MayHold(spec.op) &&
-         MayBeBehind())) {
+        (request.redirect && ForwardsAll(queue))) {
       return AddInOrder(request, spec);
     }
-    return QueueOf(spec.slot).Add(request, spec);
+    return queue.Add(request, spec);
   }
   Admission AddAtomic(RoutedRequest request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
@@ -155,11 +149,13 @@ class Router {
   // Null while earlier commands of the sink to them are under way at another
   // group. A request for a former group of the slots is not redirected.
   GroupQueue* QueueFor(RoutedRequest* request, Slot first, Slot last);
-  // Lets a command on keys be forwarded where kForwardMoved asks for it. Other
+  // Lets a command on keys be forwarded where kForwardNew asks for it. Other
   // commands never are: clients add up the answers of all nodes to them.
-  void ForwardIfNew(RoutedRequest* request, Slot slot);
-  // Others may know a newer map.
-  bool MayBeBehind();
+  void ForwardIfNew(RoutedRequest* request, Slot slot) const;
+  // The same for commands on slots that were never moved.
+  bool ForwardsAll(const GroupQueue& owner) const {
+    return owner.leader_is_new() || view_.knows_newer_map();
+  }
   // The order of the sink at a former group of the range, if that group may
   // still execute commands of the sink. Null: there is no such group.
   const ConnectionOrder* FindUnsettled(RequestSink* sink,
@@ -194,7 +190,6 @@ class Router {
   LiveView view_;
   const ClusterMap& cluster_;
   SlotOwners owners_;
-  MonoTime started_at_ = MonoTime::Min();
   // When this node learned owners_.moved().
   MonoTime moved_at_ = MonoTime::Min();
   kv::RecordPool requests_;  // The clients with requests are destroyed first.
