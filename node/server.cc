@@ -168,6 +168,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                       agent_.Execute({{}, std::move(body)},
                                      /*dry_run=*/false, std::move(done));
                     },
+                .refresh =
+                    [this](absl::AnyInvocable<void(absl::Status)> done) {
+                      agent_.Refresh(std::move(done));
+                    },
                 .usage =
                     [this](absl::AnyInvocable<void(ClusterUsage)> done) {
                       agent_.AskUsage(std::move(done));

@@ -124,7 +124,7 @@ TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
 
 TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
   const std::string move =
-      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":200})");
   ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
   const auto [status, answer] = Ask(0, "POST", move + "/cancel");
   EXPECT_EQ(status, 200) << answer.dump(1);
@@ -138,7 +138,7 @@ TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
 
 TEST_F(MovesTest, RequestsOnFrozenSlots_WaitAndAreCounted) {
   const std::string move =
-      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":20000})");
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":200})");
   std::vector<std::unique_ptr<TestClient>> clients;
   for (size_t node = 0; node < 3; ++node) {
     clients.push_back(cluster_->ConnectResp(node));
@@ -302,7 +302,7 @@ TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
 
 TEST_F(MovesTest, FlushAll_RemovesMovingKeysOnBothSides) {
   const std::string move =
-      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":200})");
   ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
   cluster_->world().RunFor(Milliseconds(700));
   EXPECT_EQ(cluster_->Command(*client_, {"FLUSHALL"}), "+OK\r\n");
@@ -425,7 +425,7 @@ class FullNodesTest : public MovesTest {
   // finds no room beside it. Returns both.
   std::pair<std::string, std::string> MoveTwo(const std::string& problem) {
     const std::string first =
-        Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
+        Move(R"({"to":1,"slots":"15495","bytes_per_second":200})");
     EXPECT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
     const std::string second = Move(R"({"to":1,"slots":"11298"})");
     EXPECT_TRUE(Await(second, [](const Json& row) {
@@ -535,7 +535,7 @@ TEST_F(FullNodesTest, MoveWithoutMemory_HoldsUpNoLaterOne) {
 TEST_F(FullNodesTest, CopyThatRunsOutOfRoom_SaysWhyAndCanBeCancelled) {
   Fill("{b}", 8);  // Slot 3300 of group 1.
   const std::string move =
-      Move(R"({"to":2,"slots":"3300","bytes_per_second":20000})");
+      Move(R"({"to":2,"slots":"3300","bytes_per_second":200})");
   ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
   const std::string value(kBytes, 'v');
   for (int i = 0; i < 100; ++i) {
@@ -740,6 +740,33 @@ TEST_F(ShardScenarioTest, SlotsThatDoNotMove_AreServedWhileAMoveWaits) {
   }));
   for (const int i : others) Append(i);
   Up(away);
+  ASSERT_TRUE(AwaitMoves()) << last_.dump(1);
+  ExpectValues();
+}
+
+// Only the controller ends a freeze. So nothing freezes while it is away.
+TEST_F(ShardScenarioTest, SlotsOfAMove_AreServedWhileTheControllerIsAway) {
+  Found(5, 5, 1);
+  ASSERT_EQ(Wish("/v1/moves",
+                 R"({"to":5,"from":4,"count":3277,"bytes_per_second":200})")
+                .first,
+            200);
+  ASSERT_TRUE(Await("/v1/moves/1", [](const Json& move) {
+    return move["phase"] == "copy";
+  })) << last_.dump(1);
+  // Three of its five replicas, and none of the groups that take part.
+  for (const size_t node : {0, 1, 2}) Down(node);
+  cluster_->world().RunFor(Seconds(20));
+  // Group 4 has slots 9831 to 13107.
+  int served = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    const Slot slot = kv::HashSlot(Concat("k", i));
+    if (slot.value() < 9831 || slot.value() > 13107) continue;
+    Append(i);
+    ++served;
+  }
+  EXPECT_GT(served, 3);
+  for (const size_t node : {0, 1, 2}) Up(node);
   ASSERT_TRUE(AwaitMoves()) << last_.dump(1);
   ExpectValues();
 }

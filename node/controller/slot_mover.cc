@@ -7,11 +7,10 @@
 
 #include "absl/container/btree_set.h"
 #include "kv/command/result.h"
-#include "kv/store/growth.h"
 #include "node/base/text.h"
+#include "node/controller/move_room.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/hosted_store.h"
-#include "raft/core/configuration.h"
 #include "shardctrl/controller/slot_moves.h"
 
 namespace quorate::node {
@@ -35,8 +34,6 @@ constexpr uint64_t kFewChanges = 4096;
 constexpr uint64_t kPiecesInASecond = 16;
 constexpr uint64_t kPieceBytesMin = 1 << 10;
 constexpr size_t kPiecesInAWindow = 4;
-// The slots are in the log of a destination, and then in its next snapshot.
-constexpr uint64_t kDiskCopies = 2;
 
 kv::MovePlan PlanOf(const SlotMove& move) {
   return {.id = move.id,
@@ -93,69 +90,6 @@ uint64_t BytesOf(const kv::MovePlan& plan, const kv::Store& store) {
   uint64_t bytes = 0;
   for (const SlotRange& range : plan.slots) bytes += store.size_bytes(range);
   return bytes;
-}
-
-std::vector<NodeId> NodesOf(const ClusterState& state, GroupId id) {
-  std::vector<NodeId> nodes;
-  const shardctrl::GroupRecord* const group = state.FindGroup(id);
-  if (group == nullptr || group->Configuration() == nullptr) return nodes;
-  for (const auto* members :
-       {&group->Configuration()->voters, &group->Configuration()->learners}) {
-    for (const raft::Member& member : *members) nodes.push_back(member.node);
-  }
-  return nodes;
-}
-
-// The bytes that other moves will still bring to each node: those that came
-// first and have room, and those that copy already.
-absl::btree_map<NodeId, uint64_t> BytesUnderWay(const ClusterState& state,
-                                                MoveId id) {
-  absl::btree_map<NodeId, uint64_t> bytes;
-  for (const SlotMove& other : state.moves) {
-    const shardctrl::MoveProgress& progress = other.progress;
-    const bool counts = other.id < id || progress.phase >= CopyPhase::kCopy;
-    if (other.id == id || other.decision != MoveState::kOpen ||
-        other.Stands() || !counts) {
-      continue;
-    }
-    for (const NodeId node : NodesOf(state, other.to)) {
-      bytes[node] += progress.bytes_total -
-                     std::min(progress.bytes_done, progress.bytes_total);
-    }
-  }
-  return bytes;
-}
-
-std::string SizeText(uint64_t bytes) {
-  constexpr uint64_t kMebibytesFrom = uint64_t{10} << 20;
-  return bytes < kMebibytesFrom ? Concat(bytes >> 10, " KiB")
-                                : Concat(bytes >> 20, " MiB");
-}
-
-// Why the slots do not fit. Empty: they do, as far as the nodes answered.
-std::string LackOfRoom(const ClusterState& state, const SlotMove& move,
-                       uint64_t bytes, const ClusterUsage& usage) {
-  auto others = BytesUnderWay(state, move.id);
-  for (const NodeId node : NodesOf(state, move.to)) {
-    const auto found = usage.find(node);
-    if (found == usage.end()) continue;
-    const NodeUsage& its = found->second;
-    const uint64_t disk = (bytes + others[node]) * kDiskCopies;
-    const uint64_t memory = kv::MemoryForSlots(bytes) + others[node];
-    if (disk <= its.disk_left && memory <= its.memory_left) continue;
-    const bool of_disk = disk > its.disk_left;
-    return Concat(
-        "node ", node, " has ",
-        SizeText(of_disk ? its.disk_left : its.memory_left), " of ",
-        of_disk ? "disk" : "memory", " left, and ",
-        others[node] == 0 ? "the slots take "
-                          : "these slots and earlier moves take ",
-        SizeText(of_disk ? disk : memory),
-        of_disk ? " there: free space, or cancel the move"
-                : " there: raise limits.memory_bytes, delete keys, or cancel "
-                  "the move");
-  }
-  return "";
 }
 
 }  // namespace
@@ -421,6 +355,7 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
            task);
     // A source that tracks has a destination that was prepared.
     const bool first = !status.has_value();
+    if (first && !Confirmed(key, task)) return;
     if (first && !task.nodes_have_room) return AskRoom(move, bytes, task);
     const kv::PrepareStep prepare{plan, first ? bytes : 0};
     return Send(key, move.to, prepare,
@@ -642,10 +577,32 @@ void SlotMover::Freeze(const SlotMove& move, const kv::MovePlan& plan,
           if (answer != nullptr) task.acknowledged = at;
         });
   }
+  if (!Confirmed(key, task)) return;
   Send(key, move.from, kv::FreezeStep{move.id},
        [this](Task& task, const kv::MoveAnswer* answer) {
          Accepted(task, answer, "the source does not freeze: ");
        });
+}
+
+bool SlotMover::Confirmed(Key key, Task& task) {
+  if (task.confirmed.has_value() &&
+      MonoNow() - *task.confirmed <= kConfirmedFor) {
+    return true;
+  }
+  ++task.outstanding;
+  controller_.refresh([this, key](const absl::Status& status) {
+    const auto found = tasks_.find(key);
+    if (found == tasks_.end()) return;
+    Task& task = found->second;
+    --task.outstanding;
+    if (status.ok()) {
+      task.confirmed = MonoNow();
+    } else {
+      Fail(task, std::string(Message(status)));
+    }
+    DriveSoon(status.ok() ? Duration() : kRetryAfter);
+  });
+  return false;
 }
 
 void SlotMover::Seal(const SlotMove& move, const kv::Store& store, Task& task) {

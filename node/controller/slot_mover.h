@@ -19,6 +19,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/env.h"
 #include "env/ids.h"
@@ -54,6 +55,9 @@ class SlotMover final : private RequestSink {
   static constexpr Duration kRound = Milliseconds(250);
   static constexpr Duration kWritePauseMin = Milliseconds(1);
   static constexpr Duration kWritePauseMax = Milliseconds(32);
+  // A move begins, and freezes its slots, by a state of the controller that was
+  // the newest one so long ago at most.
+  static constexpr Duration kConfirmedFor = Milliseconds(250);
   // Slots whose data one step removes.
   static constexpr uint32_t kRemovedMax = 64;
 
@@ -62,6 +66,7 @@ class SlotMover final : private RequestSink {
   struct Controller {
     std::function<const shardctrl::ClusterState&()> state;
     std::function<void(shardctrl::ControllerCommand::Body, Answered)> execute;
+    std::function<void(absl::AnyInvocable<void(absl::Status)>)> refresh;
     std::function<void(absl::AnyInvocable<void(ClusterUsage)>)> usage;
   };
 
@@ -122,6 +127,7 @@ class SlotMover final : private RequestSink {
     uint32_t slots_counted = 0;
     CopyWindow window;
     kv::ChangeNumber acknowledged = {};  // The source has forgotten those.
+    std::optional<MonoTime> confirmed;   // By the controller's leader.
     bool decided = false;
     // When the present round of changes began, and the last change then, at the
     // source and read from it.
@@ -179,6 +185,10 @@ class SlotMover final : private RequestSink {
   void EndRound(const kv::MoveStatus& status, Task& task);
   void Freeze(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               const kv::MoveStatus& status, Task& task);
+  // True if it was confirmed lately that the move is open. Else this begins to
+  // ask. In an old state an ended move is open. If it began again, its slots
+  // would stay frozen for as long as the controller has no leader.
+  bool Confirmed(Key key, Task& task);
   void Seal(const shardctrl::SlotMove& move, const kv::Store& store,
             Task& task);
   void Decide(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
