@@ -236,6 +236,35 @@ TEST(Cluster_Moved, LeaderThatIsNew_IsForwardedTo) {
       cluster.Command(*follower, {"GET", "foo"}).starts_with("-MOVED 12182 "));
 }
 
+// A command that the former leader accepted is not sent away. Later ones would
+// overtake it.
+TEST(Cluster_Moved, PipelineOverAChangeOfLeaders_KeepsItsOrder) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(kForwardNew);
+  const GroupId group(1);
+  const size_t leader = cluster.LeaderOf(group);
+  auto client = cluster.ConnectRespCluster(leader);
+  std::string expected;
+  for (int i = 0; i < 400; ++i) {
+    const std::string value = Concat(i);
+    client->Send(EncodeRequest({"SET", "foo", value}) +
+                 EncodeRequest({"GET", "foo"}));
+    expected += Concat("+OK\r\n$", value.size(), "\r\n", value, "\r\n");
+    if (i == 100) {
+      raft::Host& host = cluster.server(leader).host();
+      host.TransferLeadership(
+          group,
+          raft::ReplicaOn(host.core(group)->configuration(),
+                          NodeId(static_cast<uint32_t>((leader + 1) % 3 + 1))));
+    }
+    cluster.world().RunFor(Microseconds(300));
+  }
+  ASSERT_NE(cluster.LeaderOf(group), leader);
+  cluster.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(client->Take(), expected);
+}
+
 TEST(Cluster_Moved, InsideMulti_AbortsExec) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

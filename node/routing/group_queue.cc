@@ -10,6 +10,7 @@
 #include "kv/store/work.h"
 #include "node/base/text.h"
 #include "node/routing/hosted_store.h"
+#include "node/routing/refused_commands.h"
 
 namespace quorate::node {
 namespace {
@@ -85,9 +86,6 @@ std::optional<Admission> GroupQueue::CheckAdmission(
         leadership_.MakeFailure(RequestFailure::Kind::kRefused, slot, why));
     return Admission::kAccepted;
   }
-  if (request.redirect && leadership_.kind() == Leadership::Kind::kRemote) {
-    return Refuse(request, slot, RequestFailure::Kind::kMoved);
-  }
   const bool blocks = parts_.buggify.Fire("node.request_blocked");
   if (blocks) Wake();
   const bool full = Congested() || blocks;
@@ -122,6 +120,21 @@ std::optional<Admission> GroupQueue::CheckAdmission(
     }
   }
   return std::nullopt;
+}
+
+// An accepted command on keys is never sent away. Else later ones, which are
+// forwarded, would overtake it.
+std::optional<Admission> GroupQueue::SendAway(const ConnectionOrder& order,
+                                              const RoutedRequest& request,
+                                              Slot slot, bool forwards) {
+  if (!request.redirect || leadership_.kind() != Leadership::Kind::kRemote ||
+      !leadership_.Unservable().ok() || (forwards && leadership_.is_new())) {
+    return std::nullopt;
+  }
+  // It must not overtake those that were forwarded. Their answers unblock the
+  // sink.
+  if (forwards && order.outstanding()) return Admission::kBlocked;
+  return Refuse(request, slot, RequestFailure::Kind::kMoved);
 }
 
 Admission GroupQueue::Add(const RoutedRequest& request,
@@ -164,9 +177,15 @@ bool GroupQueue::RefuseAboveLevel(const RoutedRequest& request, Slot slot,
 Admission GroupQueue::TryToAdd(const RoutedRequest& request,
                                const kv::CommandSpec& spec) {
   ConnectionOrder& order = OrderOf(request);
-  if (requests().reads.ServeStale(order, request, spec) ||
+  const bool of_keys = RefusedCommands::MayHold(spec.op);
+  RoutedRequest accepted = request;
+  accepted.redirect = request.redirect && !of_keys;
+  if (requests().reads.ServeStale(order, accepted, spec) ||
       RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
     return Admission::kAccepted;
+  }
+  if (const auto away = SendAway(order, request, spec.slot, of_keys)) {
+    return *away;
   }
   const bool read = kv::IsRead(spec.op);
   bool in_batch = !read;
@@ -197,9 +216,9 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
     return *admission;
   }
   if (in_batch) {
-    requests().batches.Add(order, request, spec, result_bytes);
+    requests().batches.Add(order, accepted, spec, result_bytes);
   } else {
-    requests().reads.Add(order, request, spec);
+    requests().reads.Add(order, accepted, spec);
   }
   CountHeld();
   Wake();
@@ -212,12 +231,17 @@ Admission GroupQueue::TryToAddAtomic(
     absl::Span<const kv::CommandSpec> specs) {
   if (RefuseAboveLevel(request, slot, specs)) return Admission::kAccepted;
   ConnectionOrder& order = OrderOf(request);
+  if (const auto away = SendAway(order, request, slot, /*forwards=*/true)) {
+    return *away;
+  }
+  RoutedRequest accepted = request;
+  accepted.redirect = false;
   const size_t result_bytes = requests().results.BytesOfAtomic(order, specs);
   if (const auto admission =
           CheckAdmission(order, request, slot, result_bytes)) {
     return *admission;
   }
-  requests().batches.AddAtomic(order, request, slot, session, specs,
+  requests().batches.AddAtomic(order, accepted, slot, session, specs,
                                result_bytes);
   CountHeld();
   Wake();

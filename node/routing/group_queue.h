@@ -125,7 +125,6 @@ class GroupQueue {
   const Leadership& leadership() const { return leadership_.known(); }
   bool placed() const { return leadership_.placed(); }
   bool hosted() const { return leadership_.hosted(); }
-  bool leader_is_new() const { return leadership_.is_new(); }
   const kv::Store* store() const { return leadership_.store(); }
   void NoteApplied();
   QueueCounters counters() const {
@@ -194,6 +193,11 @@ class GroupQueue {
   std::optional<Admission> CheckAdmission(ConnectionOrder& order,
                                           const RoutedRequest& request,
                                           Slot slot, size_t result_bytes);
+  // The same if the command is not forwarded, since its client wants MOVED.
+  // `forwards`: it is as long as the leader is new.
+  std::optional<Admission> SendAway(const ConnectionOrder& order,
+                                    const RoutedRequest& request, Slot slot,
+                                    bool forwards);
   ConnectionOrder& OrderOf(const RoutedRequest& request) const {
     return request.sink->routing().OrderOf(group());
   }

@@ -271,9 +271,7 @@ void Router::ForwardIfNew(RoutedRequest* request, Slot slot) const {
   const bool moved_lately =
       !own.former.empty() && moved_at_ != MonoTime::Min() &&
       env_.loop.ReadClock().mono - moved_at_ < kForwardNew;
-  if (moved_lately || ForwardsAll(*queues_[own.position])) {
-    request->redirect = false;
-  }
+  if (moved_lately || view_.knows_newer_map()) request->redirect = false;
 }
 
 Admission Router::AddInOrder(RoutedRequest request,

@@ -84,7 +84,7 @@ class Router {
     }
     GroupQueue& queue = QueueOf(spec.slot);
     if (owners_.changed() || request.sink->routing().refused() > 0 ||
-        (request.redirect && ForwardsAll(queue))) {
+        (request.redirect && view_.knows_newer_map())) {
       return AddInOrder(request, spec);
     }
     return queue.Add(request, spec);
@@ -149,13 +149,10 @@ class Router {
   // Null while earlier commands of the sink to them are under way at another
   // group. A request for a former group of the slots is not redirected.
   GroupQueue* QueueFor(RoutedRequest* request, Slot first, Slot last);
-  // Lets a command on keys be forwarded where kForwardNew asks for it. Other
-  // commands never are: clients add up the answers of all nodes to them.
+  // Lets a command on keys be forwarded if its slot moved lately, or if there is
+  // a newer map. Other commands never are: clients add up the answers of all
+  // nodes to them.
   void ForwardIfNew(RoutedRequest* request, Slot slot) const;
-  // The same for commands on slots that were never moved.
-  bool ForwardsAll(const GroupQueue& owner) const {
-    return owner.leader_is_new() || view_.knows_newer_map();
-  }
   // The order of the sink at a former group of the range, if that group may
   // still execute commands of the sink. Null: there is no such group.
   const ConnectionOrder* FindUnsettled(RequestSink* sink,
