@@ -142,7 +142,7 @@ class Verbs {
         [this](const VerbOptions& options) { return ShowGroup(options, id_); })
         ->add_option("group", id_)
         ->required();
-    Add(group, "create", "Make groups, without slots yet",
+    Add(group, "create", "Make groups; each gets its share of the slots",
         [this](const VerbOptions& options) {
           return CreateGroups(options, count_);
         })
@@ -181,7 +181,8 @@ class Verbs {
     CLI::Option* const ranges =
         move->add_option("--slots", to_move_.slots, "Ranges such as 0-99,200");
     CLI::Option* const from =
-        move->add_option("--from", to_move_.from, "A group that gives slots");
+        move->add_option("--from", to_move_.from, "A group that gives slots")
+            ->excludes(ranges);
     move->add_option("--count", to_move_.count, "How many it gives")
         ->needs(from)
         ->excludes(ranges);

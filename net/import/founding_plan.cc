@@ -219,10 +219,9 @@ std::string FoundingNotes(const FoundingPlan& plan, const ShardingFile& file) {
       "follow from it: resp ",
       Distance(ports.resp), ", resp_cluster ", Distance(ports.resp_cluster),
       ", peer ", Distance(ports.peer), ", admin ", Distance(ports.admin),
-      ".\nA shard's own server is the preferred leader of its group. Its read "
-      "replicas vote, and other nodes vote, too, up to an odd number of at "
-      "least ",
-      kImportedVotersMin, ".\n");
+      ".\nA shard's own server and its read replicas vote in its group. Other "
+      "nodes vote, too, up to an odd number of at least ",
+      kImportedVotersMin, ". The controller spreads the leaders.\n");
   if (fewest < kImportedVotersMin) {
     absl::StrAppend(&text, "Warning: a group has ", Counted(fewest, "voter"),
                     ", so it stops with the first node that fails. Add nodes "
