@@ -469,7 +469,7 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
 // Keys count as they are at the source now. So the sum is that of all slots in
 // the end, also if several leaders copied them.
 void SlotMover::CountBytes(const kv::MovePlan& plan, const kv::Store& store,
-                           Task& task) {
+                           Task& task) const {
   const auto size_of = [&](uint32_t index) {
     const Slot slot = kv::SlotAt(plan, index);
     return store.size_bytes(SlotRange{slot, slot});
@@ -484,6 +484,11 @@ void SlotMover::CountBytes(const kv::MovePlan& plan, const kv::Store& store,
   } else {
     progress.bytes_done +=
         std::min(task.slot_stream_bytes, size_of(task.slots_counted));
+    // Clients may add keys.
+    if (!task.reported.has_value() ||
+        MonoNow() - *task.reported >= kReportInterval) {
+      progress.bytes_total = BytesOf(plan, store);
+    }
     progress.bytes_total = std::max(progress.bytes_total, progress.bytes_done);
   }
 }

@@ -178,10 +178,10 @@ class SlotMover final : private RequestSink {
                   const kv::Store& store, Task& task);
   void SendPiece(const shardctrl::SlotMove& move, Task& task);
   kv::SlotPiece NextPiece(const shardctrl::SlotMove& move, Task& task);
+  void CountBytes(const kv::MovePlan& plan, const kv::Store& store,
+                  Task& task) const;
   // Copies faster, or slows the writers of the slots, if a round shows the
   // need.
-  static void CountBytes(const kv::MovePlan& plan, const kv::Store& store,
-                         Task& task);
   void EndRound(const kv::MoveStatus& status, Task& task);
   void Freeze(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               const kv::MoveStatus& status, Task& task);

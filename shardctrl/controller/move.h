@@ -51,7 +51,7 @@ struct MoveProgress {
   CopyPhase phase = CopyPhase::kWaiting;
   uint32_t slots_done = 0;
   uint64_t bytes_done = 0;
-  uint64_t bytes_total = 0;  // All keys, when the copy began.
+  uint64_t bytes_total = 0;  // All keys, as of this report.
   uint64_t bytes_per_second = 0;
   uint64_t held_requests = 0;   // Since the freeze.
   Duration longest_pause = {};  // Counts freezes that were given up.
