@@ -75,6 +75,23 @@ TEST(Server_TwoGroups, CommandThatAMapSendsToTheWrongGroup_WaitsForTheNext) {
   EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$1\r\n2\r\n");
 }
 
+// The owners that it knows may be former ones, which send the client back.
+TEST(Server_TwoGroups, NodeThatHearsOfANewerMap_ForwardsForClusterClients) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(60));
+  ASSERT_EQ(cluster.LeaderOf(GroupId(2)), 1u);
+  auto client = cluster.ConnectRespCluster(2);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}),
+            "-MOVED 12182 n2:7101\r\n");
+  for (const size_t other : {0, 1}) {
+    cluster.server(other).SetMap(
+        MapWithSlotsOfGroup1From(cluster.config(other), 2, Slot(13000)));
+  }
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "2"}), "+OK\r\n");
+}
+
 // The former group's leader would send the client back, and this node would
 // send it there again.
 TEST(Server_TwoGroups, BehindAnUnknownOutcome_ClusterClientIsNotSentInCircles) {

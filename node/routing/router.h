@@ -149,8 +149,8 @@ class Router {
   // Null while earlier commands of the sink to them are under way at another
   // group. A request for a former group of the slots is not redirected.
   GroupQueue* QueueFor(RoutedRequest* request, Slot first, Slot last);
-  // Lets a command on keys be forwarded if its slot moved lately, or if there is
-  // a newer map. Other commands never are: clients add up the answers of all
+  // Lets a command on keys be forwarded if its slot moved lately, or if there
+  // is a newer map. Other commands never are: clients add up the answers of all
   // nodes to them.
   void ForwardIfNew(RoutedRequest* request, Slot slot) const;
   // The order of the sink at a former group of the range, if that group may

@@ -366,8 +366,8 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
             8 << 10);
   DrawBound("knob.limits.arguments", node, &limits.arguments, 256);
   DrawBound("knob.limits.scan_keys", node, &limits.scan_keys, 10);
-  // A client has a connection for each consistency that it asks for. All of them
-  // may be at one node, and must leave room for the client that asks for views.
+  // A client has a connection for each consistency that it asks for. All may be
+  // at one node, and must leave room for the client that asks for views.
   DrawBound("knob.limits.connections", node, &limits.connections,
             std::max(100u, 8 * shape.clients));
   Draw("knob.limits.held_requests", node, &limits.held_requests,
