@@ -124,7 +124,7 @@ TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
 
 TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
   const std::string move =
-      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":200})");
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");
   ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
   const auto [status, answer] = Ask(0, "POST", move + "/cancel");
   EXPECT_EQ(status, 200) << answer.dump(1);
@@ -138,7 +138,7 @@ TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
 
 TEST_F(MovesTest, RequestsOnFrozenSlots_WaitAndAreCounted) {
   const std::string move =
-      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":200})");
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":20000})");
   std::vector<std::unique_ptr<TestClient>> clients;
   for (size_t node = 0; node < 3; ++node) {
     clients.push_back(cluster_->ConnectResp(node));
@@ -302,7 +302,7 @@ TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
 
 TEST_F(MovesTest, FlushAll_RemovesMovingKeysOnBothSides) {
   const std::string move =
-      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":200})");
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");
   ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
   cluster_->world().RunFor(Milliseconds(700));
   EXPECT_EQ(cluster_->Command(*client_, {"FLUSHALL"}), "+OK\r\n");
@@ -425,7 +425,7 @@ class FullNodesTest : public MovesTest {
   // finds no room beside it. Returns both.
   std::pair<std::string, std::string> MoveTwo(const std::string& problem) {
     const std::string first =
-        Move(R"({"to":1,"slots":"15495","bytes_per_second":200})");
+        Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
     EXPECT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
     const std::string second = Move(R"({"to":1,"slots":"11298"})");
     EXPECT_TRUE(Await(second, [](const Json& row) {
@@ -535,7 +535,7 @@ TEST_F(FullNodesTest, MoveWithoutMemory_HoldsUpNoLaterOne) {
 TEST_F(FullNodesTest, CopyThatRunsOutOfRoom_SaysWhyAndCanBeCancelled) {
   Fill("{b}", 8);  // Slot 3300 of group 1.
   const std::string move =
-      Move(R"({"to":2,"slots":"3300","bytes_per_second":200})");
+      Move(R"({"to":2,"slots":"3300","bytes_per_second":20000})");
   ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
   const std::string value(kBytes, 'v');
   for (int i = 0; i < 100; ++i) {

@@ -490,6 +490,10 @@ TEST_F(NoEntriesTest, FollowerThatWantsSomeAgain_GetsThemAtOnce) {
   Receive(WantsSome(2, 2));
   EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});
   EXPECT_EQ(out_.messages[0].entries.size(), 1u);
+  // It gets nothing twice: the leader only asks (RepliesLost).
+  Receive(WantsSome(2, 2));
+  EXPECT_TRUE(Sent().empty());
+  EXPECT_EQ(out_.messages.size(), 1u);
 }
 
 // It may have been made before the reply that it follows.
