@@ -135,6 +135,13 @@ const Rule* FindRule(Op op) {
   return number < kOpLimit ? kRuleOfOp[number] : nullptr;
 }
 
+// Requires: there is one.
+const Rule& RuleOf(Op op) {
+  const Rule* const rule = FindRule(op);
+  CHECK(rule != nullptr) << "op " << static_cast<int>(op);
+  return *rule;
+}
+
 bool Fits(Need need, bool present) {
   return present ? need != Need::kNever : need != Need::kMust;
 }
@@ -385,11 +392,7 @@ std::string_view OpName(Op op) {
   return rule == nullptr ? "invalid" : rule->name;
 }
 
-uint32_t RulesSince(Op op) {
-  const Rule* rule = FindRule(op);
-  CHECK(rule != nullptr) << "op " << static_cast<int>(op);
-  return rule->since;
-}
+uint32_t RulesSince(Op op) { return RuleOf(op).since; }
 
 void AppendSlotKey(Slot slot, std::string_view key, std::string* argument) {
   AppendFixed(argument, slot.value());
@@ -404,13 +407,12 @@ void BatchBuilder::SetRules(uint32_t rules) {
 }
 
 size_t BatchBuilder::EncodedSize(const CommandSpec& spec) {
-  const Rule* rule = FindRule(spec.op);
-  CHECK(rule != nullptr) << "op " << static_cast<int>(spec.op);
+  const Rule& rule = RuleOf(spec.op);
   size_t size = kCommandHeaderBytes;
   if (spec.session.has_value()) size += kStampBytes;
   if (spec.expire_at_ms.has_value()) size += kExpiryBytes;
   if (spec.expected.has_value()) size += kVersionBytes;
-  if (rule->HasNumbers(kRulesVersion)) size += kNumbersBytes;
+  if (rule.HasNumbers(kRulesVersion)) size += kNumbersBytes;
   for (std::string_view argument : spec.arguments) {
     size += sizeof(uint32_t) + argument.size();
   }
@@ -427,9 +429,7 @@ size_t BatchBuilder::size_bytes() const {
 
 uint32_t BatchBuilder::Add(const CommandSpec& spec) {
   CHECK(spec.op != Op::kAtomic) << "BeginAtomic opens one";
-  const Rule* const found = FindRule(spec.op);
-  CHECK(found != nullptr) << "op " << static_cast<int>(spec.op);
-  const Rule& rule = *found;
+  const Rule& rule = RuleOf(spec.op);
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   rules_ = std::max(rules_, rule.since);
   const size_t begin = bytes_.size();
