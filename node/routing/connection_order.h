@@ -88,7 +88,7 @@ class ConnectionOrder {
     kv::Op op = kv::Op::kGet;             // That of a read.
     State state = State::kWaiting;
     Slot slot = {};
-    bool redirect = false;    // See RoutedRequest.
+    bool redirect = false;    // See RoutedRequest; false for commands on keys.
     Duration staleness_max;   // See RoutedRequest.
     bool stale = false;       // It is answered without a read point.
     bool write = false;       // A transaction counts as a write.

@@ -69,7 +69,6 @@ void RefusedCommands::RouteAgain(
     Refusal& refusal = *command->refusal;
     const RoutedRequest request = {.sink = order.sink(),
                                    .token = command->token,
-                                   .redirect = command->redirect,
                                    .deadline = command->deadline,
                                    .refusal = &refusal};
     if (refusal.again_at <= now) {

@@ -267,9 +267,8 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
 
 void Router::ForwardIfNew(RoutedRequest* request, Slot slot) const {
   if (!request->redirect) return;
-  const SlotOwners::Range& own = owners_.RangeOf(slot);
   const bool moved_lately =
-      !own.former.empty() && moved_at_ != MonoTime::Min() &&
+      !owners_.RangeOf(slot).former.empty() && moved_at_ != MonoTime::Min() &&
       env_.loop.ReadClock().mono - moved_at_ < kForwardNew;
   if (moved_lately || view_.knows_newer_map()) request->redirect = false;
 }
@@ -301,7 +300,6 @@ void Router::RouteRefused() {
   if (refused_.empty()) return;
   refused_.RouteAgain([this](RoutedRequest request,
                              const ConnectionOrder::Request& refused) {
-    ForwardIfNew(&request, refused.slot);
     GroupQueue* const queue = QueueFor(&request, refused.slot, refused.slot);
     const bool routed =
         queue != nullptr &&

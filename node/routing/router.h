@@ -82,12 +82,11 @@ class Router {
         !slow_writers_.Admit(request.sink, spec.slot)) {
       return Admission::kBlocked;
     }
-    GroupQueue& queue = QueueOf(spec.slot);
     if (owners_.changed() || request.sink->routing().refused() > 0 ||
         (request.redirect && view_.knows_newer_map())) {
       return AddInOrder(request, spec);
     }
-    return queue.Add(request, spec);
+    return QueueOf(spec.slot).Add(request, spec);
   }
   Admission AddAtomic(RoutedRequest request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
