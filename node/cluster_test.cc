@@ -208,6 +208,18 @@ TEST(Cluster_Moved, Ipv6Addresses_HaveNoBrackets) {
   EXPECT_NE(nodes.find(" fd00::1:7101@9001 "), std::string::npos) << nodes;
 }
 
+// Lets the leader of the group give its role to the node behind it. Returns the
+// position of that node.
+size_t TransferLeadership(TestCluster& cluster, GroupId group) {
+  const size_t leader = cluster.LeaderOf(group);
+  const size_t next = (leader + 1) % cluster.size();
+  raft::Host& host = cluster.server(leader).host();
+  host.TransferLeadership(
+      group, raft::ReplicaOn(host.core(group)->configuration(),
+                             NodeId(static_cast<uint32_t>(next + 1))));
+  return next;
+}
+
 // A client that wants MOVED and came from another node would be sent on. DBSIZE
 // is of the groups that the node leads, whatever the client wants.
 TEST(Cluster_Moved, LeaderThatIsNew_IsForwardedTo) {
@@ -216,13 +228,9 @@ TEST(Cluster_Moved, LeaderThatIsNew_IsForwardedTo) {
   cluster.world().RunFor(kForwardNew);
   const GroupId group(1);
   const size_t leader = cluster.LeaderOf(group);
-  const size_t next = (leader + 1) % 3;
   auto client = cluster.ConnectRespCluster(leader);
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
-  raft::Host& host = cluster.server(leader).host();
-  host.TransferLeadership(
-      group, raft::ReplicaOn(host.core(group)->configuration(),
-                             NodeId(static_cast<uint32_t>(next + 1))));
+  const size_t next = TransferLeadership(cluster, group);
   cluster.world().RunFor(Milliseconds(200));
   ASSERT_EQ(cluster.LeaderOf(group), next);
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "2"}), "+OK\r\n");
@@ -251,13 +259,7 @@ TEST(Cluster_Moved, PipelineOverAChangeOfLeaders_KeepsItsOrder) {
     client->Send(EncodeRequest({"SET", "foo", value}) +
                  EncodeRequest({"GET", "foo"}));
     expected += Concat("+OK\r\n$", value.size(), "\r\n", value, "\r\n");
-    if (i == 100) {
-      raft::Host& host = cluster.server(leader).host();
-      host.TransferLeadership(
-          group,
-          raft::ReplicaOn(host.core(group)->configuration(),
-                          NodeId(static_cast<uint32_t>((leader + 1) % 3 + 1))));
-    }
+    if (i == 100) TransferLeadership(cluster, group);
     cluster.world().RunFor(Microseconds(300));
   }
   ASSERT_NE(cluster.LeaderOf(group), leader);

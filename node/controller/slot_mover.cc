@@ -485,10 +485,7 @@ void SlotMover::CountBytes(const kv::MovePlan& plan, const kv::Store& store,
     progress.bytes_done +=
         std::min(task.slot_stream_bytes, size_of(task.slots_counted));
     // Clients may add keys.
-    if (!task.reported.has_value() ||
-        MonoNow() - *task.reported >= kReportInterval) {
-      progress.bytes_total = BytesOf(plan, store);
-    }
+    if (ReportIsDue(task)) progress.bytes_total = BytesOf(plan, store);
     progress.bytes_total = std::max(progress.bytes_total, progress.bytes_done);
   }
 }
@@ -729,10 +726,7 @@ void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
   const MonoTime now = MonoNow();
   const auto pauses = std::pair(progress.longest_pause, progress.write_pause);
   const bool new_pause = pauses != task.reported_pauses;
-  if (!new_phase && !new_pause && task.reported.has_value() &&
-      now - *task.reported < kReportInterval) {
-    return;
-  }
+  if (!new_phase && !new_pause && !ReportIsDue(task)) return;
   if (task.reported.has_value() && now > *task.reported) {
     const uint64_t fresh = task.stream_bytes - task.reported_stream_bytes;
     const int64_t ms = std::max<int64_t>((now - *task.reported).ms(), 1);

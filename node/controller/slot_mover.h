@@ -197,6 +197,10 @@ class SlotMover final : private RequestSink {
   // Asks all nodes how many commands wait for the move, and how long. If the
   // answers are awaited, they count as outstanding.
   void AskHeld(Key key, bool awaited, Task& task);
+  bool ReportIsDue(const Task& task) const {
+    return !task.reported.has_value() ||
+           MonoNow() - *task.reported >= kReportInterval;
+  }
   void Report(const shardctrl::SlotMove& move, shardctrl::CopyPhase phase,
               Task& task);
 
