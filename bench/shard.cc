@@ -462,14 +462,18 @@ absl::StatusOr<Figures> Torture(const Options& options) {
 // Slots of 800 groups are divided among 1,000.
 absl::StatusOr<Figures> Planner(const Options&) {
   std::vector<GroupId> groups;
-  for (uint32_t i = 1; i <= 1000; ++i) groups.push_back(GroupId(i));
+  std::vector<shardctrl::SlotShare> shares;
+  for (uint32_t i = 1; i <= 1000; ++i) {
+    groups.push_back(GroupId(i));
+    shares.push_back({.group = GroupId(i)});
+  }
   const std::vector<shardctrl::Assignment> owners = shardctrl::AssignEvenly(
       kHashSlotCount, absl::MakeConstSpan(groups).first(800));
   std::vector<double> millis;
   size_t transfers = 0;
   for (int i = 0; i < 20; ++i) {
     const int64_t begin_ns = MonotonicNanos();
-    transfers = shardctrl::PlanBalance(owners, groups).size();
+    transfers = shardctrl::PlanBalance(owners, shares).size();
     millis.push_back(SecondsSince(begin_ns) * 1e3);
   }
   if (transfers == 0) return absl::InternalError("the planner moved nothing");

@@ -12,7 +12,7 @@ namespace {
 class Balancer {
  public:
   Balancer(absl::Span<const Assignment> owners,
-           absl::Span<const GroupId> groups,
+           absl::Span<const SlotShare> shares,
            absl::Span<const SlotRange> pinned);
 
   std::vector<SlotTransfer> Plan();
@@ -21,8 +21,7 @@ class Balancer {
   // A group, and how many slots more than its share it has.
   struct Party {
     GroupId group = {};
-    bool shares = false;
-    int64_t slots = 0;
+    uint64_t weight = 0;  // Zero: it shall own none.
     int64_t surplus = 0;
   };
   static constexpr size_t kNone = static_cast<size_t>(-1);
@@ -45,9 +44,10 @@ class Balancer {
 };
 
 Balancer::Balancer(absl::Span<const Assignment> owners,
-                   absl::Span<const GroupId> groups,
+                   absl::Span<const SlotShare> shares,
                    absl::Span<const SlotRange> pinned) {
-  std::vector<GroupId> all(groups.begin(), groups.end());
+  std::vector<GroupId> all;
+  for (const SlotShare& share : shares) all.push_back(share.group);
   size_t slots = 0;
   for (const Assignment& one : owners) {
     all.push_back(one.group);
@@ -56,11 +56,14 @@ Balancer::Balancer(absl::Span<const Assignment> owners,
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   for (GroupId group : all) parties_.push_back({.group = group});
-  for (GroupId group : groups) parties_[IndexOf(group)].shares = true;
+  for (const SlotShare& share : shares) {
+    CHECK_GE(share.weight, 1u);
+    parties_[IndexOf(share.group)].weight = share.weight;
+  }
   owner_.assign(slots, kNone);
   for (const Assignment& one : owners) {
     const size_t party = IndexOf(one.group);
-    parties_[party].slots += one.slots.size();
+    parties_[party].surplus += one.slots.size();
     std::fill_n(owner_.begin() + one.slots.first.value(), one.slots.size(),
                 party);
   }
@@ -80,25 +83,26 @@ size_t Balancer::IndexOf(GroupId group) const {
   return static_cast<size_t>(at - parties_.begin());
 }
 
-// The slots that are left over go to the groups that have most: they need not
-// give them away then.
+// Shares are rounded down first. The slots that are left over go to the groups
+// with the greatest surplus: they need not give them away then.
 void Balancer::SetShares() {
-  std::vector<Party*> sharing;
+  const uint64_t slots = owner_.size();
+  uint64_t weights = 0;
+  for (const Party& party : parties_) weights += party.weight;
+  uint64_t left_over = slots;
+  std::vector<Party*> rounded_down;
   for (Party& party : parties_) {
-    party.surplus = party.slots;
-    if (party.shares) sharing.push_back(&party);
+    const uint64_t share = slots * party.weight / weights;
+    party.surplus -= static_cast<int64_t>(share);
+    left_over -= share;
+    if (slots * party.weight % weights != 0) rounded_down.push_back(&party);
   }
-  std::stable_sort(sharing.begin(), sharing.end(),
+  std::stable_sort(rounded_down.begin(), rounded_down.end(),
                    [](const Party* a, const Party* b) {
-                     return std::tuple(-a->slots, a->group) <
-                            std::tuple(-b->slots, b->group);
+                     return std::tuple(-a->surplus, a->group) <
+                            std::tuple(-b->surplus, b->group);
                    });
-  const auto count = static_cast<int64_t>(sharing.size());
-  const auto slots = static_cast<int64_t>(owner_.size());
-  for (int64_t i = 0; i < count; ++i) {
-    sharing[static_cast<size_t>(i)]->surplus -=
-        slots / count + (i < slots % count ? 1 : 0);
-  }
+  for (size_t i = 0; i < left_over; ++i) --rounded_down[i]->surplus;
 }
 
 void Balancer::Give(size_t slot, size_t to) {
@@ -191,10 +195,10 @@ std::vector<Assignment> AssignEvenly(uint32_t slot_count,
 }
 
 std::vector<SlotTransfer> PlanBalance(absl::Span<const Assignment> owners,
-                                      absl::Span<const GroupId> groups,
+                                      absl::Span<const SlotShare> shares,
                                       absl::Span<const SlotRange> pinned) {
-  CHECK(!groups.empty());
-  return Balancer(owners, groups, pinned).Plan();
+  CHECK(!shares.empty());
+  return Balancer(owners, shares, pinned).Plan();
 }
 
 }  // namespace quorate::shardctrl

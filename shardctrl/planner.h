@@ -26,16 +26,22 @@ struct SlotTransfer {
   friend bool operator==(const SlotTransfer&, const SlotTransfer&) = default;
 };
 
-// Returns the transfers after which `groups` share all slots, sorted by slot.
-// The numbers of slots of any two differ by at most one then, and no plan that
-// reaches this moves fewer slots. Owners that are not among `groups` keep none.
-// Slots in `pinned` stay where they are; the rest is balanced as well as that
-// allows. Neighbours of a group's slots are taken first, so ranges stay few.
+// A group that shall own slots, in proportion to its weight.
+struct SlotShare {
+  GroupId group = {};
+  uint64_t weight = 1;  // Requires: at least 1.
+};
+
+// Returns the transfers after which `shares` have all slots, sorted by slot.
+// Each group then has its share of the slots by weight, rounded up or down, and
+// no plan that reaches this moves fewer slots. Other owners keep none. Slots in
+// `pinned` stay where they are; the rest is balanced as well as that allows.
+// Neighbours of a group's slots are taken first, so ranges stay few.
 //
 // `owners` has each slot of [0, slot_count) once. The order of the inputs does
-// not matter. Requires: groups not empty. Cost: linear in the slots.
+// not matter. Requires: shares not empty. Cost: linear in the slots.
 std::vector<SlotTransfer> PlanBalance(absl::Span<const Assignment> owners,
-                                      absl::Span<const GroupId> groups,
+                                      absl::Span<const SlotShare> shares,
                                       absl::Span<const SlotRange> pinned = {});
 
 }  // namespace quorate::shardctrl

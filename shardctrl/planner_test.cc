@@ -82,6 +82,25 @@ std::vector<GroupId> GroupsOf(uint32_t bits) {
   return groups;
 }
 
+// Weights of at most `heaviest`.
+std::vector<SlotShare> SharesOf(const std::vector<GroupId>& groups,
+                                uint64_t heaviest = 1) {
+  std::vector<SlotShare> shares;
+  for (GroupId group : groups) {
+    shares.push_back(
+        {.group = group,
+         .weight =
+             heaviest == 1 ? 1 : *rc::gen::inRange<uint64_t>(1, heaviest + 1)});
+  }
+  return shares;
+}
+
+uint64_t WeightOf(const std::vector<SlotShare>& shares) {
+  uint64_t sum = 0;
+  for (const SlotShare& share : shares) sum += share.weight;
+  return sum;
+}
+
 std::map<GroupId, int64_t> CountsOf(const std::map<uint32_t, GroupId>& owners) {
   std::map<GroupId, int64_t> counts;
   for (const auto& [slot, group] : owners) ++counts[group];
@@ -112,20 +131,26 @@ std::map<uint32_t, GroupId> After(std::map<uint32_t, GroupId> owners,
 }
 
 // The fewest slots that any balanced result moves: tries each choice of the
-// groups that get one slot more than others.
+// groups whose share is rounded up.
 int64_t FewestMoved(const std::map<GroupId, int64_t>& counts,
-                    const std::vector<GroupId>& groups, int64_t slot_count) {
-  const auto size = static_cast<int64_t>(groups.size());
-  int64_t fewest = slot_count;
-  for (uint32_t bits = 0; bits < (1u << groups.size()); ++bits) {
-    if (__builtin_popcount(bits) != slot_count % size) continue;
+                    const std::vector<SlotShare>& shares, uint64_t slot_count) {
+  const uint64_t weight = WeightOf(shares);
+  auto fewest = static_cast<int64_t>(slot_count);
+  for (uint32_t bits = 0; bits < (1u << shares.size()); ++bits) {
+    uint64_t given = 0;
     int64_t kept = 0;
-    for (size_t i = 0; i < groups.size(); ++i) {
-      const auto at = counts.find(groups[i]);
+    bool rounds = true;
+    for (size_t i = 0; i < shares.size(); ++i) {
+      const uint64_t up = bits >> i & 1u;
+      rounds &= up == 0 || slot_count * shares[i].weight % weight != 0;
+      const uint64_t share = slot_count * shares[i].weight / weight + up;
+      given += share;
+      const auto at = counts.find(shares[i].group);
       const int64_t has = at == counts.end() ? 0 : at->second;
-      kept += std::min(has, slot_count / size + (bits >> i & 1u));
+      kept += std::min(has, static_cast<int64_t>(share));
     }
-    fewest = std::min(fewest, slot_count - kept);
+    if (!rounds || given != slot_count) continue;
+    fewest = std::min(fewest, static_cast<int64_t>(slot_count) - kept);
   }
   return fewest;
 }
@@ -140,24 +165,26 @@ std::vector<Assignment> Shuffled(std::vector<Assignment> owners) {
 RC_GTEST_PROP(PlanBalance, AnyOwners_AreBalancedWithTheFewestMovedSlots, ()) {
   const auto slot_count = *rc::gen::inRange<uint32_t>(1, 100);
   const auto owners = AnyOwners(slot_count, 8);
-  auto groups = GroupsOf(*rc::gen::inRange<uint32_t>(1, 256));
-  const auto transfers = PlanBalance(owners, groups);
+  auto shares = SharesOf(GroupsOf(*rc::gen::inRange<uint32_t>(1, 256)),
+                         *rc::gen::element<uint64_t>(1, 3, 1000));
+  const auto transfers = PlanBalance(owners, shares);
   const auto before = OwnersOf(owners);
   const auto after = After(before, transfers);
-  const auto counts = CountsOf(after);
-  int64_t least = slot_count, most = 0, all = 0;
-  for (GroupId group : groups) {
-    const auto at = counts.find(group);
-    const int64_t count = at == counts.end() ? 0 : at->second;
-    least = std::min(least, count);
-    most = std::max(most, count);
+  auto counts = CountsOf(after);
+  const auto weight = static_cast<int64_t>(WeightOf(shares));
+  int64_t all = 0;
+  for (const SlotShare& share : shares) {
+    const int64_t count = counts[share.group];
+    const int64_t excess =
+        count * weight - slot_count * static_cast<int64_t>(share.weight);
+    RC_ASSERT(excess < weight);
+    RC_ASSERT(excess > -weight);
     all += count;
   }
   RC_ASSERT(all == slot_count);
-  RC_ASSERT(most - least <= 1);
   int64_t moved = 0;
   for (const SlotTransfer& transfer : transfers) moved += transfer.slots.size();
-  RC_ASSERT(moved == FewestMoved(CountsOf(before), groups, slot_count));
+  RC_ASSERT(moved == FewestMoved(CountsOf(before), shares, slot_count));
   // Each party cuts one range at most.
   RC_ASSERT(RangesIn(after) <= RangesIn(before) + 16);
 
@@ -166,9 +193,9 @@ RC_GTEST_PROP(PlanBalance, AnyOwners_AreBalancedWithTheFewestMovedSlots, ()) {
     const Slot id(static_cast<uint16_t>(slot));
     planned.push_back({.slots = {id, id}, .group = group});
   }
-  RC_ASSERT(PlanBalance(planned, groups).empty());
-  std::reverse(groups.begin(), groups.end());
-  RC_ASSERT(PlanBalance(Shuffled(owners), groups) == transfers);
+  RC_ASSERT(PlanBalance(planned, shares).empty());
+  std::reverse(shares.begin(), shares.end());
+  RC_ASSERT(PlanBalance(Shuffled(owners), shares) == transfers);
 }
 
 RC_GTEST_PROP(PlanBalance, PinnedSlots_StayAndOthersFillUp, ()) {
@@ -180,7 +207,7 @@ RC_GTEST_PROP(PlanBalance, PinnedSlots_StayAndOthersFillUp, ()) {
     const Slot id(static_cast<uint16_t>(slot));
     if (*rc::gen::inRange(0, 4) == 0) pinned.push_back({id, id});
   }
-  const auto transfers = PlanBalance(owners, groups, pinned);
+  const auto transfers = PlanBalance(owners, SharesOf(groups), pinned);
   for (const SlotTransfer& transfer : transfers) {
     for (SlotRange slot : pinned) {
       RC_ASSERT(!transfer.slots.Contains(slot.first));
@@ -207,7 +234,7 @@ RC_GTEST_PROP(PlanBalance, PinnedSlots_StayAndOthersFillUp, ()) {
 TEST(PlanBalance, ThreeGroupsOfFive_GiveConnectedRanges) {
   const std::vector<GroupId> three = {GroupId(1), GroupId(2), GroupId(3)};
   const auto owners = AssignEvenly(kHashSlotCount, three);
-  const auto transfers = PlanBalance(owners, GroupsOf(31));
+  const auto transfers = PlanBalance(owners, SharesOf(GroupsOf(31)));
   const auto after = After(OwnersOf(owners), transfers);
   EXPECT_EQ(RangesIn(after), 5u);
   EXPECT_EQ(CountsOf(after).at(GroupId(5)), 3276);
@@ -217,9 +244,22 @@ TEST(PlanBalance, ALeavingGroup_GivesToItsNeighbours) {
   const std::vector<GroupId> three = {GroupId(1), GroupId(2), GroupId(3)};
   const auto owners = AssignEvenly(kHashSlotCount, three);
   const auto after =
-      After(OwnersOf(owners), PlanBalance(owners, GroupsOf(0b101)));
+      After(OwnersOf(owners), PlanBalance(owners, SharesOf(GroupsOf(0b101))));
   EXPECT_EQ(RangesIn(after), 2u);
   EXPECT_EQ(CountsOf(after).at(GroupId(1)), 8192);
+}
+
+TEST(PlanBalance, AGroupOfTwiceTheWeight_GetsTwiceTheSlots) {
+  const std::vector<GroupId> three = {GroupId(1), GroupId(2), GroupId(3)};
+  const auto owners = AssignEvenly(kHashSlotCount, three);
+  const auto transfers =
+      PlanBalance(owners, {{.group = GroupId(1), .weight = 100},
+                           {.group = GroupId(2), .weight = 200},
+                           {.group = GroupId(3), .weight = 100}});
+  const auto after = After(OwnersOf(owners), transfers);
+  EXPECT_EQ(CountsOf(after).at(GroupId(1)), 4096);
+  EXPECT_EQ(CountsOf(after).at(GroupId(2)), 8192);
+  EXPECT_EQ(RangesIn(after), 3u);
 }
 
 }  // namespace

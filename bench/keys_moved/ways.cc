@@ -85,7 +85,9 @@ KeyOwners OwnersByPlanner(const std::vector<HashedKey>& keys, uint32_t groups) {
                 one.group.value() - 1);
   }
   std::vector<uint32_t> after = before;
-  for (const auto& transfer : shardctrl::PlanBalance(even, ids)) {
+  std::vector<shardctrl::SlotShare> shares;
+  for (const GroupId id : ids) shares.push_back({.group = id});
+  for (const auto& transfer : shardctrl::PlanBalance(even, shares)) {
     std::fill_n(after.begin() + transfer.slots.first.value(),
                 transfer.slots.size(), transfer.to.value() - 1);
   }

@@ -135,6 +135,12 @@ class Verbs {
                      "Its share of the replicas, beside those of others");
   }
 
+  void AddSettings(CLI::App* verb, GroupSettings* settings) {
+    verb->add_option("--replicas", settings->replicas, "Voters of it");
+    verb->add_option("--weight", settings->weight,
+                     "Its share of the slots, beside those of others");
+  }
+
   void AddGroupVerbs(CLI::App* group) {
     group->require_subcommand(1);
     Add(group, "list", "All groups", ListGroups);
@@ -142,18 +148,19 @@ class Verbs {
         [this](const VerbOptions& options) { return ShowGroup(options, id_); })
         ->add_option("group", id_)
         ->required();
-    Add(group, "create", "Make groups; each gets its share of the slots",
-        [this](const VerbOptions& options) {
-          return CreateGroups(options, count_);
-        })
-        ->add_option("--count", count_, "How many")
-        ->capture_default_str();
-    CLI::App* const set = Add(group, "set", "Change the number of voters",
+    CLI::App* const create =
+        Add(group, "create", "Make groups; each gets its share of the slots",
+            [this](const VerbOptions& options) {
+              return CreateGroups(options, count_, group_settings_);
+            });
+    create->add_option("--count", count_, "How many")->capture_default_str();
+    AddSettings(create, &group_settings_);
+    CLI::App* const set = Add(group, "set", "Change the settings of a group",
                               [this](const VerbOptions& options) {
-                                return SetGroup(options, id_, count_);
+                                return SetGroup(options, id_, group_settings_);
                               });
     set->add_option("group", id_)->required();
-    set->add_option("--replicas", count_)->required();
+    AddSettings(set, &group_settings_);
     CLI::App* const transfer = Add(group, "transfer", "Let a node lead it",
                                    [this](const VerbOptions& options) {
                                      return TransferGroup(options, id_, to_);
@@ -231,6 +238,7 @@ class Verbs {
   bool accept_loss_ = false;
   std::string after_;
   NodeSettings settings_;
+  GroupSettings group_settings_;
   SlotsToMove to_move_;
 };
 

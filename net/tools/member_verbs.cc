@@ -261,6 +261,13 @@ Json SettingsJson(const NodeSettings& settings) {
   return body;
 }
 
+Json SettingsJson(const GroupSettings& settings) {
+  Json body = Json::object();
+  if (settings.replicas.has_value()) body["replicas"] = *settings.replicas;
+  if (settings.weight.has_value()) body["weight"] = *settings.weight;
+  return body;
+}
+
 // The text of a change's answer, and its steps.
 ControlAnswer Done(const VerbOptions& options, const Json& answer) {
   if (options.control.json) return {.out = Line(answer)};
@@ -275,6 +282,15 @@ ControlAnswer Done(const VerbOptions& options, const Json& answer) {
     absl::StrAppend(&out, "  and more; --json names them\n");
   }
   return {.out = out};
+}
+
+// A wish that is told, and not waited for.
+ControlAnswer ChangeAndTell(const VerbOptions& options, std::string_view method,
+                            const std::string& target, const Json& body) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Change(method, target, body, &answer)) return *failed;
+  return Done(options, answer);
 }
 
 // The command that starts a node, from the answer of `node add` or `replace`.
@@ -350,12 +366,12 @@ std::string NodesText(const Json& answer) {
 
 std::string GroupsText(const Json& groups) {
   std::vector<std::vector<std::string>> rows = {
-      {"ID", "LEADER", "VOTERS", "LEARNERS", "WANTED", "SLOTS"}};
+      {"ID", "LEADER", "VOTERS", "LEARNERS", "WANTED", "WEIGHT", "SLOTS"}};
   std::string problems;
   for (const Json& group : groups) {
     std::vector<std::string> row;
     for (const char* const name :
-         {"id", "leader", "voters", "learners", "wanted", "slots"}) {
+         {"id", "leader", "voters", "learners", "wanted", "weight", "slots"}) {
       row.push_back(TextOf(group.value(name, Json())));
     }
     rows.push_back(std::move(row));
@@ -431,9 +447,12 @@ std::string MovesText(const Json& moves) {
                       problems.empty() ? "" : "\n");
 }
 
-// Waits for the moves of an answer one after the other.
-ControlAnswer AwaitMoves(const VerbOptions& options, Admin& admin,
-                         const Json& answer) {
+// A wish that makes moves. Waits for them one after the other.
+ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
+                                  const std::string& target, const Json& body) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Change("POST", target, body, &answer)) return *failed;
   ControlAnswer done = Done(options, answer);
   for (const Json& move : answer.value("moves", Json::array())) {
     const auto id = move.get<uint32_t>();
@@ -547,13 +566,8 @@ ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
 
 ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
                       const NodeSettings& settings) {
-  Admin admin(options);
-  Json answer;
-  if (auto failed = admin.Change("PATCH", NodeTarget(node),
-                                 SettingsJson(settings), &answer)) {
-    return *failed;
-  }
-  return Done(options, answer);
+  return ChangeAndTell(options, "PATCH", NodeTarget(node),
+                       SettingsJson(settings));
 }
 
 ControlAnswer ListGroups(const VerbOptions& options) {
@@ -573,11 +587,13 @@ ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group) {
   return {.out = GroupsText(Json::array({answer}))};
 }
 
-ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count) {
+ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count,
+                           const GroupSettings& settings) {
   Admin admin(options);
   Json answer;
-  if (auto failed =
-          admin.Change("POST", "/v1/groups", {{"count", count}}, &answer)) {
+  Json body = SettingsJson(settings);
+  body["count"] = count;
+  if (auto failed = admin.Change("POST", "/v1/groups", body, &answer)) {
     return *failed;
   }
   ControlAnswer done = Done(options, answer);
@@ -600,17 +616,18 @@ ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count) {
 }
 
 ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
-                       uint32_t replicas) {
+                       const GroupSettings& settings) {
   Admin admin(options);
   Json answer;
   const std::string target = GroupTarget(group);
   if (auto failed =
-          admin.Change("PATCH", target, {{"replicas", replicas}}, &answer)) {
+          admin.Change("PATCH", target, SettingsJson(settings), &answer)) {
     return *failed;
   }
+  if (!settings.replicas.has_value()) return Done(options, answer);
   return Await(
       options, admin, target, absl::StrCat("group show ", group),
-      [replicas](const Json& row) {
+      [replicas = *settings.replicas](const Json& row) {
         const std::string name = absl::StrCat("group ", TextOf(row["id"]));
         Look look{
             .done = false,
@@ -689,19 +706,16 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
 }
 
 ControlAnswer RetireGroup(const VerbOptions& options, uint32_t group) {
-  Admin admin(options);
-  Json answer;
-  if (auto failed = admin.Change("POST", GroupTarget(group) + "/retire", Json(),
-                                 &answer)) {
-    return *failed;
-  }
-  return AwaitMoves(options, admin, answer);
+  return ChangeAndAwaitMoves(options, GroupTarget(group) + "/retire", Json());
 }
 
 ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
   Admin admin(options);
   Json answer;
   if (auto failed = admin.Get("/v1/slots", &answer)) return *failed;
+  if (Json found; group != 0) {
+    if (auto failed = admin.Get(GroupTarget(group), &found)) return *failed;
+  }
   Json shown = Json::array();
   for (const Json& run : answer.value("slots", Json::array())) {
     if (group == 0 || run.value("group", 0u) == group) shown.push_back(run);
@@ -718,7 +732,6 @@ ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
 }
 
 ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots) {
-  Admin admin(options);
   Json body = {{"to", slots.to}};
   if (!slots.slots.empty()) body["slots"] = slots.slots;
   if (slots.from > 0) body["from"] = slots.from;
@@ -726,11 +739,7 @@ ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots) {
   if (slots.bytes_per_second > 0) {
     body["bytes_per_second"] = slots.bytes_per_second;
   }
-  Json answer;
-  if (auto failed = admin.Change("POST", "/v1/moves", body, &answer)) {
-    return *failed;
-  }
-  return AwaitMoves(options, admin, answer);
+  return ChangeAndAwaitMoves(options, "/v1/moves", body);
 }
 
 ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
@@ -748,22 +757,11 @@ ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
 
 ControlAnswer ChangeMove(const VerbOptions& options, const std::string& verb,
                          uint32_t move) {
-  Admin admin(options);
-  Json answer;
-  if (auto failed = admin.Change("POST", MoveTarget(move) + "/" + verb, Json(),
-                                 &answer)) {
-    return *failed;
-  }
-  return Done(options, answer);
+  return ChangeAndTell(options, "POST", MoveTarget(move) + "/" + verb, Json());
 }
 
 ControlAnswer Rebalance(const VerbOptions& options) {
-  Admin admin(options);
-  Json answer;
-  if (auto failed = admin.Change("POST", "/v1/rebalance", Json(), &answer)) {
-    return *failed;
-  }
-  return AwaitMoves(options, admin, answer);
+  return ChangeAndAwaitMoves(options, "/v1/rebalance", Json());
 }
 
 ControlAnswer ShowRepair(const VerbOptions& options) {
@@ -785,14 +783,9 @@ ControlAnswer ShowRepair(const VerbOptions& options) {
 
 ControlAnswer SetRepair(const VerbOptions& options,
                         std::optional<Duration> after) {
-  Admin admin(options);
   Json body = {{"after_ms", Json()}};
   if (after.has_value()) body["after_ms"] = after->ms();
-  Json answer;
-  if (auto failed = admin.Change("PUT", "/v1/repair", body, &answer)) {
-    return *failed;
-  }
-  return Done(options, answer);
+  return ChangeAndTell(options, "PUT", "/v1/repair", body);
 }
 
 }  // namespace quorate::net

@@ -52,9 +52,16 @@ ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
                       const NodeSettings& settings);
 ControlAnswer ListGroups(const VerbOptions& options);
 ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group);
-ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count);
+// The settings of groups in `group create` and `group set`. Empty: the default,
+// or as before.
+struct GroupSettings {
+  std::optional<uint32_t> replicas = {};
+  std::optional<uint32_t> weight = {};
+};
+ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count,
+                           const GroupSettings& settings = {});
 ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
-                       uint32_t replicas);
+                       const GroupSettings& settings);
 ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
                             uint32_t node);
 // Without `accept_loss`: who is left, what may be lost, and exit status 4.

@@ -324,8 +324,10 @@ Parsed ParseNodeWish(std::string_view method, NodeId node,
 Parsed ParseGroupWish(std::string_view method, GroupId group,
                       std::string_view verb, Body& body) {
   if (method == "PATCH" && verb.empty()) {
-    const uint32_t replicas = body.RequiredNumber("replicas");
-    return Done(body, ControllerCommand::SetGroup{group, replicas});
+    ControllerCommand::SetGroup set{.group = group};
+    set.replicas = body.Number("replicas");
+    set.weight = body.Number("weight");
+    return Done(body, set);
   }
   if (method == "POST" && verb == "transfer") {
     const NodeId to(body.RequiredNumber("node"));
@@ -380,7 +382,8 @@ Parsed ParseWish(std::string_view method,
   if (parts.size() == 1 && method == "POST" && what == "groups") {
     ControllerCommand::CreateGroups create;
     create.count = body.Number("count").value_or(1);
-    create.replicas = body.Number("replicas").value_or(0);
+    create.replicas = body.Number("replicas").value_or(create.replicas);
+    create.weight = body.Number("weight").value_or(create.weight);
     return Done(body, create);
   }
   if (parts.size() == 1 && method == "POST" && what == "moves") {

@@ -116,6 +116,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
           {"leader", IdOrNull(leader)},
           {"preferred", IdOrNull(row.preferred)},
           {"replicas", row.replicas},
+          {"weight", row.weight},
           {"voters", Ids(row.voters)},
           {"learners", Ids(row.learners)},
           {"wanted", Ids(row.wanted)},

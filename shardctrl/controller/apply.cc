@@ -313,9 +313,11 @@ Answer Execution::operator()(const Command::CreateGroups& create) {
       const auto behind =
           std::find_if(next->groups.begin(), next->groups.end(),
                        [&](const GroupRecord& group) { return group.id > id; });
-      next->groups.insert(
-          behind,
-          {.id = id, .name = name, .replicas = replicas, .awaits_share = true});
+      next->groups.insert(behind, {.id = id,
+                                   .name = name,
+                                   .replicas = replicas,
+                                   .weight = create.weight,
+                                   .awaits_share = true});
       ids.push_back(id);
     }
   });
@@ -337,12 +339,23 @@ Answer Execution::operator()(const Command::SetGroup& set) {
         "number of data nodes: five nodes have five, three nodes "
         "three, fewer nodes one");
   }
-  const std::string text = absl::StrCat(GroupText(set.group), " shall have ",
-                                        set.replicas, " replicas");
-  if (group->replicas == set.replicas) return AlreadySo(text);
-  return Wish(text, [&](ClusterState* next) {
-    next->FindGroup(set.group)->replicas = set.replicas;
-  });
+  GroupRecord changed = *group;
+  std::string text = GroupText(set.group);
+  if (set.replicas) {
+    changed.replicas = *set.replicas;
+    absl::StrAppend(&text, " shall have ", *set.replicas, " replicas");
+  }
+  if (set.weight) {
+    changed.weight = *set.weight;
+    absl::StrAppend(&text, set.replicas ? ", and" : "", " has the weight ",
+                    *set.weight);
+  }
+  if (changed == *group) return AlreadySo(text);
+  if (changed.weight != group->weight) {
+    absl::StrAppend(&text, "; to move slots by it, type quoratectl rebalance");
+  }
+  return Wish(
+      text, [&](ClusterState* next) { *next->FindGroup(set.group) = changed; });
 }
 
 Answer Execution::operator()(const Command::TransferGroup& transfer) {

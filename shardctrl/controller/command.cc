@@ -57,8 +57,8 @@ absl::Status CheckWord(const std::string& what, const std::string& word) {
 absl::Status CheckWeight(uint32_t weight) {
   if (weight == 0) {
     return Refuse(
-        "the weight must be at least 1; to give a node no replicas, "
-        "drain it");
+        "the weight must be at least 1; to give a node no replicas, drain it; "
+        "to give a group no slots, retire it");
   }
   if (weight > kWeightMax) {
     return Refuse(absl::StrCat("the weight is ", weight, ", at most ",
@@ -118,10 +118,15 @@ struct Checker {
       return Refuse(
           absl::StrCat("create 1 to ", kCreatedGroupsMax, " groups at a time"));
     }
-    return CheckReplicas(create.replicas == 0 ? 1 : create.replicas);
+    return FirstError(CheckReplicas(create.replicas == 0 ? 1 : create.replicas),
+                      CheckWeight(create.weight));
   }
   absl::Status operator()(const Command::SetGroup& set) const {
-    return CheckReplicas(set.replicas);
+    if (!set.replicas.has_value() && !set.weight.has_value()) {
+      return Refuse("give replicas, or weight, or both");
+    }
+    return FirstError(CheckReplicas(set.replicas.value_or(1)),
+                      CheckWeight(set.weight.value_or(1)));
   }
   absl::Status operator()(const Command::SetRepair& set) const {
     if (set.after != Duration() &&
@@ -225,11 +230,17 @@ struct Describer {
     return absl::StrCat("node replace ", replace.node.value());
   }
   std::string operator()(const Command::CreateGroups& create) const {
-    return absl::StrCat("group create --count ", create.count);
+    std::string text = absl::StrCat("group create --count ", create.count);
+    if (create.weight != kGroupWeight) {
+      absl::StrAppend(&text, " --weight ", create.weight);
+    }
+    return text;
   }
   std::string operator()(const Command::SetGroup& set) const {
-    return absl::StrCat("group set ", set.group.value(), " --replicas ",
-                        set.replicas);
+    std::string text = absl::StrCat("group set ", set.group.value());
+    if (set.replicas) absl::StrAppend(&text, " --replicas ", *set.replicas);
+    if (set.weight) absl::StrAppend(&text, " --weight ", *set.weight);
+    return text;
   }
   std::string operator()(const Command::TransferGroup& transfer) const {
     return absl::StrCat("group transfer ", transfer.group.value(), " ",

@@ -42,7 +42,7 @@ struct ControllerCommandBodies {
     std::string name = {};  // Empty: "n" and the id.
     std::string zone = {};
     std::string host = {};
-    uint32_t weight = 100;
+    uint32_t weight = kNodeWeight;
     NodeRole role = NodeRole::kData;
     TokenDigest token = {};
     Duration valid_for = {};
@@ -103,17 +103,20 @@ struct ControllerCommandBodies {
   struct CreateGroups {
     uint32_t count = 1;
     uint32_t replicas = 0;
+    uint32_t weight = kGroupWeight;
     template <typename Codec, typename Self>
     static void Fields(Codec& codec, Self& self) {
-      codec(self.count, self.replicas);
+      codec(self.count, self.replicas, self.weight);
     }
   };
+  // Absent fields stay as they are. No slot moves: Rebalance follows weights.
   struct SetGroup {
     GroupId group = {};
-    uint32_t replicas = 0;
+    std::optional<uint32_t> replicas = {};
+    std::optional<uint32_t> weight = {};
     template <typename Codec, typename Self>
     static void Fields(Codec& codec, Self& self) {
-      codec(self.group, self.replicas);
+      codec(self.group, self.replicas, self.weight);
     }
   };
   struct TransferGroup {
@@ -182,7 +185,7 @@ struct ControllerCommandBodies {
       codec(self.move, self.paused);
     }
   };
-  // Moves the fewest slots after which all groups own equally many.
+  // Moves the fewest slots after which each group owns its share by weight.
   struct Rebalance {
     template <typename Codec, typename Self>
     static void Fields(Codec&, Self&) {}

@@ -35,8 +35,8 @@ std::vector<Command> Commands() {
       {id, Command::UndrainNode{node}},
       {id, Command::RemoveNode{node, true}},
       {id, Command::ReplaceNode{node, token, Seconds(60)}},
-      {id, Command::CreateGroups{2, 3}},
-      {id, Command::SetGroup{group, 3}},
+      {id, Command::CreateGroups{2, 3, 50}},
+      {id, Command::SetGroup{group, 3, 200}},
       {id, Command::TransferGroup{group, node}},
       {id, Command::SetRepair{Seconds(60)}},
       {id, Command::RecoverGroup{group,
@@ -130,7 +130,7 @@ TEST(Command, Bytes_AreThoseOfVersion1) {
       "0113000000000000000000000000000000000100000002000000030000000000000"
       "004000000000000000500000000000000");
   EXPECT_EQ(SipHash(SipKey{}, EncodeState(Cluster(3, 2).state)),
-            1555601701361423012u);
+            60601772016195592u);
 }
 
 TEST(Command, OfANewerProgram_NeedsAHigherLevel) {
@@ -168,6 +168,9 @@ TEST(Command, ValuesOutOfRange_AreRefusedInWords) {
   refused(add, "role");
   refused(Command::SetGroup{GroupId(1), 0}, "1 to 9");
   refused(Command::SetGroup{GroupId(1), kReplicasMax + 1}, "1 to 9");
+  refused(Command::SetGroup{GroupId(1)}, "replicas, or weight");
+  refused(Command::SetGroup{.group = GroupId(1), .weight = 0}, "retire");
+  refused(Command::CreateGroups{.weight = kWeightMax + 1}, "at most 1000000");
   refused(Command::CreateGroups{kCreatedGroupsMax + 1, 0}, "1 to 1000");
   refused(Command::SetRepair{Seconds(1)}, "10 seconds");
   refused(Command::SetRepair{Duration(-1)}, "10 seconds");

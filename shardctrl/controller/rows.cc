@@ -147,8 +147,16 @@ std::string NodeProblem(const ClusterState& state, const NodeRecord& node,
 std::map<GroupId, std::vector<SlotRange>> SlotsByGroup(
     const ClusterState& state) {
   std::map<GroupId, std::vector<SlotRange>> slots;
-  for (const AssignedRun& run : state.slots)
-    slots[run.group].push_back(run.slots);
+  for (const AssignedRun& run : state.slots) {
+    std::vector<SlotRange>& ranges = slots[run.group];
+    // They may differ in the epoch.
+    if (!ranges.empty() &&
+        ranges.back().last.value() + 1u == run.slots.first.value()) {
+      ranges.back().last = run.slots.last;
+    } else {
+      ranges.push_back(run.slots);
+    }
+  }
   return slots;
 }
 
@@ -284,7 +292,8 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
                  .name = group.name,
                  .leader = LeaderOf(state, group),
                  .preferred = group.preferred_leader,
-                 .replicas = group.replicas};
+                 .replicas = group.replicas,
+                 .weight = group.weight};
     if (group.reported.has_value()) {
       const Members members = MembersOf(group);
       row.voters = List(members.voters);

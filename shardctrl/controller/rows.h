@@ -40,6 +40,7 @@ struct GroupRow {
   NodeId leader = {};
   NodeId preferred = {};  // Shall lead; zero: none.
   uint32_t replicas = 0;  // Voters that it shall have.
+  uint32_t weight = 0;    // Its share of the slots, beside those of others.
   // Sorted, each node once.
   std::vector<NodeId> voters = {};
   std::vector<NodeId> learners = {};

@@ -115,59 +115,76 @@ Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
 }
 
 // Groups that may own more slots.
-std::vector<GroupId> OpenGroups(const ClusterState& state) {
-  std::vector<GroupId> groups;
+std::vector<SlotShare> OpenGroups(const ClusterState& state) {
+  std::vector<SlotShare> shares;
   for (const GroupRecord& group : state.groups) {
-    if (WhyNotTo(state, group.id).empty()) groups.push_back(group.id);
+    if (!WhyNotTo(state, group.id).empty()) continue;
+    shares.push_back({.group = group.id, .weight = group.weight});
   }
-  return groups;
+  return shares;
 }
 
-// After these `groups` share all slots. Open moves count as done. Slots in
-// moves that have not ended are pinned.
-Transfers PlanTransfers(const ClusterState& state,
-                        const std::vector<GroupId>& groups) {
-  std::vector<Assignment> owners;
-  std::vector<SlotRange> pinned;
-  SlotTable table(state);
+// The owner of each slot once the open moves are done.
+std::vector<GroupId> OwnersAfterMoves(const ClusterState& state) {
+  std::vector<GroupId> owner = SlotTable(state).owner;
   for (const SlotMove& move : state.moves) {
-    pinned.insert(pinned.end(), move.slots.begin(), move.slots.end());
     if (move.decision != MoveState::kOpen) continue;
     for (SlotRange range : move.slots) {
-      std::fill_n(table.owner.begin() + range.first.value(), range.size(),
-                  move.to);
+      std::fill_n(owner.begin() + range.first.value(), range.size(), move.to);
     }
   }
+  return owner;
+}
+
+// After these `shares` have all slots. Open moves count as done. Slots in moves
+// that have not ended are pinned.
+Transfers PlanTransfers(const ClusterState& state,
+                        const std::vector<SlotShare>& shares) {
+  std::vector<Assignment> owners;
+  std::vector<SlotRange> pinned;
+  for (const SlotMove& move : state.moves) {
+    pinned.insert(pinned.end(), move.slots.begin(), move.slots.end());
+  }
+  const std::vector<GroupId> owner = OwnersAfterMoves(state);
   for (uint32_t slot = 0; slot < state.slot_count; ++slot) {
     const Slot id(static_cast<uint16_t>(slot));
-    if (!owners.empty() && owners.back().group == table.owner[slot]) {
+    if (!owners.empty() && owners.back().group == owner[slot]) {
       owners.back().slots.last = id;
     } else {
-      owners.push_back({.slots = {id, id}, .group = table.owner[slot]});
+      owners.push_back({.slots = {id, id}, .group = owner[slot]});
     }
   }
   Transfers transfers;
-  if (groups.empty()) return transfers;
-  for (const SlotTransfer& one : PlanBalance(owners, groups, pinned)) {
+  if (shares.empty()) return transfers;
+  for (const SlotTransfer& one : PlanBalance(owners, shares, pinned)) {
     transfers[{one.from, one.to}].push_back(one.slots);
   }
   return transfers;
 }
 
-// How many slots the groups own now, and how many they should.
-std::string OwnedText(const ClusterState& state,
-                      const std::vector<GroupId>& groups) {
-  std::map<GroupId, uint32_t> owned;
-  for (const GroupId group : groups) owned[group] = 0;
-  for (const AssignedRun& run : state.slots)
-    owned[run.group] += run.slots.size();
+// How many slots each group has, open moves counting as done, and how many it
+// will have.
+std::string OwnedText(const ClusterState& state, const Transfers& transfers) {
+  struct Count {
+    int64_t now = 0;
+    int64_t then = 0;
+  };
+  std::map<GroupId, Count> counts;
+  for (const GroupId group : OwnersAfterMoves(state)) ++counts[group].now;
+  for (auto& [group, count] : counts) count.then = count.now;
+  for (const auto& [groups, slots] : transfers) {
+    for (SlotRange range : slots) {
+      counts[groups.first].then -= range.size();
+      counts[groups.second].then += range.size();
+    }
+  }
   std::vector<std::string> texts;
-  for (const auto& [group, count] : owned) {
-    texts.push_back(absl::StrCat(GroupText(group), " owns ", count));
+  for (const auto& [group, count] : counts) {
+    texts.push_back(absl::StrCat(GroupText(group), " from ", count.now,
+                                 " slots to ", count.then));
   }
   KeepFirst(8, &texts);
-  return absl::StrCat("an even share is ", state.slot_count / groups.size(),
-                      " slots, and ", absl::StrJoin(texts, ", "));
+  return absl::StrCat("shares by weight bring ", absl::StrJoin(texts, ", "));
 }
 
 bool IsMoving(const ClusterState& state, GroupId group) {
@@ -370,8 +387,7 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
                    ClusterState* state) {
   ClusterState next = *state;
   std::vector<std::string> steps = PlanWishes(&next);
-  const std::vector<GroupId> groups = OpenGroups(next);
-  const Transfers transfers = PlanTransfers(next, groups);
+  const Transfers transfers = PlanTransfers(next, OpenGroups(next));
   if (transfers.empty() && steps.empty()) {
     return AlreadySo("the slots and the replicas are balanced");
   }
@@ -381,7 +397,7 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
   Answer answer = Begin(transfers, 0, log_time, &next);
   if (answer.outcome != Answer::Outcome::kDone) return answer;
   if (!transfers.empty()) {
-    absl::StrAppend(&answer.text, ": ", OwnedText(*state, groups));
+    absl::StrAppend(&answer.text, ": ", OwnedText(*state, transfers));
   }
   if (!steps.empty()) {
     absl::StrAppend(&answer.text, "; replicas move: ", steps.size());
@@ -502,21 +518,18 @@ Answer ChangeMoves(const Command::ReportMoveEnd& command, WallTime,
 // Groups that have no replicas yet count, too. So the shares do not depend on
 // the order in which groups get their replicas, and no slot moves twice.
 void ShareSlots(WallTime log_time, ClusterState* state) {
-  std::vector<GroupId> groups = OpenGroups(*state);
+  std::vector<SlotShare> shares = OpenGroups(*state);
   std::vector<GroupId> ready;
   for (const GroupRecord& group : state->groups) {
     if (!group.awaits_share || group.retiring) continue;
-    if (std::ranges::binary_search(groups, group.id)) {
+    if (WhyNotTo(*state, group.id).empty()) {
       ready.push_back(group.id);
+    } else if (!group.founded) {
+      shares.push_back({.group = group.id, .weight = group.weight});
     }
   }
   if (ready.empty()) return;
-  for (const GroupRecord& group : state->groups) {
-    if (group.awaits_share && !group.retiring && !group.founded) {
-      groups.push_back(group.id);
-    }
-  }
-  Transfers transfers = PlanTransfers(*state, groups);
+  Transfers transfers = PlanTransfers(*state, shares);
   std::erase_if(transfers, [&](const auto& transfer) {
     return !std::ranges::binary_search(ready, transfer.first.second);
   });

@@ -30,8 +30,8 @@ ControllerAnswer ChangeMoves(const ControllerCommand::DecideMove& command,
 ControllerAnswer ChangeMoves(const ControllerCommand::ReportMoveEnd& command,
                              WallTime log_time, ClusterState* state);
 
-// Begins to move slots to groups that were created and have their replicas now:
-// as many as they have once all groups own equally many.
+// Begins to move slots to groups that were created and have their replicas now.
+// They get the slots that they have once each group owns its share by weight.
 void ShareSlots(WallTime log_time, ClusterState* state);
 
 // Forgets moves that both groups have forgotten, and groups that have retired.

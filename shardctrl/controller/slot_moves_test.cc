@@ -246,8 +246,9 @@ TEST_F(Moves, Rebalance_CountsMovesUnderWay) {
   EXPECT_EQ(answer.moves.size(), 2u) << answer.text;
   EXPECT_EQ(answer.steps.size(), 2u);
   EXPECT_EQ(answer.text,
-            "2 moves will be made: an even share is 5461 slots, and group 1 "
-            "owns 16384, group 2 owns 0, group 3 owns 0");
+            "2 moves will be made: shares by weight bring group 1 from 16384 "
+            "slots to 5462, group 2 from 0 slots to 5461, group 3 from 0 slots "
+            "to 5461");
   EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
   for (MoveId id : answer.moves) Finish(id);
   std::map<GroupId, uint32_t> counts;
@@ -257,6 +258,35 @@ TEST_F(Moves, Rebalance_CountsMovesUnderWay) {
   EXPECT_EQ(counts[GroupId(1)], 5462u);
   EXPECT_EQ(counts[GroupId(2)], 5461u);
   EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
+}
+
+TEST_F(Moves, Rebalance_FollowsWeights) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  const Answer set =
+      Do(Command::SetGroup{.group = GroupId(2), .weight = 2 * kGroupWeight});
+  EXPECT_EQ(set.text,
+            "group 2 has the weight 200; to move slots by it, type quoratectl "
+            "rebalance");
+  EXPECT_TRUE(cluster_.state.moves.empty());
+  EXPECT_EQ(Do(Command::SetGroup{.group = GroupId(2), .weight = 200}).outcome,
+            Outcome::kAlreadySo);
+  // Slots that are on their way count as arrived.
+  const Answer first =
+      Do(Command::MoveSlots{.to = GroupId(2), .slots = {{Slot(0), Slot(999)}}});
+  ASSERT_EQ(first.moves.size(), 1u);
+  const Answer answer = Do(Command::Rebalance{});
+  EXPECT_EQ(answer.text,
+            "2 moves will be made: shares by weight bring group 1 from 4462 "
+            "slots to 4096, group 2 from 6461 slots to 8192, group 3 from 5461 "
+            "slots to 4096");
+  Finish(first.moves[0]);
+  for (MoveId id : answer.moves) Finish(id);
+  std::map<GroupId, uint32_t> counts;
+  for (const AssignedRun& run : cluster_.state.slots) {
+    counts[run.group] += run.slots.size();
+  }
+  EXPECT_EQ(counts[GroupId(1)], 4096u);
+  EXPECT_EQ(counts[GroupId(2)], 8192u);
 }
 
 TEST_F(Moves, Rebalance_MovesReplicasAndSaysWhy) {
@@ -341,6 +371,16 @@ TEST_F(Moves, SlotsThatCameJustBeforeAGroupRetires_LeaveItWithoutAnotherWish) {
     Finish(cluster_.state.moves.front().id);
   }
   EXPECT_EQ(cluster_.state.FindGroup(GroupId(2)), nullptr);
+}
+
+TEST_F(Moves, CreatedGroupOfHalfTheWeight_GetsHalfAShare) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  const Answer made =
+      Do(Command::CreateGroups{.count = 1, .weight = kGroupWeight / 2});
+  cluster_.Settle(made.groups.at(0));
+  uint32_t slots = 0;
+  for (const SlotMove& move : cluster_.state.moves) slots += move.SlotCount();
+  EXPECT_NEAR(slots, kHashSlotCount / 7, 1);
 }
 
 TEST_F(Moves, CreatedGroups_GetTheirShareOnceTheyHaveReplicas) {

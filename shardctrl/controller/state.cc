@@ -55,7 +55,8 @@ absl::Status ValidateGroups(const ClusterState& state) {
     const bool known =
         group.id == kControllerGroup || group.id < state.next_group;
     if (group.id <= previous || !known || group.replicas == 0 ||
-        group.replicas > raft::kConfigurationMembersMax) {
+        group.replicas > raft::kConfigurationMembersMax || group.weight == 0 ||
+        group.weight > kWeightMax) {
       return Invalid("bad group", group.id.value());
     }
     if (group.name.empty() || !names.insert(group.name).second) {

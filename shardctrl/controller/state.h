@@ -32,7 +32,10 @@ inline constexpr size_t kGroupsMax = 10000;
 // Voters that an operator may want for a group. One that was founded with a
 // file has up to raft::kConfigurationMembersMax.
 inline constexpr uint32_t kReplicasMax = 9;
+// Of nodes and of groups.
 inline constexpr uint32_t kWeightMax = 1000000;
+inline constexpr uint32_t kNodeWeight = 100;   // Where none is given.
+inline constexpr uint32_t kGroupWeight = 100;  // Where none is given.
 inline constexpr size_t kHistoryMax = 256;
 inline constexpr size_t kOperationsMax = 1024;
 // Results of operations are forgotten after this time.
@@ -90,7 +93,7 @@ struct NodeRecord {
   std::string name = {};  // Unique; never empty.
   std::string zone = {};
   std::string host = {};  // The machine. Empty: one that no other node is on.
-  uint32_t weight = 100;
+  uint32_t weight = kNodeWeight;
   NodeRole role = NodeRole::kData;
   NodeState state = NodeState::kJoining;
   // Zero: none is bound.
@@ -194,6 +197,8 @@ struct GroupRecord {
   std::string name = {};  // Unique; never empty.
   // The number of voters that it shall have.
   uint32_t replicas = 0;
+  // Its share of the slots, beside those of others, wherever slots are divided.
+  uint32_t weight = kGroupWeight;
   // Sorted by node, each node once.
   std::vector<WantedReplica> wanted = {};
   // The voter that shall lead: the choice of the planner or of an operator, the
@@ -226,9 +231,9 @@ struct GroupRecord {
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
-    codec(self.id, self.name, self.replicas, self.wanted, self.preferred_leader,
-          self.founded, self.first, self.reported, self.recovery, self.retiring,
-          self.awaits_share);
+    codec(self.id, self.name, self.replicas, self.weight, self.wanted,
+          self.preferred_leader, self.founded, self.first, self.reported,
+          self.recovery, self.retiring, self.awaits_share);
   }
 };
 

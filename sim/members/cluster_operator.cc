@@ -350,6 +350,12 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kChangeMove:
       return ChangeMove();
     case Verb::kRebalance:
+      if (Draw(2, 2) == 0) {
+        Tell(
+            {.method = "PATCH",
+             .target = of_group,
+             .body = absl::StrCat("{\"weight\":", 50 * (1 + Draw(3, 4)), "}")});
+      }
       return Tell({.method = "POST", .target = "/v1/rebalance"});
     case Verb::kLoseMajority:
       return LoseMajority(group, node);

@@ -51,7 +51,8 @@ class HaproxyTest : public testing::Test {
     ASSERT_EQ(cluster_->StartAll(), absl::OkStatus());
     ASSERT_EQ(cluster_->AwaitLeaders(Seconds(60)), absl::OkStatus());
     for (const uint32_t group : {1, 2, 3}) {
-      const net::ControlAnswer set = net::SetGroup(Options(), group, 3);
+      const net::ControlAnswer set =
+          net::SetGroup(Options(), group, {.replicas = 3});
       ASSERT_EQ(set.exit_status, 0) << set.error;
     }
     ASSERT_NO_FATAL_FAILURE(StartBalancer());

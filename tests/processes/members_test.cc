@@ -169,7 +169,8 @@ TEST_F(MembersTest, Drain_IsRefusedUntilTheGroupsNeedFewerReplicas) {
   EXPECT_TRUE(absl::StrContains(refused.error, "3 of 4 replicas"))
       << refused.error;
   for (const uint32_t group : {1u, 2u}) {
-    const net::ControlAnswer set = net::SetGroup(Options(), group, 3);
+    const net::ControlAnswer set =
+        net::SetGroup(Options(), group, {.replicas = 3});
     EXPECT_EQ(set.exit_status, 0) << set.error;
   }
   for (int i = 0; i < 2; ++i) {
@@ -185,7 +186,7 @@ TEST_F(MembersTest, Drain_IsRefusedUntilTheGroupsNeedFewerReplicas) {
 TEST_F(MembersTest, WishThatAnotherOperatorTakesBack_EndsTheWait) {
   Begin({.nodes = 4, .groups = 1});
   ASSERT_EQ(Await(net::ListNodes, cluster_->node(3).peer), "");
-  EXPECT_EQ(net::SetGroup(Options(), 1, 3).exit_status, 0);
+  EXPECT_EQ(net::SetGroup(Options(), 1, {.replicas = 3}).exit_status, 0);
   const net::ControlAnswer shown = net::ShowGroup(Options(true), 1);
   const auto wanted = nlohmann::json::parse(shown.out)["wanted"];
   uint32_t spare = 1;
@@ -206,7 +207,7 @@ TEST_F(MembersTest, WishThatAnotherOperatorTakesBack_EndsTheWait) {
 TEST_F(MembersTest, Remove_EndsAlsoWhereTheRemovedNodeIsAsked) {
   Begin({.nodes = 4, .groups = 1});
   ASSERT_EQ(Await(net::ListNodes, cluster_->node(3).peer), "");
-  EXPECT_EQ(net::SetGroup(Options(), 1, 3).exit_status, 0);
+  EXPECT_EQ(net::SetGroup(Options(), 1, {.replicas = 3}).exit_status, 0);
   asked_ = 3;
   const net::ControlAnswer removed = net::RemoveNode(Options(), 4, false);
   EXPECT_EQ(removed.exit_status, 0) << removed.error;
