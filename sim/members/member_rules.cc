@@ -62,6 +62,7 @@ void MemberRules::OnControllerCommand(const raft::Entry& entry) {
   CHECK(answer.ok()) << answer.status().ToString();
   const std::string text = shardctrl::Describe(*command);
   NoteWanted(before);
+  if (!shardctrl::IsOperatorsCommand(*command)) CheckSettings(before, text);
   shardctrl::ClusterState after = machine_->state();
   // The memory of operations alone.
   after.operations = before.operations;
@@ -183,6 +184,32 @@ void MemberRules::OnRecovery(GroupId id, raft::Index index,
   group.proposed = now;
   group.generation = now.generation;
   group.committed[{now.generation, index}] = now;
+}
+
+void MemberRules::CheckSettings(const shardctrl::ClusterState& before,
+                                const std::string& command) {
+  const auto of_node = [](const shardctrl::NodeRecord& node) {
+    return std::tie(node.name, node.zone, node.host, node.weight, node.role);
+  };
+  for (const shardctrl::NodeRecord& node : before.nodes) {
+    const shardctrl::NodeRecord* const now = state()->FindNode(node.id);
+    if (now == nullptr || of_node(*now) == of_node(node)) continue;
+    violate_(absl::StrCat("settings: a ", command, " changes those of node ",
+                          node.id.value()));
+  }
+  const auto of_group = [](const shardctrl::GroupRecord& group) {
+    return std::tie(group.name, group.replicas, group.weight);
+  };
+  for (const shardctrl::GroupRecord& group : before.groups) {
+    const shardctrl::GroupRecord* const now = state()->FindGroup(group.id);
+    // Its replicas follow from the number of nodes.
+    if (now == nullptr || group.id == shardctrl::kControllerGroup ||
+        of_group(*now) == of_group(group)) {
+      continue;
+    }
+    violate_(absl::StrCat("settings: a ", command, " changes those of group ",
+                          group.id.value()));
+  }
 }
 
 void MemberRules::NoteWanted(const shardctrl::ClusterState& before) {

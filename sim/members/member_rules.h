@@ -15,6 +15,8 @@
 //   recovery: a group goes on with a higher generation only after the loss of
 //   its majority.
 //   copies: no move ends because the copies of its slots differ.
+//   settings: a report of a node changes nothing that an operator has set, such
+//   as the role of a node.
 //   refusal: the answer that an operator gets is the one that the log gave. A
 //   refused command changes nothing, and a repeated one changes nothing more.
 #ifndef QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
@@ -127,6 +129,8 @@ class MemberRules {
 
   void OnControllerCommand(const raft::Entry& entry);
   void NoteWanted(const shardctrl::ClusterState& before);
+  void CheckSettings(const shardctrl::ClusterState& before,
+                     const std::string& command);
   void OnReport(const shardctrl::ControllerCommand::ReportGroup& report);
   size_t Working(const std::vector<raft::Member>& voters) const;
 
