@@ -71,6 +71,14 @@ TEST_F(MovesTest, MovedSlots_KeepTheirKeysAndServe) {
   ASSERT_TRUE(AwaitPhase("/v1/moves/2", "done")) << last_.dump(1);
   EXPECT_EQ(SlotsOf(GroupId(1)), kHashSlotCount / 2);
   ExpectCounts();
+  // Slots follow the weights at the next rebalance.
+  EXPECT_EQ(Ask(2, "PATCH", "/v1/groups/1", R"({"weight":0})").first, 400);
+  EXPECT_EQ(Ask(2, "PATCH", "/v1/groups/1", R"({"weight":300})").first, 200);
+  EXPECT_EQ(Ask(2, "GET", "/v1/groups/1").second["weight"], 300);
+  ASSERT_EQ(Ask(2, "POST", "/v1/rebalance").first, 200);
+  ASSERT_TRUE(AwaitPhase("/v1/moves/3", "done")) << last_.dump(1);
+  EXPECT_EQ(SlotsOf(GroupId(1)), kHashSlotCount / 4 * 3);
+  ExpectCounts();
 }
 
 TEST_F(MovesTest, MoveWhoseLeadersCrash_EndsUnderTheNextOnes) {
