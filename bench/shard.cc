@@ -54,8 +54,9 @@ struct Options {
 
 // Writes of 64 bytes to the slots that move, or to the others. Those to slots
 // that move come in pipelines of 16: 30,000 packets a second would take both
-// cores without any move. The others are many, so that one that waits does not
-// delay its own next requests.
+// cores without any move. The others only show what clients notice. They have
+// many connections, so that one that waits does not delay its own next
+// requests.
 Workload Writes(bool moving, double per_second) {
   Workload load{.value_bytes = 64,
                 .connections = moving ? 50 : 100,
@@ -141,7 +142,7 @@ absl::StatusOr<Loads> Watch(LiveCluster& cluster, const Options& options,
   auto moving =
       begin(cluster.plain_port(node), Writes(true, options.writes_per_second));
   auto others = begin(cluster.plain_port(node),
-                      Writes(false, options.writes_per_second / 10));
+                      Writes(false, options.writes_per_second / 100));
   Workload few = Writes(true, options.writes_per_second / 30);
   few.connections = 5;
   // They would break with the node that they are sent to.

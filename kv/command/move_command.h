@@ -100,7 +100,8 @@ struct PrepareStep {
   uint64_t bytes = 0;
 };
 // Source: numbers the changes of the slots from now on. Changes up to
-// `acknowledged` are at the destination, and are forgotten.
+// `acknowledged` are at the destination, and are forgotten. The others may be
+// sent: what changes again has a new number.
 struct TrackStep {
   MovePlan plan;
   ChangeNumber acknowledged = {};

@@ -13,6 +13,8 @@ uint64_t ChangeLog::DigestOf(ChangeNumber number, const Change& change) const {
 
 void ChangeLog::Note(const Change& change) {
   ChangeNumber& number = NumbersWith(change)[change];
+  const bool clears = change.kind == ChangeKind::kCleared;
+  if (number > settled_ && !clears) return;
   if (number != ChangeNumber{}) {
     numbered_.Erase(number);
     digest_ -= DigestOf(number, change);
@@ -20,6 +22,7 @@ void ChangeLog::Note(const Change& change) {
   number = ++last_;
   numbered_.At(number) = change;
   digest_ += DigestOf(number, change);
+  if (clears) Settle();
 }
 
 bool ChangeLog::Restore(ChangeNumber number, const Change& change) {
@@ -48,7 +51,9 @@ size_t ChangeLog::Forget(ChangeNumber through, size_t count_max) {
   return removed;
 }
 
-uint64_t ChangeLog::digest() const { return HashWord(digest_, last_.value()); }
+uint64_t ChangeLog::digest() const {
+  return HashWord(HashWord(digest_, last_.value()), settled_.value());
+}
 
 bool ChangeLog::Reclaim(size_t count_max) {
   numbered_.EraseLast(count_max);

@@ -1,9 +1,10 @@
-// kv/store/change_log.h: the places that changed in slots that move, in the
-// order of their last changes.
+// kv/store/change_log.h: the places that changed in slots that move, in an
+// order in which they can be read.
 //
 // A change names a place (a key, a row of a session, …), not a value: the
-// present state has the value. A place that changes again moves to the end. So
-// the log is bounded by the places that exist, however often they change.
+// present state has the value. So a place that changes again needs no second
+// note, unless its first one may have been read: then it moves to the end. The
+// log is bounded by the places that exist, however often they change.
 #ifndef QUORATE_KV_STORE_CHANGE_LOG_H_
 #define QUORATE_KV_STORE_CHANGE_LOG_H_
 
@@ -45,14 +46,20 @@ class ChangeLog {
   // Changes by number. A copy shares pages.
   using Numbered = PagedMap<ChangeNumber, Change>;
 
-  // `hash_key` is that of the digest. Numbers follow `last`.
-  explicit ChangeLog(uint64_t hash_key, ChangeNumber last = {})
-      : hash_key_(hash_key), last_(last) {}
+  // `hash_key` is that of the digest. Numbers follow `last`. Requires: settled
+  // <= last.
+  explicit ChangeLog(uint64_t hash_key, ChangeNumber last = {},
+                     ChangeNumber settled = {})
+      : hash_key_(hash_key), last_(last), settled_(settled) {}
   ChangeLog(const ChangeLog&) = delete;
   ChangeLog& operator=(const ChangeLog&) = delete;
 
-  // Gives the change the next number. It loses its former one.
+  // Gives the change the next number, unless it has one that is not settled.
+  // It loses a settled one. A removal of all keys of a slot settles itself and
+  // all before it: what changes later is read behind it.
   void Note(const Change& change);
+  // Changes up to last() may be read from now on.
+  void Settle() { settled_ = last_; }
   // Adds a change of another log with its number. Returns false if the number
   // is above last(), or if the change or the number is here already.
   bool Restore(ChangeNumber number, const Change& change);
@@ -62,6 +69,8 @@ class ChangeLog {
 
   // The greatest number so far; 0: none.
   ChangeNumber last() const { return last_; }
+  // Changes up to this number may be read: what changes again has a later one.
+  ChangeNumber settled() const { return settled_; }
   const Numbered& numbered() const { return numbered_; }
   size_t size() const { return numbered_.size(); }
   // Counted for each change in every budget.
@@ -86,6 +95,7 @@ class ChangeLog {
 
   const uint64_t hash_key_;
   ChangeNumber last_;
+  ChangeNumber settled_;
   // Inverses of each other.
   Numbered numbered_;
   std::vector<Numbers> numbers_ = std::vector<Numbers>(kTables);

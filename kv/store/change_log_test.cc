@@ -14,7 +14,10 @@
 namespace quorate::kv {
 namespace {
 
-Change KeyOf(uint64_t hash) {
+// The removal of all keys of a slot, or a key.
+Change ChangeOf(uint64_t hash) {
+  if (hash < 3)
+    return {ChangeKind::kCleared, Slot(static_cast<uint16_t>(hash))};
   return {ChangeKind::kKey, Slot(static_cast<uint16_t>(hash % 3)), hash};
 }
 
@@ -22,6 +25,7 @@ RC_GTEST_PROP(ChangeLog, RandomChanges_ModelAgrees, ()) {
   ChangeLog log(7);
   std::map<Change, uint64_t> model;
   uint64_t last = 0;
+  uint64_t settled = 0;
   const auto steps = *rc::gen::inRange(0, 2'000);
   ChangeLog::Numbered copy;
   std::map<uint64_t, Change> copied;
@@ -42,11 +46,18 @@ RC_GTEST_PROP(ChangeLog, RandomChanges_ModelAgrees, ()) {
       copy = log.numbered();
       copied.clear();
       for (const auto& [change, number] : model) copied[number] = change;
+    } else if (*rc::gen::inRange(0, 50) == 0) {
+      log.Settle();
+      settled = last;
     } else {
-      const Change change = KeyOf(*rc::gen::inRange<uint64_t>(0, 300));
+      const Change change = ChangeOf(*rc::gen::inRange<uint64_t>(0, 300));
       log.Note(change);
-      model[change] = ++last;
+      const bool clears = change.kind == ChangeKind::kCleared;
+      uint64_t& number = model[change];
+      if (number <= settled || clears) number = ++last;
+      if (clears) settled = last;
     }
+    RC_ASSERT(log.settled() == ChangeNumber(settled));
     RC_ASSERT(log.size() == model.size());
     RC_ASSERT(log.last() == ChangeNumber(last));
   }
@@ -69,12 +80,12 @@ RC_GTEST_PROP(ChangeLog, RandomChanges_ModelAgrees, ()) {
   }
   RC_ASSERT(old == copied.end());
   // A log with equal changes has the same digest.
-  ChangeLog fresh(7, log.last());
+  ChangeLog fresh(7, log.last(), log.settled());
   for (const auto& [number, change] : expected) {
     RC_ASSERT(fresh.Restore(ChangeNumber(number), change));
   }
   RC_ASSERT(fresh.digest() == log.digest());
-  RC_ASSERT(!fresh.Restore(ChangeNumber(last + 1), KeyOf(1'000)));
+  RC_ASSERT(!fresh.Restore(ChangeNumber(last + 1), ChangeOf(1'000)));
   while (log.Reclaim(100)) {
   }
   RC_ASSERT(log.size() == 0u);

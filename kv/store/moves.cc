@@ -158,10 +158,11 @@ MoveAnswer Moves::Track(const TrackStep& step, const State& state) {
     if (step.acknowledged > source.changes->last()) {
       return AnswerOf(source, MoveVerdict::kOutOfPlace);
     }
-    const size_t forgotten =
-        source.changes->Forget(step.acknowledged, kForgottenMax);
-    return AnswerOf(source,
-                    forgotten > 0 ? MoveVerdict::kDone : MoveVerdict::kAlready);
+    const bool fresh =
+        source.changes->Forget(step.acknowledged, kForgottenMax) > 0 ||
+        source.changes->settled() < source.changes->last();
+    source.changes->Settle();
+    return AnswerOf(source, fresh ? MoveVerdict::kDone : MoveVerdict::kAlready);
   }
   if (IsOver(plan, state.ownership)) return Unknown(MoveVerdict::kAlready);
   if (plan.from != group_) return Unknown(MoveVerdict::kOtherGroup);
@@ -267,6 +268,7 @@ MoveAnswer Moves::Freeze(MoveId move, const State& state) {
   }
   state.ownership.SetState(source.plan.slots, SlotState::kFrozen);
   source.phase = MovePhase::kFrozen;
+  source.changes->Settle();
   return AnswerOf(source, MoveVerdict::kDone);
 }
 
@@ -458,6 +460,7 @@ std::unique_ptr<PieceReader> Moves::ReadSlot(MoveId move, Slot slot,
 }
 
 std::unique_ptr<PieceReader> Moves::ReadChanges(MoveId move, ChangeNumber from,
+                                                ChangeNumber through,
                                                 size_t bytes_max,
                                                 const Tables& tables) const {
   const Source* const source = FindTracked(move);
@@ -466,13 +469,15 @@ std::unique_ptr<PieceReader> Moves::ReadChanges(MoveId move, ChangeNumber from,
       .changes = true, .from = from, .to = from, .view = tables.index};
   std::string bytes;
   ChangeLog::Numbered::Cursor change(source->changes->numbered(), from + 1);
-  for (size_t count = 0; count < kChangesReadMax && !change.done() &&
+  const auto done = [&] { return change.done() || change.key() > through; };
+  for (size_t count = 0; count < kChangesReadMax && !done() &&
                          (count == 0 || bytes.size() < bytes_max);
        ++count, change.Next()) {
     AppendChange(&bytes, change.value(), tables.keyspace, tables.sessions);
     stream.to = change.key();
   }
   if (stream.to == from) return nullptr;
+  if (done()) stream.to = through;
   return std::make_unique<PieceReader>(stream, std::move(bytes));
 }
 
@@ -499,7 +504,8 @@ std::vector<MoveStatus> Moves::Statuses() const {
   for (const auto& [id, source] : sources_) {
     statuses.push_back({.plan = source.plan,
                         .at = AnswerOf(source, MoveVerdict::kAlready),
-                        .changes_kept = source.changes->size()});
+                        .changes_kept = source.changes->size(),
+                        .changes_settled = source.changes->settled()});
   }
   for (const auto& [id, target] : targets_) {
     statuses.push_back(
@@ -566,14 +572,14 @@ bool Moves::Reclaim(size_t count_max) {
   return !dropped_.empty();
 }
 
-// The number of the last change is part of it: the changes that are left do not
-// tell it.
+// The numbers of changes are part of it: the changes that are left do not tell
+// them.
 std::string Moves::HeadOf(const Source& source) {
   std::string head;
-  AppendFields<uint8_t, uint8_t, uint32_t, uint64_t>(
+  AppendFields<uint8_t, uint8_t, uint32_t, uint64_t, uint64_t>(
       &head, static_cast<uint8_t>(Role::kSource),
       static_cast<uint8_t>(source.phase), source.removed,
-      source.changes->last().value());
+      source.changes->last().value(), source.changes->settled().value());
   AppendPlan(&head, source.plan);
   return head;
 }
@@ -619,16 +625,17 @@ bool Moves::RestoreHead(std::string_view head) {
   const auto removed = reader.Take<uint32_t>();
   if (role == Role::kSource) {
     const ChangeNumber last(reader.Take<uint64_t>());
+    const ChangeNumber settled(reader.Take<uint64_t>());
     Source source = {
         .plan = TakePlan(&reader), .phase = phase, .removed = removed};
     const bool fits = phase == MovePhase::kTracking ||
                       phase == MovePhase::kFrozen ||
                       phase == MovePhase::kReleasing;
-    if (!reader.ok() || !reader.rest().empty() || !fits ||
+    if (!reader.ok() || !reader.rest().empty() || !fits || settled > last ||
         !MayRestore(source.plan, removed)) {
       return false;
     }
-    source.changes = std::make_unique<ChangeLog>(hash_key_, last);
+    source.changes = std::make_unique<ChangeLog>(hash_key_, last, settled);
     const MoveId id = source.plan.id;
     return sources_.emplace(id, std::move(source)).second;
   }

@@ -37,6 +37,8 @@ struct MoveStatus {
   MoveAnswer at = {};
   // Source: changes that are not acknowledged.
   uint64_t changes_kept = 0;
+  // Source: changes up to this number may be sent (ChangeLog::settled).
+  ChangeNumber changes_settled = {};
 };
 
 class Moves {
@@ -77,11 +79,13 @@ class Moves {
   std::optional<MoveSeal> SealOf(MoveId move, const Tables& tables) const;
   // Streams for StageStep. Null unless this group is the source of the move,
   // which is tracking or frozen. ReadChanges: null as well if there is no
-  // change behind `from`. Its stream has at most about `bytes_max` bytes, and
-  // at least one change.
+  // change behind `from`, up to `through`. Its stream has at most about
+  // `bytes_max` bytes, and at least one change. It may be sent if `through` is
+  // settled.
   std::unique_ptr<PieceReader> ReadSlot(MoveId move, Slot slot,
                                         const Tables& tables) const;
   std::unique_ptr<PieceReader> ReadChanges(MoveId move, ChangeNumber from,
+                                           ChangeNumber through,
                                            size_t bytes_max,
                                            const Tables& tables) const;
 

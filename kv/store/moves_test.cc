@@ -464,23 +464,45 @@ TEST_F(MovesTest, Changes_AreReadInBoundedPartsAndForgotten) {
     Set(&source_, keys.back(), value);
   }
   const uint64_t before = source_.store().memory_bytes();
-  EXPECT_EQ(source_.store().moves()[0].changes_kept, 50u);
-  EXPECT_EQ(source_.store().moves()[0].at.changes, ChangeNumber(100));
-  const auto reader =
-      source_.store().ReadChanges(plan_.id, ChangeNumber(0), 4'000);
+  const Store& store = source_.store();
+  const auto status = [&] { return source_.store().moves()[0]; };
+  EXPECT_EQ(status().changes_kept, 50u);
+  EXPECT_EQ(status().at.changes, ChangeNumber(50));
+  EXPECT_EQ(status().changes_settled, ChangeNumber(0));
+  const ChangeNumber all(50);
+  const auto reader = store.ReadChanges(plan_.id, ChangeNumber(0), all, 4'000);
   const SlotPiece piece = reader->Next();
   EXPECT_TRUE(piece.ends);
   EXPECT_LT(piece.bytes.size(), 5'200u);
-  EXPECT_EQ(reader->stream().to, ChangeNumber(54));
-  EXPECT_EQ(source_.store().ReadChanges(plan_.id, ChangeNumber(100), 1),
-            nullptr);
-  EXPECT_EQ(Step(&source_, TrackStep{plan_, ChangeNumber(54)}),
+  EXPECT_EQ(reader->stream().to, ChangeNumber(4));
+  EXPECT_EQ(store.ReadChanges(plan_.id, all, all, 1), nullptr);
+  EXPECT_EQ(Step(&source_, TrackStep{plan_, ChangeNumber(4)}),
             MoveVerdict::kDone);
-  EXPECT_EQ(source_.store().moves()[0].changes_kept, 46u);
-  EXPECT_EQ(source_.store().memory_bytes(),
-            before - 4 * ChangeLog::kChangeBytes);
-  EXPECT_EQ(Step(&source_, TrackStep{plan_, ChangeNumber(54)}),
+  EXPECT_EQ(status().changes_kept, 46u);
+  EXPECT_EQ(status().changes_settled, all);
+  EXPECT_EQ(store.memory_bytes(), before - 4 * ChangeLog::kChangeBytes);
+  EXPECT_EQ(Step(&source_, TrackStep{plan_, ChangeNumber(4)}),
             MoveVerdict::kAlready);
+  // Places that may have been read have a new number, once.
+  for (int i = 0; i < 100; ++i) Set(&source_, keys[49], "new");
+  EXPECT_EQ(status().changes_kept, 46u);
+  EXPECT_EQ(status().at.changes, ChangeNumber(51));
+  const auto rest = store.ReadChanges(plan_.id, ChangeNumber(4), all, 1 << 20);
+  EXPECT_EQ(rest->stream().to, all);
+}
+
+// Keys that are set behind a flush have changed before it, too.
+TEST_F(MovesTest, KeysBehindAFlush_ArriveBehindIt) {
+  Step(&target_, PrepareStep{plan_});
+  Step(&source_, TrackStep{plan_});
+  Set(&source_, "{a}1", "old");
+  const int64_t slot = HashSlot("{a}").value();
+  Do(&source_, {.op = Op::kFlush, .numbers = {slot, slot}}, {});
+  Set(&source_, "{a}1", "new");
+  Set(&source_, "{a}2", "new");
+  DriveAll();
+  EXPECT_EQ(Get(&target_, "{a}1").bytes, "new");
+  EXPECT_EQ(target_.store().key_count(), 2u);
 }
 
 TEST_F(MovesTest, Freeze_RefusesCommandsOnTheSlotsAlone) {

@@ -640,9 +640,11 @@ std::unique_ptr<PieceReader> Store::ReadSlot(MoveId move, Slot slot) const {
   return impl_->moves_->ReadSlot(move, slot, impl_->Tables());
 }
 std::unique_ptr<PieceReader> Store::ReadChanges(MoveId move, ChangeNumber from,
+                                                ChangeNumber through,
                                                 size_t bytes_max) const {
   if (impl_->moves_ == nullptr) return nullptr;
-  return impl_->moves_->ReadChanges(move, from, bytes_max, impl_->Tables());
+  return impl_->moves_->ReadChanges(move, from, through, bytes_max,
+                                    impl_->Tables());
 }
 
 Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {

@@ -118,11 +118,12 @@ class Store final : public raft::StateMachine {
 
   // Moves of slots in which the group takes part (kv/store/moves.h). A driver
   // reads the next step here, and the contents of pieces. `from`: the last
-  // change that the destination has.
+  // change that the destination has. `through`: the last one to be read.
   std::vector<MoveStatus> moves() const;
   std::optional<MoveSeal> SealOf(MoveId move) const;
   std::unique_ptr<PieceReader> ReadSlot(MoveId move, Slot slot) const;
   std::unique_ptr<PieceReader> ReadChanges(MoveId move, ChangeNumber from,
+                                           ChangeNumber through,
                                            size_t bytes_max) const;
 
   // Reads one key at log_time(). A key counts as due at `due_by`. For

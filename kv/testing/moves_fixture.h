@@ -74,9 +74,10 @@ class TestGroup {
     return *answer;
   }
   // kNone if the group does not know the move.
-  MoveAnswer StateOf(MoveId move) {
+  MoveAnswer StateOf(MoveId move) { return StatusOf(move).at; }
+  MoveStatus StatusOf(MoveId move) {
     for (const MoveStatus& status : store_->moves()) {
-      if (status.plan.id == move) return status.at;
+      if (status.plan.id == move) return status;
     }
     return {};
   }
@@ -183,10 +184,16 @@ class MoveDriver {
     if (left <= options_.freeze_at && source.phase == MovePhase::kTracking) {
       return Next{FreezeStep{plan_.id}, true};
     }
+    const ChangeNumber settled = source_->StatusOf(plan_.id).changes_settled;
+    // Those that were settled may have later numbers by now.
+    if (left > 0 && source_->store().ReadChanges(plan_.id, target.place.changes,
+                                                 settled, 1) == nullptr) {
+      return Next{TrackStep{plan_, acknowledged_}, true};
+    }
     if (left > 0) {
       return Piece(target.place, [&] {
         return source_->store().ReadChanges(plan_.id, target.place.changes,
-                                            options_.changes_bytes);
+                                            settled, options_.changes_bytes);
       });
     }
     if (source.phase == MovePhase::kTracking) {

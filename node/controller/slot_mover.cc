@@ -410,11 +410,11 @@ bool SlotMover::OpenReader(const kv::MovePlan& plan,
                            const kv::MoveStatus& status, const kv::Store& store,
                            Task& task) {
   if (task.reader != nullptr) return true;
-  task.reader_began = false;
   if (task.next_slot < kv::SlotCountOf(plan)) {
     task.reader = store.ReadSlot(plan.id, kv::SlotAt(plan, task.next_slot));
-  } else if (status.at.changes > task.next_change) {
-    task.reader = store.ReadChanges(plan.id, task.next_change, kChangesBytes);
+  } else if (status.changes_settled > task.next_change) {
+    task.reader = store.ReadChanges(plan.id, task.next_change,
+                                    status.changes_settled, kChangesBytes);
   }
   return task.reader != nullptr;
 }
@@ -431,11 +431,6 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
                   : CopyPhase::kDelta,
          task);
   if (!copies && !frozen) EndRound(status, task);
-  // Few changes are left: they wait for those under way.
-  if (!copies && !frozen && task.reader == nullptr && task.outstanding > 0 &&
-      status.at.changes.value() - task.next_change.value() <= kFewChanges) {
-    return;
-  }
   const size_t pieces_max = task.one_at_a_time ? 1 : kPiecesMax;
   // Clients wait for a frozen slot.
   const size_t bytes_max = frozen ? CopyWindow::kMax : task.window.bytes();
@@ -443,14 +438,6 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
          task.bytes_outstanding < bytes_max &&
          (frozen || task.next_piece <= MonoNow()) &&
          (task.kept.has_value() || OpenReader(plan, status, store, task))) {
-    // The rest is one stream: it is read again once the source is frozen.
-    if (!frozen && !task.kept.has_value() && task.reader->stream().changes &&
-        task.reader->stream().from == task.next_change &&
-        task.reader->stream().to == status.at.changes && !task.reader_began) {
-      task.reader.reset();
-      if (task.outstanding > 0) return;
-      return Freeze(move, plan, status, task);
-    }
     SendPiece(move, task);
   }
   if (task.lost) return;
@@ -463,7 +450,27 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
   if (task.next_piece > MonoNow() && !frozen) {
     return DriveSoon(task.next_piece - MonoNow());
   }
-  if (!frozen) Freeze(move, plan, status, task);
+  if (task.next_slot < kv::SlotCountOf(plan) || task.reader != nullptr) return;
+  // The destination has all that was settled. Keys of frozen slots expire.
+  if (!frozen && IsOneStream(plan, status, store, task)) {
+    return Freeze(move, task);
+  }
+  Send({move.id, move.from}, move.from,
+       kv::TrackStep{plan, task.place->changes},
+       [this](Task& task, const kv::MoveAnswer* answer) {
+         Accepted(task, answer, "the source refuses: ");
+       });
+}
+
+// Whether one stream has the changes that are left.
+bool SlotMover::IsOneStream(const kv::MovePlan& plan,
+                            const kv::MoveStatus& status,
+                            const kv::Store& store, const Task& task) const {
+  const uint64_t left = status.at.changes.value() - task.next_change.value();
+  if (left > kFewChanges) return false;
+  const auto rest = store.ReadChanges(plan.id, task.next_change,
+                                      status.at.changes, kChangesBytes);
+  return rest == nullptr || rest->stream().to == status.at.changes;
 }
 
 // Keys count as they are at the source now. So the sum is that of all slots in
@@ -551,7 +558,6 @@ kv::SlotPiece SlotMover::NextPiece(const SlotMove& move, Task& task) {
     return piece;
   }
   kv::SlotPiece piece = task.reader->Next(PieceBytesMax(move, task.window));
-  task.reader_began = true;
   if (task.one_at_a_time) {
     task.kept = {.piece = piece, .bytes = std::string(piece.bytes)};
     task.kept->piece.bytes = {};
@@ -568,17 +574,8 @@ kv::SlotPiece SlotMover::NextPiece(const SlotMove& move, Task& task) {
 }
 
 // Nothing is under way, and the destination has all that was read.
-void SlotMover::Freeze(const SlotMove& move, const kv::MovePlan& plan,
-                       const kv::MoveStatus& status, Task& task) {
+void SlotMover::Freeze(const SlotMove& move, Task& task) {
   const Key key = {move.id, move.from};
-  // The changes that the destination has need no place any more.
-  if (task.place->changes > task.acknowledged && status.changes_kept > 0) {
-    return Send(
-        key, move.from, kv::TrackStep{plan, task.place->changes},
-        [at = task.place->changes](Task& task, const kv::MoveAnswer* answer) {
-          if (answer != nullptr) task.acknowledged = at;
-        });
-  }
   if (!Confirmed(key, task)) return;
   Send(key, move.from, kv::FreezeStep{move.id},
        [this](Task& task, const kv::MoveAnswer* answer) {

@@ -106,7 +106,6 @@ class SlotMover final : private RequestSink {
     // A piece was refused or lost: all that is under way ends first.
     bool lost = false;
     std::unique_ptr<kv::PieceReader> reader;
-    bool reader_began = false;  // A piece of it was sent.
     // The destination lacked room: each piece is kept until its answer, which
     // the next one awaits. Other pieces that are refused begin the slot again.
     bool one_at_a_time = false;
@@ -126,8 +125,7 @@ class SlotMover final : private RequestSink {
     uint64_t slots_bytes = 0;
     uint32_t slots_counted = 0;
     CopyWindow window;
-    kv::ChangeNumber acknowledged = {};  // The source has forgotten those.
-    std::optional<MonoTime> confirmed;   // By the controller's leader.
+    std::optional<MonoTime> confirmed;  // By the controller's leader.
     bool decided = false;
     // When the present round of changes began, and the last change then, at the
     // source and read from it.
@@ -183,8 +181,9 @@ class SlotMover final : private RequestSink {
   // Copies faster, or slows the writers of the slots, if a round shows the
   // need.
   void EndRound(const kv::MoveStatus& status, Task& task);
-  void Freeze(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
-              const kv::MoveStatus& status, Task& task);
+  bool IsOneStream(const kv::MovePlan& plan, const kv::MoveStatus& status,
+                   const kv::Store& store, const Task& task) const;
+  void Freeze(const shardctrl::SlotMove& move, Task& task);
   // True if it was confirmed lately that the move is open. Else this begins to
   // ask. In an old state an ended move is open. If it began again, its slots
   // would stay frozen for as long as the controller has no leader.
