@@ -228,9 +228,13 @@ MoveAnswer Moves::Stage(const StageStep& step, const State& state) {
   const PieceStream& stream = piece.stream;
   const MoveVerdict verdict = VerdictOn(target, piece);
   if (verdict != MoveVerdict::kDone) return AnswerOf(target, verdict);
-  std::string bytes;
-  if (piece.offset > 0) bytes = target.rest;
-  bytes.append(piece.bytes);
+  std::string joined;
+  std::string_view bytes = piece.bytes;
+  if (piece.offset > 0 && !target.rest.empty()) {
+    joined = target.rest;
+    joined.append(bytes);
+    bytes = joined;
+  }
   const auto takes = [&](Slot slot) {
     return stream.changes ? Contains(target.plan, slot) : slot == stream.slot;
   };
@@ -239,8 +243,7 @@ MoveAnswer Moves::Stage(const StageStep& step, const State& state) {
     return AnswerOf(target, MoveVerdict::kBadPiece);
   }
   if (piece.offset == 0 && !stream.changes) RemoveSlot(stream.slot, state);
-  ApplyItems(std::string_view(bytes).substr(0, *whole), rules_, &state.keyspace,
-             &state.sessions);
+  ApplyItems(bytes.substr(0, *whole), rules_, &state.keyspace, &state.sessions);
   if (piece.ends) {
     if (stream.changes) {
       target.place.changes = stream.to;
@@ -253,7 +256,7 @@ MoveAnswer Moves::Stage(const StageStep& step, const State& state) {
   } else {
     target.place.stream = stream;
     target.place.offset = piece.offset + piece.bytes.size();
-    target.rest.assign(bytes, *whole);
+    target.rest = bytes.substr(*whole);
   }
   UpdateDigest(&target);
   return AnswerOf(target, verdict);

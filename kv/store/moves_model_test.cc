@@ -735,7 +735,7 @@ RC_GTEST_PROP(SlotMoves, AnyHistory_AgreesWithTheModel, ()) {
 
 TEST(SlotMoves, ALongHistory_ReachesRareSituations) {
   World world(1);
-  for (int i = 0; i < 30'000; ++i) world.Step();
+  for (int i = 0; i < 60'000; ++i) world.Step();
   world.Finish();
   const World::Counts& counts = world.counts();
   EXPECT_GT(counts.activated, 100);

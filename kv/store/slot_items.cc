@@ -228,9 +228,12 @@ PieceReader::PieceReader(const PieceStream& stream, std::string bytes)
 SlotPiece PieceReader::Next(size_t bytes_max) {
   CHECK(!done_);
   pending_.erase(0, taken_);
-  while (pending_.size() <= bytes_max && AppendItem()) {
+  size_t whole = 0;
+  while (pending_.size() <= bytes_max) {
+    whole = pending_.size();
+    if (!AppendItem()) break;
   }
-  taken_ = std::min(pending_.size(), bytes_max);
+  taken_ = whole > 0 ? whole : std::min(pending_.size(), bytes_max);
   done_ = taken_ == pending_.size();
   const SlotPiece piece = {
       .stream = stream_,
