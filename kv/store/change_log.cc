@@ -22,7 +22,7 @@ void ChangeLog::Note(const Change& change) {
   number = ++last_;
   numbered_.At(number) = change;
   digest_ += DigestOf(number, change);
-  if (clears) Settle();
+  if (clears || settles_always_) Settle();
 }
 
 bool ChangeLog::Restore(ChangeNumber number, const Change& change) {

@@ -60,6 +60,12 @@ class ChangeLog {
   void Note(const Change& change);
   // Changes up to last() may be read from now on.
   void Settle() { settled_ = last_; }
+  // Each change is settled at once from now on. Keys of frozen slots expire,
+  // and a step that settles would be an entry behind which more of them do.
+  void SettleAlways() {
+    settles_always_ = true;
+    Settle();
+  }
   // Adds a change of another log with its number. Returns false if the number
   // is above last(), or if the change or the number is here already.
   bool Restore(ChangeNumber number, const Change& change);
@@ -96,6 +102,7 @@ class ChangeLog {
   const uint64_t hash_key_;
   ChangeNumber last_;
   ChangeNumber settled_;
+  bool settles_always_ = false;
   // Inverses of each other.
   Numbered numbered_;
   std::vector<Numbers> numbers_ = std::vector<Numbers>(kTables);

@@ -26,6 +26,7 @@ RC_GTEST_PROP(ChangeLog, RandomChanges_ModelAgrees, ()) {
   std::map<Change, uint64_t> model;
   uint64_t last = 0;
   uint64_t settled = 0;
+  bool always = false;
   const auto steps = *rc::gen::inRange(0, 2'000);
   ChangeLog::Numbered copy;
   std::map<uint64_t, Change> copied;
@@ -49,13 +50,17 @@ RC_GTEST_PROP(ChangeLog, RandomChanges_ModelAgrees, ()) {
     } else if (*rc::gen::inRange(0, 50) == 0) {
       log.Settle();
       settled = last;
+    } else if (*rc::gen::inRange(0, 1'000) == 0) {
+      log.SettleAlways();
+      always = true;
+      settled = last;
     } else {
       const Change change = ChangeOf(*rc::gen::inRange<uint64_t>(0, 300));
       log.Note(change);
       const bool clears = change.kind == ChangeKind::kCleared;
       uint64_t& number = model[change];
       if (number <= settled || clears) number = ++last;
-      if (clears) settled = last;
+      if (clears || always) settled = last;
     }
     RC_ASSERT(log.settled() == ChangeNumber(settled));
     RC_ASSERT(log.size() == model.size());

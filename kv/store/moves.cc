@@ -271,7 +271,7 @@ MoveAnswer Moves::Freeze(MoveId move, const State& state) {
   }
   state.ownership.SetState(source.plan.slots, SlotState::kFrozen);
   source.phase = MovePhase::kFrozen;
-  source.changes->Settle();
+  source.changes->SettleAlways();
   return AnswerOf(source, MoveVerdict::kDone);
 }
 
@@ -635,10 +635,12 @@ bool Moves::RestoreHead(std::string_view head) {
                       phase == MovePhase::kFrozen ||
                       phase == MovePhase::kReleasing;
     if (!reader.ok() || !reader.rest().empty() || !fits || settled > last ||
+        (phase == MovePhase::kFrozen && settled < last) ||
         !MayRestore(source.plan, removed)) {
       return false;
     }
     source.changes = std::make_unique<ChangeLog>(hash_key_, last, settled);
+    if (phase == MovePhase::kFrozen) source.changes->SettleAlways();
     const MoveId id = source.plan.id;
     return sources_.emplace(id, std::move(source)).second;
   }

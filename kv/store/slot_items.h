@@ -82,8 +82,8 @@ class PieceReader {
 
   const PieceStream& stream() const { return stream_; }
   bool done() const { return done_; }
-  // The next piece, of at most `bytes_max` bytes. It ends with a whole item of a
-  // slot, if one fits. Its bytes are valid until the next call. Requires:
+  // The next piece, of at most `bytes_max` bytes. It ends with a whole item of
+  // a slot, if one fits. Its bytes are valid until the next call. Requires:
   // !done().
   SlotPiece Next(size_t bytes_max = kPieceBytesMax);
 

@@ -450,11 +450,12 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
   if (task.next_piece > MonoNow() && !frozen) {
     return DriveSoon(task.next_piece - MonoNow());
   }
-  if (task.next_slot < kv::SlotCountOf(plan) || task.reader != nullptr) return;
-  // The destination has all that was settled. Keys of frozen slots expire.
-  if (!frozen && IsOneStream(plan, status, store, task)) {
-    return Freeze(move, task);
+  if (frozen || task.next_slot < kv::SlotCountOf(plan) ||
+      task.reader != nullptr) {
+    return;
   }
+  // The destination has all that was settled.
+  if (IsOneStream(plan, status, store, task)) return Freeze(move, task);
   Send({move.id, move.from}, move.from,
        kv::TrackStep{plan, task.place->changes},
        [this](Task& task, const kv::MoveAnswer* answer) {

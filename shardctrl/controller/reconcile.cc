@@ -218,14 +218,7 @@ class Leader {
                                  .configuration = present_,
                                  .leader = host_.node,
                                  .term = self_.leads->term};
-    // The position of the entry is the one that was reported. Another leader
-    // may have compacted its log.
-    const bool is_reported = group_.reported.has_value() &&
-                             group_.reported->configuration == present_;
-    if (is_reported &&
-        (self_.compacted.has_value() || group_.reported->IsNewerThan(report))) {
-      report.position = group_.reported->position;
-    }
+    if (IsReported(report)) report.position = group_.reported->position;
     if (group_.recovery.has_value() &&
         present_.generation < group_.recovery->generation) {
       return;
@@ -266,6 +259,21 @@ class Leader {
   void Add(Action action) {
     action.group = group_.id;
     actions_.push_back(std::move(action));
+  }
+
+  // True if the entry of the present configuration was reported: at the same
+  // position, or at that of a snapshot behind it. An equal configuration may be
+  // that of a later entry. Then replicas that were named between both have to
+  // know.
+  bool IsReported(const ReportedConfiguration& report) const {
+    if (!group_.reported.has_value() ||
+        group_.reported->configuration != present_) {
+      return false;
+    }
+    if (!self_.compacted.has_value()) {
+      return group_.reported->IsNewerThan(report);
+    }
+    return *self_.compacted <= group_.reported->position.index;
   }
 
   // True if the controller knows all of it, and no earlier report of this

@@ -419,6 +419,19 @@ TEST_F(ReconcileTest, LeaderWithACompactedLog_ActsAndReportsNothing) {
   EXPECT_EQ(actions[0].base, leader.replicas[0].compacted);
 }
 
+// A replica joined and left again meanwhile, and the controller knows of
+// neither.
+TEST_F(ReconcileTest, LeaderWithACompactedLaterEntry_ReportsItsPosition) {
+  HostView leader = LeaderHost(1);
+  const raft::Index reported = leader.replicas[0].position.index;
+  leader.replicas[0].compacted = reported + 8;
+  leader.replicas[0].position.index = reported + 500;
+  const auto actions = Act(leader);
+  ASSERT_FALSE(actions.empty());
+  EXPECT_EQ(actions[0].kind, Kind::kReportGroup);
+  EXPECT_EQ(actions[0].report.position.index, reported + 500);
+}
+
 TEST_F(ReconcileTest, LeaderBehindOneWithACompactedLog_Acts) {
   Want({1, 2, 4});
   cluster_.Do(
