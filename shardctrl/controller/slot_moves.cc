@@ -375,7 +375,7 @@ Answer ChangeMoves(const Command::CancelMove& command, WallTime,
 Answer ChangeMoves(const Command::PauseMove& command, WallTime,
                    ClusterState* state) {
   SlotMove* move = FindOpen(command.move, state);
-  if (move == nullptr) return NotOpen(*state, command.move);
+  if (move == nullptr) return Refused(NotOpen(*state, command.move).text);
   const std::string text = absl::StrCat(
       MoveText(move->id), command.paused ? " is paused" : " goes on");
   if (move->paused == command.paused) return AlreadySo(text);
@@ -474,10 +474,7 @@ Answer ChangeMoves(const Command::DecideMove& command, WallTime,
   if (move == nullptr) {
     const Answer ended = NotOpen(*state, command.move);
     // The destination would be activated if this were "already so".
-    if (!gives_up && ended.outcome == Answer::Outcome::kAlreadySo) {
-      return Refused(ended.text);
-    }
-    return ended;
+    return gives_up ? ended : Refused(ended.text);
   }
   if (move->decision != MoveState::kOpen) {
     if (gives_up == (move->decision == MoveState::kCancelled)) {

@@ -95,6 +95,7 @@ TEST_F(Moves, Cancelled_KeepsTheOwnerUntilBothGroupsForgot) {
   const MoveId id = Begin(2, Range(0, 9));
   EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kDone);
   EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kAlreadySo);
+  ExpectRefused(Command::PauseMove{id, true}, "was cancelled");
   ExpectRefused(Command::DecideMove{id}, "was cancelled");
   ExpectRefused(Command::MoveSlots{.to = GroupId(3), .slots = {Range(5, 5)}},
                 "wait for its end");

@@ -55,7 +55,11 @@ int RunScenario(const std::vector<std::string>& words) {
   }
   const std::string failures = quorate::sim::RunScenario(*options);
   std::fprintf(stderr, "%s", failures.c_str());
-  return failures.empty() ? 0 : 1;
+  if (!failures.empty()) return 1;
+  std::printf("%s, seed %llu: it ended as it should%s\n", options->name.c_str(),
+              static_cast<unsigned long long>(options->seed),
+              options->print ? "" : "; --narrate tells the story");
+  return 0;
 }
 
 }  // namespace
