@@ -130,6 +130,26 @@ TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
   })) << last_.dump(1);
 }
 
+// Nobody writes to the source, so the next copy of the slot is equal. Its pieces
+// are longer, since the window has grown.
+TEST_F(MovesTest, DestinationThatIsCutOffWithinASlot_GetsTheRest) {
+  const std::string value(3'000, 'v');
+  for (int i = 0; i < 1'500; ++i) {  // Slot 3300 of group 1.
+    ASSERT_EQ(cluster_->Command(*client_, {"SET", Concat("{b}", i), value}),
+              "+OK\r\n");
+  }
+  const std::string move =
+      Move(R"({"to":2,"slots":"3300","bytes_per_second":1000000})");
+  cluster_->world().RunFor(Seconds(2));
+  const size_t leader = cluster_->LeaderOf(GroupId(2));
+  Cut(leader, true);
+  cluster_->world().RunFor(Seconds(8));
+  Cut(leader, false);
+  ASSERT_TRUE(Await(move, [&](const Json& row) {
+    return row["phase"] == "done";
+  })) << last_.dump(1);
+}
+
 TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
   const std::string move =
       Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");

@@ -364,6 +364,27 @@ TEST_F(MovesTest, SmallPieces_GiveTheSameSlots) {
   EXPECT_EQ(target_.store().session_count(), 1u);
 }
 
+// The next driver reads the same stream, and its pieces end elsewhere.
+TEST_F(MovesTest, NextDriverWithOtherPieces_GoesOnWithinASlot) {
+  for (int i = 0; i < 40; ++i) {
+    Set(&source_, absl::StrCat("{a}", i), std::string(100, 'x'));
+  }
+  Step(&target_, PrepareStep{plan_});
+  Step(&source_, TrackStep{plan_});
+  MoveDriver first(plan_, &source_, &target_, {.piece_bytes = 777});
+  for (int i = 0; i < 2; ++i) {
+    target_.Step(first.NextStep(MoveDecision::kMove)->step);
+  }
+  const StagePlace before = target_.StateOf(plan_.id).place;
+  ASSERT_GT(before.offset, 0u);
+  MoveDriver next(plan_, &source_, &target_, {.piece_bytes = 500});
+  EXPECT_EQ(target_.Step(next.NextStep(MoveDecision::kMove)->step).verdict,
+            MoveVerdict::kDone);
+  EXPECT_GT(target_.StateOf(plan_.id).place.offset, before.offset);
+  DriveAll();
+  EXPECT_EQ(target_.store().key_count(), 40u);
+}
+
 TEST_F(MovesTest, BadPiece_ChangesNothing) {
   Set(&source_, "{a}1", "one");
   Step(&target_, PrepareStep{plan_});

@@ -244,6 +244,13 @@ SlotPiece PieceReader::Next(size_t bytes_max) {
   return piece;
 }
 
+void PieceReader::SkipTo(uint64_t offset) {
+  CHECK_EQ(offset_, 0u);
+  while (offset_ < offset) {
+    Next(std::min<uint64_t>(kPieceBytesMax, offset - offset_));
+  }
+}
+
 // Returns false at the end.
 bool PieceReader::AppendItem() {
   while (next_record_ == page_.size() && pages_left_) {

@@ -86,6 +86,9 @@ class PieceReader {
   // a slot, if one fits. Its bytes are valid until the next call. Requires:
   // !done().
   SlotPiece Next(size_t bytes_max = kPieceBytesMax);
+  // The next piece begins so far in the stream: the destination has what is
+  // before it. Requires: no piece was read, and the stream is longer.
+  void SkipTo(uint64_t offset);
 
  private:
   bool AppendItem();

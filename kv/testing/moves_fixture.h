@@ -231,6 +231,10 @@ class MoveDriver {
       ADD_FAILURE() << "the source lacks the next piece";
       return std::nullopt;
     }
+    if (!goes_on && reader_->stream() == place.stream) {
+      reader_->SkipTo(place.offset);
+      next_offset_ = place.offset;
+    }
     const SlotPiece piece = reader_->Next(options_.piece_bytes);
     next_offset_ += piece.bytes.size();
     return Next{StageStep{plan_.id, piece}};

@@ -416,7 +416,12 @@ bool SlotMover::OpenReader(const kv::MovePlan& plan,
     task.reader = store.ReadChanges(plan.id, task.next_change,
                                     status.changes_settled, kChangesBytes);
   }
-  return task.reader != nullptr;
+  if (task.reader == nullptr) return false;
+  // Pieces that were read before may have ended elsewhere.
+  if (task.reader->stream() == task.place->stream) {
+    task.reader->SkipTo(task.place->offset);
+  }
+  return true;
 }
 
 void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
