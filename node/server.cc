@@ -624,6 +624,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     upkeep_.OnChanged(group);
     router_.OnApplied(group);
     if (group == shardctrl::kControllerGroup) agent_.OnChanged(group);
+    // Slots have come with a later log time. Else that of the store would stand
+    // still until entries have it.
+    const kv::Store* const store = HostedStore(host_, group);
+    if (store != nullptr && store->log_time() > entry.log_time) {
+      host_.RaiseLogTime(group, store->log_time());
+    }
     if (observer_ != nullptr) observer_->OnApplied(group, entry);
   }
   void OnRestored(GroupId group,

@@ -556,6 +556,10 @@ WallTime Core::applied_log_time() const { return impl_->applied_log_time(); }
 WallTime Core::applied_latest() const { return impl_->applied_latest(); }
 WallTime Core::read_log_time() const { return impl_->read_log_time(); }
 
+void Core::RaiseLogTime(WallTime log_time, const Now& now) {
+  impl_->RaiseLogTime(log_time, now);
+}
+
 WallTime Core::NextLogTime(const Now& now) const {
   CHECK(role() == RoleKind::kLeader) << RoleName(role());
   return impl_->NextLogTime(now);

@@ -93,6 +93,7 @@ class Core::Impl {
   WallTime applied_latest() const { return applied_latest_; }
   // Log time of the leader's next entry.
   WallTime NextLogTime(const Now& now) const;
+  void RaiseLogTime(WallTime log_time, const Now& now);
   WallTime read_log_time() const { return read_log_time_; }
   bool CanServeReads() const;
   bool quiet() const;

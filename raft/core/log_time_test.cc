@@ -89,6 +89,33 @@ TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
   EXPECT_EQ(Propose(), 12 * kSecond);
 }
 
+TEST_F(LogTimeTest, RaisedByTheStateMachine_GoesOnFromThere) {
+  Restored restored;
+  restored.hard_state.term = Term(1);
+  restored.entries.push_back(BootstrapEntry(configuration_));
+  Entry second = Commands(1, 2);
+  second.log_time = WallTime(9 * kSecond);
+  restored.entries.push_back(second);
+  StartFrom(std::move(restored));
+  BecomeLeader();
+  Pass(Seconds(1));
+  core_->RaiseLogTime(WallTime(20 * kSecond), now_);
+  EXPECT_EQ(Propose(), 20 * kSecond);
+  Pass(Seconds(3));
+  EXPECT_EQ(Propose(), 23 * kSecond);
+  core_->RaiseLogTime(WallTime(21 * kSecond), now_);
+  Pass(Seconds(1));
+  EXPECT_EQ(Propose(), 24 * kSecond);
+}
+
+TEST_F(LogTimeTest, FollowerThatLearnedALaterTime_BeginsThere) {
+  Start(Term(1));
+  core_->RaiseLogTime(WallTime(90 * kSecond), now_);
+  now_.wall = Exactly(50 * kSecond);
+  BecomeLeader();
+  EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(90 * kSecond));
+}
+
 TEST_F(LogTimeTest, NewLeader_ClockBehindTheLog_StaysAtTheLog) {
   Restored restored;
   restored.hard_state.term = Term(1);

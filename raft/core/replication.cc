@@ -34,6 +34,15 @@ WallTime Core::Impl::NextLogTime(const Now& now) const {
   return std::max({log_.LogTimeAt(log_.last().index), known_log_time_, wall});
 }
 
+void Core::Impl::RaiseLogTime(WallTime log_time, const Now& now) {
+  Leader* const leader = LeaderOrNull();
+  if (leader != nullptr && NextLogTime(now) < log_time) {
+    leader->anchor_log_time = log_time;
+    leader->anchor_mono = now.mono;
+  }
+  known_log_time_ = std::max(known_log_time_, log_time);
+}
+
 // Log time of the group begins with the first entry that is committed. The
 // clock of a leader before that may have any error (docs/decisions/0034).
 WallTime Core::Impl::PresentLogTime() {

@@ -533,6 +533,11 @@ void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
   target->Propose(EntryKind::kCommands, std::move(payload), std::move(done));
 }
 
+void Host::RaiseLogTime(GroupId group, WallTime log_time) {
+  Replica* const target = impl_->replica(group);
+  if (target != nullptr) target->RaiseLogTime(log_time);
+}
+
 void Host::ChangeConfiguration(GroupId group, Index base, Configuration target,
                                ProposeDone done) {
   Replica* replica = impl_->replica(group);

@@ -83,6 +83,9 @@ class Host {
   // time, also by Apply and by the observer.
   void Propose(GroupId group, Buffer payload, ProposeDone done);
 
+  // Core::RaiseLogTime, now. No effect if the group has no core here.
+  void RaiseLogTime(GroupId group, WallTime log_time);
+
   // Waits until the state machine of this node may serve a linearizable read. A
   // follower asks the leader. Reads of one turn share one round.
   void Read(GroupId group, ReadDone done);

@@ -122,6 +122,9 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   }
 
   const Core& core() const override { return *core_; }
+  void RaiseLogTime(WallTime log_time) {
+    core_->RaiseLogTime(log_time, services_.env.loop.ReadClock());
+  }
   ReplicaSnapshots& snapshots() { return snapshots_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
   // Not OK if it is stopped or halted.
