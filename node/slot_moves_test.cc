@@ -130,8 +130,8 @@ TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
   })) << last_.dump(1);
 }
 
-// Nobody writes to the source, so the next copy of the slot is equal. Its pieces
-// are longer, since the window has grown.
+// No entry changes the source, so the next copy of the slot is equal. Its
+// pieces are longer, since the window has grown.
 TEST_F(MovesTest, DestinationThatIsCutOffWithinASlot_GetsTheRest) {
   const std::string value(3'000, 'v');
   for (int i = 0; i < 1'500; ++i) {  // Slot 3300 of group 1.

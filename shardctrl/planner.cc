@@ -22,6 +22,7 @@ class Balancer {
   struct Party {
     GroupId group = {};
     uint64_t weight = 0;  // Zero: it shall own none.
+    bool takes = false;
     int64_t surplus = 0;
   };
   static constexpr size_t kNone = static_cast<size_t>(-1);
@@ -31,7 +32,9 @@ class Balancer {
   bool Gives(size_t slot) const {
     return !pinned_[slot] && parties_[owner_[slot]].surplus > 0;
   }
-  bool Takes(size_t party) const { return parties_[party].surplus < 0; }
+  bool Takes(size_t party) const {
+    return parties_[party].takes && parties_[party].surplus < 0;
+  }
   void Give(size_t slot, size_t to);
   void GiveToNeighbours();
   void GiveToOthers();
@@ -58,7 +61,9 @@ Balancer::Balancer(absl::Span<const Assignment> owners,
   for (GroupId group : all) parties_.push_back({.group = group});
   for (const SlotShare& share : shares) {
     CHECK_GE(share.weight, 1u);
-    parties_[IndexOf(share.group)].weight = share.weight;
+    Party& party = parties_[IndexOf(share.group)];
+    party.weight = share.weight;
+    party.takes = share.takes;
   }
   owner_.assign(slots, kNone);
   for (const Assignment& one : owners) {

@@ -30,6 +30,7 @@ struct SlotTransfer {
 struct SlotShare {
   GroupId group = {};
   uint64_t weight = 1;  // Requires: at least 1.
+  bool takes = true;    // False: it gives slots above its share, and gets none.
 };
 
 // Returns the transfers after which `shares` have all slots, sorted by slot.

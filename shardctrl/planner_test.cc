@@ -249,6 +249,18 @@ TEST(PlanBalance, ALeavingGroup_GivesToItsNeighbours) {
   EXPECT_EQ(CountsOf(after).at(GroupId(1)), 8192);
 }
 
+TEST(PlanBalance, GroupsThatDoNotTake_LeaveTheSlotsToOthers) {
+  const std::vector<GroupId> one = {GroupId(3)};
+  const auto owners = AssignEvenly(16, one);
+  const std::vector<SlotRange> pinned = {{Slot(0), Slot(9)}};
+  std::vector<SlotShare> shares = SharesOf(GroupsOf(15));
+  shares[0].takes = shares[1].takes = shares[2].takes = false;
+  const auto transfers = PlanBalance(owners, shares, pinned);
+  const auto after = After(OwnersOf(owners), transfers);
+  EXPECT_EQ(CountsOf(after).at(GroupId(4)), 4);
+  EXPECT_EQ(CountsOf(after).at(GroupId(3)), 12);
+}
+
 TEST(PlanBalance, AGroupOfTwiceTheWeight_GetsTwiceTheSlots) {
   const std::vector<GroupId> three = {GroupId(1), GroupId(2), GroupId(3)};
   const auto owners = AssignEvenly(kHashSlotCount, three);

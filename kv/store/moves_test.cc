@@ -365,7 +365,7 @@ TEST_F(MovesTest, SmallPieces_GiveTheSameSlots) {
 }
 
 // The next driver reads the same stream, and its pieces end elsewhere.
-TEST_F(MovesTest, NextDriverWithOtherPieces_GoesOnWithinASlot) {
+TEST_F(MovesTest, NextDriverWithOtherPieces_SendsTheRestOfASlot) {
   for (int i = 0; i < 40; ++i) {
     Set(&source_, absl::StrCat("{a}", i), std::string(100, 'x'));
   }

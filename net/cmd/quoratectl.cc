@@ -71,8 +71,8 @@ class Verbs {
     AddRepairVerbs(
         app->add_subcommand("repair", "Rebuilding replicas of dead nodes"));
     AddSlotVerbs(app->add_subcommand("slots", "List and move slots"));
-    Add(app, "rebalance", "Move slots until all groups own equally many",
-        Rebalance);
+    Add(app, "rebalance",
+        "Move slots until each group owns its share by weight", Rebalance);
     CLI::App* const recover =
         Add(app, "recover", "Let a group whose majority is lost for good go on",
             [this](const VerbOptions& options) {

@@ -67,7 +67,7 @@ std::optional<uint32_t> IdOf(std::string_view text) {
   uint32_t id = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size() || id == 0) {
+  if (error != std::errc() || end != text.data() + text.size()) {
     return std::nullopt;
   }
   return id;

@@ -512,8 +512,8 @@ class Core {
   WallTime NextLogTime(const Now& now) const;
   // The state machine has learned of a later log time, such as that of another
   // group. If this replica leads, log time goes on from there; a later leader
-  // begins there at least, unless all replicas start anew. Changes nothing if
-  // the log time of this replica is as late. Requires: `log_time` is not ahead
+  // begins there at least, unless restarts have lost it. Changes nothing if the
+  // log time of this replica is as late. Requires: `log_time` is not ahead
   // of the true time.
   void RaiseLogTime(WallTime log_time, const Now& now);
   // The log time by which a read finds out what is due, once its ReadReady has

@@ -89,7 +89,7 @@ TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
   EXPECT_EQ(Propose(), 12 * kSecond);
 }
 
-TEST_F(LogTimeTest, RaisedByTheStateMachine_GoesOnFromThere) {
+TEST_F(LogTimeTest, RaisedByTheStateMachine_AdvancesFromThere) {
   Restored restored;
   restored.hard_state.term = Term(1);
   restored.entries.push_back(BootstrapEntry(configuration_));

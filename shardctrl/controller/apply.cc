@@ -335,9 +335,9 @@ Answer Execution::operator()(const Command::SetGroup& set) {
   if (group == nullptr) return NoSuchGroup(set.group);
   if (set.group == kControllerGroup) {
     return Refused(
-        "the number of the controller's replicas follows from the "
-        "number of data nodes: five nodes have five, three nodes "
-        "three, fewer nodes one");
+        "the controller's group owns no slots. The number of its replicas "
+        "follows from the number of data nodes: five nodes have five, three "
+        "nodes three, fewer nodes one");
   }
   GroupRecord changed = *group;
   std::string text = GroupText(set.group);
@@ -351,7 +351,7 @@ Answer Execution::operator()(const Command::SetGroup& set) {
                     *set.weight);
   }
   if (changed == *group) return AlreadySo(text);
-  if (changed.weight != group->weight) {
+  if (changed.weight != group->weight && !group->retiring) {
     absl::StrAppend(&text, "; to move slots by it, type quoratectl rebalance");
   }
   return Wish(

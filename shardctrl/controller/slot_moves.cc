@@ -136,15 +136,20 @@ std::vector<GroupId> OwnersAfterMoves(const ClusterState& state) {
   return owner;
 }
 
-// After these `shares` have all slots. Open moves count as done. Slots in moves
-// that have not ended are pinned.
-Transfers PlanTransfers(const ClusterState& state,
-                        const std::vector<SlotShare>& shares) {
-  std::vector<Assignment> owners;
-  std::vector<SlotRange> pinned;
+std::vector<SlotRange> SlotsInMoves(const ClusterState& state) {
+  std::vector<SlotRange> slots;
   for (const SlotMove& move : state.moves) {
-    pinned.insert(pinned.end(), move.slots.begin(), move.slots.end());
+    slots.insert(slots.end(), move.slots.begin(), move.slots.end());
   }
+  return slots;
+}
+
+// After these `shares` have all slots. Open moves count as done. `pinned`
+// stay.
+Transfers PlanTransfers(const ClusterState& state,
+                        const std::vector<SlotShare>& shares,
+                        const std::vector<SlotRange>& pinned) {
+  std::vector<Assignment> owners;
   const std::vector<GroupId> owner = OwnersAfterMoves(state);
   for (uint32_t slot = 0; slot < state.slot_count; ++slot) {
     const Slot id(static_cast<uint16_t>(slot));
@@ -180,11 +185,19 @@ std::string OwnedText(const ClusterState& state, const Transfers& transfers) {
   }
   std::vector<std::string> texts;
   for (const auto& [group, count] : counts) {
+    if (count.then == count.now) continue;
     texts.push_back(absl::StrCat(GroupText(group), " from ", count.now,
                                  " slots to ", count.then));
   }
   KeepFirst(8, &texts);
   return absl::StrCat("shares by weight bring ", absl::StrJoin(texts, ", "));
+}
+
+// The part of moves that have not ended in a plan. Empty: there are none.
+std::string MovesText(const ClusterState& state) {
+  if (state.moves.empty()) return "";
+  return " (slots in moves count where they go, and stay in these moves: "
+         "rebalance again once they have ended)";
 }
 
 bool IsMoving(const ClusterState& state, GroupId group) {
@@ -200,7 +213,8 @@ bool HasSlots(const ClusterState& state, GroupId group) {
 
 // The slots of a group that is being retired go to others, and no other slots.
 Transfers PlanRetirement(const ClusterState& state, GroupId group) {
-  Transfers transfers = PlanTransfers(state, OpenGroups(state));
+  Transfers transfers =
+      PlanTransfers(state, OpenGroups(state), SlotsInMoves(state));
   std::erase_if(transfers, [group](const auto& transfer) {
     return transfer.first.first != group;
   });
@@ -387,9 +401,11 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
                    ClusterState* state) {
   ClusterState next = *state;
   std::vector<std::string> steps = PlanWishes(&next);
-  const Transfers transfers = PlanTransfers(next, OpenGroups(next));
+  const Transfers transfers =
+      PlanTransfers(next, OpenGroups(next), SlotsInMoves(next));
   if (transfers.empty() && steps.empty()) {
-    return AlreadySo("the slots and the replicas are balanced");
+    return AlreadySo("the slots and the replicas are balanced" +
+                     MovesText(next));
   }
   if (std::string shortage = NewShortage(*state, next); !shortage.empty()) {
     return Refused(std::move(shortage));
@@ -397,7 +413,8 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
   Answer answer = Begin(transfers, 0, log_time, &next);
   if (answer.outcome != Answer::Outcome::kDone) return answer;
   if (!transfers.empty()) {
-    absl::StrAppend(&answer.text, ": ", OwnedText(*state, transfers));
+    absl::StrAppend(&answer.text, ": ", OwnedText(*state, transfers),
+                    MovesText(*state));
   }
   if (!steps.empty()) {
     absl::StrAppend(&answer.text, "; replicas move: ", steps.size());
@@ -526,10 +543,11 @@ void ShareSlots(WallTime log_time, ClusterState* state) {
     }
   }
   if (ready.empty()) return;
-  Transfers transfers = PlanTransfers(*state, shares);
-  std::erase_if(transfers, [&](const auto& transfer) {
-    return !std::ranges::binary_search(ready, transfer.first.second);
-  });
+  for (SlotShare& share : shares) {
+    share.takes = std::ranges::binary_search(ready, share.group);
+  }
+  const Transfers transfers =
+      PlanTransfers(*state, shares, SlotsInMoves(*state));
   for (const GroupId group : ready) {
     state->FindGroup(group)->awaits_share = false;
   }

@@ -279,7 +279,8 @@ TEST_F(Moves, Rebalance_FollowsWeights) {
   EXPECT_EQ(answer.text,
             "2 moves will be made: shares by weight bring group 1 from 4462 "
             "slots to 4096, group 2 from 6461 slots to 8192, group 3 from 5461 "
-            "slots to 4096");
+            "slots to 4096 (slots in moves count where they go, and stay in "
+            "these moves: rebalance again once they have ended)");
   Finish(first.moves[0]);
   for (MoveId id : answer.moves) Finish(id);
   std::map<GroupId, uint32_t> counts;
@@ -372,6 +373,20 @@ TEST_F(Moves, SlotsThatCameJustBeforeAGroupRetires_LeaveItWithoutAnotherWish) {
     Finish(cluster_.state.moves.front().id);
   }
   EXPECT_EQ(cluster_.state.FindGroup(GroupId(2)), nullptr);
+}
+
+TEST_F(Moves, CreatedGroupBesideOpenMoves_GetsItsShare) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  for (const GroupId from : {GroupId(1), GroupId(2)}) {
+    Do(Command::MoveSlots{.to = GroupId(3), .from = from, .count = 5461});
+  }
+  const GroupId fresh = Do(Command::CreateGroups{.count = 1}).groups.at(0);
+  cluster_.Settle(fresh);
+  uint32_t slots = 0;
+  for (const SlotMove& move : cluster_.state.moves) {
+    if (move.to == fresh) slots += move.SlotCount();
+  }
+  EXPECT_NEAR(slots, kHashSlotCount / 4, 1);
 }
 
 TEST_F(Moves, CreatedGroupOfHalfTheWeight_GetsHalfAShare) {
