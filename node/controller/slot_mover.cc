@@ -460,7 +460,10 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
     return;
   }
   // The destination has all that was settled.
-  if (IsOneStream(plan, status, store, task)) return Freeze(move, task);
+  if (IsOneStream(plan, status, store, task) &&
+      !env_.buggify.Fire("node.another_round_of_changes")) {
+    return Freeze(move, task);
+  }
   Send({move.id, move.from}, move.from,
        kv::TrackStep{plan, task.place->changes},
        [this](Task& task, const kv::MoveAnswer* answer) {
