@@ -263,6 +263,15 @@ std::string FormatSlotRanges(absl::Span<const SlotRange> ranges) {
   });
 }
 
+void AppendSlots(SlotRange slots, std::vector<SlotRange>* ranges) {
+  if (!ranges->empty() &&
+      ranges->back().last.value() + 1u == slots.first.value()) {
+    ranges->back().last = slots.last;
+  } else {
+    ranges->push_back(slots);
+  }
+}
+
 std::optional<std::vector<SlotRange>> ParseSlotRanges(std::string_view text) {
   std::vector<SlotRange> ranges;
   uint32_t number = 0;

@@ -122,6 +122,8 @@ class ShardMap {
 
 // Ranges as text for people, such as "0-5460,10923".
 std::string FormatSlotRanges(absl::Span<const SlotRange> ranges);
+// Adds slots behind those of `ranges`. If they touch the last range, it grows.
+void AppendSlots(SlotRange slots, std::vector<SlotRange>* ranges);
 // The ranges of such a text, in its order. Nullopt if it is none, or if a range
 // ends before it begins.
 std::optional<std::vector<SlotRange>> ParseSlotRanges(std::string_view text);

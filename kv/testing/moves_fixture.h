@@ -163,7 +163,8 @@ class MoveDriver {
     bool for_source = false;
   };
   std::optional<Next> NextStep(MoveDecision decision) {
-    const MoveAnswer source = source_->StateOf(plan_.id);
+    const MoveStatus status = source_->StatusOf(plan_.id);
+    const MoveAnswer& source = status.at;
     const MoveAnswer target = target_->StateOf(plan_.id);
     if (decision != MoveDecision::kMove)
       return Finish(decision, source, target);
@@ -184,17 +185,16 @@ class MoveDriver {
     if (left <= options_.freeze_at && source.phase == MovePhase::kTracking) {
       return Next{FreezeStep{plan_.id}, true};
     }
-    const ChangeNumber settled = source_->StatusOf(plan_.id).changes_settled;
-    // Those that were settled may have later numbers by now.
-    if (left > 0 && source_->store().ReadChanges(plan_.id, target.place.changes,
-                                                 settled, 1) == nullptr) {
-      return Next{TrackStep{plan_, acknowledged_}, true};
-    }
     if (left > 0) {
-      return Piece(target.place, [&] {
+      const auto read = [&](size_t bytes_max) {
         return source_->store().ReadChanges(plan_.id, target.place.changes,
-                                            settled, options_.changes_bytes);
-      });
+                                            status.changes_settled, bytes_max);
+      };
+      // Those that were settled may have later numbers by now.
+      if (read(1) == nullptr) {
+        return Next{TrackStep{plan_, acknowledged_}, true};
+      }
+      return Piece(target.place, [&] { return read(options_.changes_bytes); });
     }
     if (source.phase == MovePhase::kTracking) {
       return Next{FreezeStep{plan_.id}, true};

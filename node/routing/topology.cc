@@ -114,14 +114,7 @@ void Topology::RefreshSlots() {
   for (size_t i = 0; i < assignments.size(); ++i) {
     const auto leader = by_id.find(leaders_[assigned_[i]]);
     if (leader == by_id.end()) continue;
-    auto& slots = leader->second->slots;
-    const auto& range = assignments[i].slots;
-    if (!slots.empty() &&
-        slots.back().last.value() + 1u == range.first.value()) {
-      slots.back().last = range.last;
-    } else {
-      slots.push_back(range);
-    }
+    shardctrl::AppendSlots(assignments[i].slots, &leader->second->slots);
   }
 }
 

@@ -16,6 +16,17 @@ class LogTimeTest : public ReplicaTest {
     EXPECT_EQ(out_.proposed.size(), 1u);
     return core_->EntryAt(core_->last().index).log_time.ns();
   }
+  // Leads a log whose last entry has this log time.
+  void LeadFrom(WallTime log_time) {
+    Restored restored;
+    restored.hard_state.term = Term(1);
+    restored.entries.push_back(BootstrapEntry(configuration_));
+    Entry second = Commands(1, 2);
+    second.log_time = log_time;
+    restored.entries.push_back(second);
+    StartFrom(std::move(restored));
+    BecomeLeader();
+  }
 };
 
 constexpr int64_t kSecond = 1'000'000'000;
@@ -76,28 +87,14 @@ TEST_F(LogTimeTest, LaterLeaderWithoutLatestEnd_AdvancesByMonotonicTime) {
 }
 
 TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
-  Restored restored;
-  restored.hard_state.term = Term(1);
-  restored.entries.push_back(BootstrapEntry(configuration_));
-  Entry second = Commands(1, 2);
-  second.log_time = WallTime(9 * kSecond);
-  restored.entries.push_back(second);
-  StartFrom(std::move(restored));
-  BecomeLeader();
+  LeadFrom(WallTime(9 * kSecond));
   EXPECT_EQ(core_->EntryAt(Index(3)).log_time, WallTime(9 * kSecond));
   Pass(Seconds(3));
   EXPECT_EQ(Propose(), 12 * kSecond);
 }
 
 TEST_F(LogTimeTest, RaisedByTheStateMachine_AdvancesFromThere) {
-  Restored restored;
-  restored.hard_state.term = Term(1);
-  restored.entries.push_back(BootstrapEntry(configuration_));
-  Entry second = Commands(1, 2);
-  second.log_time = WallTime(9 * kSecond);
-  restored.entries.push_back(second);
-  StartFrom(std::move(restored));
-  BecomeLeader();
+  LeadFrom(WallTime(9 * kSecond));
   Pass(Seconds(1));
   core_->RaiseLogTime(WallTime(20 * kSecond), now_);
   EXPECT_EQ(Propose(), 20 * kSecond);

@@ -218,7 +218,7 @@ class Leader {
                                  .configuration = present_,
                                  .leader = host_.node,
                                  .term = self_.leads->term};
-    if (IsReported(report)) report.position = group_.reported->position;
+    if (IsReported()) report.position = group_.reported->position;
     if (group_.recovery.has_value() &&
         present_.generation < group_.recovery->generation) {
       return;
@@ -261,19 +261,15 @@ class Leader {
     actions_.push_back(std::move(action));
   }
 
-  // True if the entry of the present configuration was reported: at the same
+  // True if the entry of the present configuration was reported: at its own
   // position, or at that of a snapshot behind it. An equal configuration may be
   // that of a later entry. Then replicas that were named between both have to
-  // know.
-  bool IsReported(const ReportedConfiguration& report) const {
-    if (!group_.reported.has_value() ||
-        group_.reported->configuration != present_) {
-      return false;
-    }
-    if (!self_.compacted.has_value()) {
-      return group_.reported->IsNewerThan(report);
-    }
-    return *self_.compacted <= group_.reported->position.index;
+  // know. All of them are committed, so their indexes have one order.
+  bool IsReported() const {
+    const raft::Index entry = self_.compacted.value_or(self_.position.index);
+    return group_.reported.has_value() &&
+           group_.reported->configuration == present_ &&
+           entry <= group_.reported->position.index;
   }
 
   // True if the controller knows all of it, and no earlier report of this

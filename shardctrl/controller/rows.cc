@@ -148,14 +148,7 @@ std::map<GroupId, std::vector<SlotRange>> SlotsByGroup(
     const ClusterState& state) {
   std::map<GroupId, std::vector<SlotRange>> slots;
   for (const AssignedRun& run : state.slots) {
-    std::vector<SlotRange>& ranges = slots[run.group];
-    // They may differ in the epoch.
-    if (!ranges.empty() &&
-        ranges.back().last.value() + 1u == run.slots.first.value()) {
-      ranges.back().last = run.slots.last;
-    } else {
-      ranges.push_back(run.slots);
-    }
+    AppendSlots(run.slots, &slots[run.group]);
   }
   return slots;
 }

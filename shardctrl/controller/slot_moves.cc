@@ -47,16 +47,6 @@ struct SlotTable {
   std::vector<MoveId> move;  // Zero: none.
 };
 
-// Slots in rising order as ranges.
-void Append(uint32_t slot, std::vector<SlotRange>* ranges) {
-  const Slot id(static_cast<uint16_t>(slot));
-  if (!ranges->empty() && ranges->back().last.value() + 1u == slot) {
-    ranges->back().last = id;
-  } else {
-    ranges->push_back({id, id});
-  }
-}
-
 // Empty, or the reason why the group cannot own more slots.
 std::string WhyNotTo(const ClusterState& state, GroupId id) {
   const GroupRecord* group = state.FindGroup(id);
@@ -136,20 +126,15 @@ std::vector<GroupId> OwnersAfterMoves(const ClusterState& state) {
   return owner;
 }
 
-std::vector<SlotRange> SlotsInMoves(const ClusterState& state) {
-  std::vector<SlotRange> slots;
-  for (const SlotMove& move : state.moves) {
-    slots.insert(slots.end(), move.slots.begin(), move.slots.end());
-  }
-  return slots;
-}
-
-// After these `shares` have all slots. Open moves count as done. `pinned`
-// stay.
+// After these `shares` have all slots. Open moves count as done. Slots in moves
+// that have not ended are pinned.
 Transfers PlanTransfers(const ClusterState& state,
-                        const std::vector<SlotShare>& shares,
-                        const std::vector<SlotRange>& pinned) {
+                        const std::vector<SlotShare>& shares) {
   std::vector<Assignment> owners;
+  std::vector<SlotRange> pinned;
+  for (const SlotMove& move : state.moves) {
+    pinned.insert(pinned.end(), move.slots.begin(), move.slots.end());
+  }
   const std::vector<GroupId> owner = OwnersAfterMoves(state);
   for (uint32_t slot = 0; slot < state.slot_count; ++slot) {
     const Slot id(static_cast<uint16_t>(slot));
@@ -213,8 +198,7 @@ bool HasSlots(const ClusterState& state, GroupId group) {
 
 // The slots of a group that is being retired go to others, and no other slots.
 Transfers PlanRetirement(const ClusterState& state, GroupId group) {
-  Transfers transfers =
-      PlanTransfers(state, OpenGroups(state), SlotsInMoves(state));
+  Transfers transfers = PlanTransfers(state, OpenGroups(state));
   std::erase_if(transfers, [group](const auto& transfer) {
     return transfer.first.first != group;
   });
@@ -363,7 +347,8 @@ Answer ChangeMoves(const Command::MoveSlots& command, WallTime log_time,
               : "wait for its end"));
     }
     if (table.owner[slot] == command.to) continue;
-    Append(slot, &transfers[{table.owner[slot], command.to}]);
+    const Slot id(static_cast<uint16_t>(slot));
+    AppendSlots({id, id}, &transfers[{table.owner[slot], command.to}]);
   }
   if (transfers.empty()) {
     return AlreadySo(absl::StrCat(GroupText(command.to),
@@ -401,8 +386,7 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
                    ClusterState* state) {
   ClusterState next = *state;
   std::vector<std::string> steps = PlanWishes(&next);
-  const Transfers transfers =
-      PlanTransfers(next, OpenGroups(next), SlotsInMoves(next));
+  const Transfers transfers = PlanTransfers(next, OpenGroups(next));
   if (transfers.empty() && steps.empty()) {
     return AlreadySo("the slots and the replicas are balanced" +
                      MovesText(next));
@@ -546,8 +530,7 @@ void ShareSlots(WallTime log_time, ClusterState* state) {
   for (SlotShare& share : shares) {
     share.takes = std::ranges::binary_search(ready, share.group);
   }
-  const Transfers transfers =
-      PlanTransfers(*state, shares, SlotsInMoves(*state));
+  const Transfers transfers = PlanTransfers(*state, shares);
   for (const GroupId group : ready) {
     state->FindGroup(group)->awaits_share = false;
   }

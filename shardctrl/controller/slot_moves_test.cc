@@ -55,6 +55,20 @@ class Moves : public ::testing::Test {
     }
     return GroupId();
   }
+  std::map<GroupId, uint32_t> OwnedSlots() const {
+    std::map<GroupId, uint32_t> counts;
+    for (const AssignedRun& run : cluster_.state.slots) {
+      counts[run.group] += run.slots.size();
+    }
+    return counts;
+  }
+  uint32_t SlotsMovingTo(GroupId group) const {
+    uint32_t slots = 0;
+    for (const SlotMove& move : cluster_.state.moves) {
+      if (move.to == group) slots += move.SlotCount();
+    }
+    return slots;
+  }
   // Refused, with these words, and nothing changed.
   void ExpectRefused(Command::Body body, const std::string& words) {
     const ClusterState before = cluster_.state;
@@ -252,10 +266,7 @@ TEST_F(Moves, Rebalance_CountsMovesUnderWay) {
             "to 5461");
   EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
   for (MoveId id : answer.moves) Finish(id);
-  std::map<GroupId, uint32_t> counts;
-  for (const AssignedRun& run : cluster_.state.slots) {
-    counts[run.group] += run.slots.size();
-  }
+  std::map<GroupId, uint32_t> counts = OwnedSlots();
   EXPECT_EQ(counts[GroupId(1)], 5462u);
   EXPECT_EQ(counts[GroupId(2)], 5461u);
   EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
@@ -283,10 +294,7 @@ TEST_F(Moves, Rebalance_FollowsWeights) {
             "these moves: rebalance again once they have ended)");
   Finish(first.moves[0]);
   for (MoveId id : answer.moves) Finish(id);
-  std::map<GroupId, uint32_t> counts;
-  for (const AssignedRun& run : cluster_.state.slots) {
-    counts[run.group] += run.slots.size();
-  }
+  std::map<GroupId, uint32_t> counts = OwnedSlots();
   EXPECT_EQ(counts[GroupId(1)], 4096u);
   EXPECT_EQ(counts[GroupId(2)], 8192u);
 }
@@ -382,11 +390,7 @@ TEST_F(Moves, CreatedGroupBesideOpenMoves_GetsItsShare) {
   }
   const GroupId fresh = Do(Command::CreateGroups{.count = 1}).groups.at(0);
   cluster_.Settle(fresh);
-  uint32_t slots = 0;
-  for (const SlotMove& move : cluster_.state.moves) {
-    if (move.to == fresh) slots += move.SlotCount();
-  }
-  EXPECT_NEAR(slots, kHashSlotCount / 4, 1);
+  EXPECT_NEAR(SlotsMovingTo(fresh), kHashSlotCount / 4, 1);
 }
 
 TEST_F(Moves, CreatedGroupOfHalfTheWeight_GetsHalfAShare) {
@@ -404,22 +408,15 @@ TEST_F(Moves, CreatedGroups_GetTheirShareOnceTheyHaveReplicas) {
   const std::vector<GroupId> created = Do(Command::CreateGroups{2}).groups;
   ASSERT_EQ(created.size(), 2u);
   EXPECT_TRUE(cluster_.state.moves.empty());
-  const auto slots_to = [&](GroupId group) {
-    uint32_t slots = 0;
-    for (const SlotMove& move : cluster_.state.moves) {
-      if (move.to == group) slots += move.SlotCount();
-    }
-    return slots;
-  };
   // The share of the other one is not moved to the first.
   cluster_.Settle(created[1]);
   const auto moves = cluster_.state.moves.size();
-  EXPECT_EQ(slots_to(created[0]), 0u);
-  EXPECT_NEAR(slots_to(created[1]), kHashSlotCount / 5, 1);
+  EXPECT_EQ(SlotsMovingTo(created[0]), 0u);
+  EXPECT_NEAR(SlotsMovingTo(created[1]), kHashSlotCount / 5, 1);
   cluster_.Settle(created[1]);
   EXPECT_EQ(cluster_.state.moves.size(), moves);
   cluster_.Settle(created[0]);
-  EXPECT_NEAR(slots_to(created[0]), kHashSlotCount / 5, 1);
+  EXPECT_NEAR(SlotsMovingTo(created[0]), kHashSlotCount / 5, 1);
   EXPECT_TRUE(ValidateState(cluster_.state).ok());
   // An operator who cancels one has the last word.
   const MoveId last = cluster_.state.moves.back().id;
@@ -427,7 +424,7 @@ TEST_F(Moves, CreatedGroups_GetTheirShareOnceTheyHaveReplicas) {
   End(last);
   cluster_.SettleAll();
   EXPECT_EQ(cluster_.state.FindMove(last), nullptr);
-  EXPECT_LT(slots_to(created[0]) + slots_to(created[1]),
+  EXPECT_LT(SlotsMovingTo(created[0]) + SlotsMovingTo(created[1]),
             2 * kHashSlotCount / 5 - 1);
 }
 

@@ -13,6 +13,7 @@
 #include "kv/store/store.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/wishes.h"
+#include "shardctrl/map.h"
 #include "shardctrl/partition.h"
 #include "sim/choices/choices.h"
 #include "sim/keys/key_division.h"
@@ -447,13 +448,7 @@ std::string MembersSubject::UnmetOfSlots(const ClusterState& state) const {
   }
   std::map<GroupId, std::vector<SlotRange>> owned;
   for (const shardctrl::AssignedRun& run : state.slots) {
-    std::vector<SlotRange>& ranges = owned[run.group];
-    if (!ranges.empty() &&
-        ranges.back().last.value() + 1u == run.slots.first.value()) {
-      ranges.back().last = run.slots.last;
-    } else {
-      ranges.push_back(run.slots);
-    }
+    shardctrl::AppendSlots(run.slots, &owned[run.group]);
   }
   for (size_t place = 0; place < places_.size(); ++place) {
     const node::Server* const server = places_.server(place);
