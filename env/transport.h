@@ -9,6 +9,8 @@
 #define QUORATE_ENV_TRANSPORT_H_
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,32 +42,42 @@ inline constexpr size_t kLanes = 3;
 // The version of the peer protocol: handshake and messages. Nodes of different
 // versions refuse each other. The rules by which replicas apply entries have
 // levels instead (raft::Configuration::level).
-inline constexpr uint32_t kPeerProtocolVersion = 20;
+inline constexpr uint32_t kPeerProtocolVersion = 21;
 
 // One start of the program of a store.
 struct StoreStart {
   // Greater than those of all earlier starts of the store. 0: the store was in
   // no cluster yet.
   uint64_t number = 0;
-  // Random bits, at most kTagMax. A copy of a directory has the numbers of its
-  // original.
+  // Random bits, at most kTagMax. The starts of a copied directory have the
+  // numbers of those of its original, and other tags.
   static constexpr uint32_t kTagMax = (1 << 24) - 1;
   uint32_t tag = 0;
 
   friend bool operator==(const StoreStart&, const StoreStart&) = default;
 };
 
+// The tags of the starts before one of them, with consecutive numbers, the
+// oldest first. Null: none is remembered.
+using EarlierStarts = std::shared_ptr<const std::vector<uint32_t>>;
+// Starts that a directory remembers. Older ones are forgotten.
+inline constexpr size_t kEarlierStartsMax = 512;
+
 struct TransportIdentity {
   ClusterId cluster;
   NodeId node;
   StoreIncarnation incarnation;
   StoreStart start;
+  EarlierStarts earlier;
   // Versions of the peer protocol that this node speaks, inclusive.
   uint32_t version_min = kPeerProtocolVersion;
   uint32_t version_max = kPeerProtocolVersion;
   // CRC-32C of the plan of the cluster; equal on all its nodes, from before it
   // is founded.
   uint32_t bootstrap_checksum = 0;
+  // A checksum of what the founding of the cluster drew at random; equal on all
+  // its nodes. 0: the store is in no founded cluster yet.
+  uint32_t founding_checksum = 0;
 };
 
 // Why one of two nodes refused the handshake of the other.
@@ -81,9 +93,14 @@ enum class HandshakeRefusal : uint32_t {
   kOtherBootstrap = 5,
   // Another store with the id of the dialling node is connected and alive.
   kOtherStore = 6,
-  // A later start of the store was seen, or another one with its number: the
-  // directory is a copy.
+  // The answering node has seen a start of the store that the directory of the
+  // dialling one lacks. That directory is a copy, or an older state.
   kEarlierStart = 7,
+  // The answering program runs on a copy of the dialling one's directory.
+  kOwnStore = 8,
+  // Both name one cluster id, and were founded apart. Or one of them is being
+  // founded, and has no part in the cluster of the other one.
+  kOtherFounding = 9,
 };
 
 // The latest handshake with a peer, on the control lane to it.
@@ -99,9 +116,19 @@ struct LinkState {
   friend bool operator==(const LinkState&, const LinkState&) = default;
 };
 
+// The latest start of a node's store that this node has admitted.
+struct SeenStart {
+  StoreIncarnation store;  // Zero: none was seen.
+  StoreStart start;
+
+  friend bool operator==(const SeenStart&, const SeenStart&) = default;
+};
+
 struct PeerAddress {
   NodeId node;
   std::string address;  // "host:port".
+  // As an earlier program of this node saw it.
+  SeenStart seen = {};
 };
 
 class Transport {
@@ -141,6 +168,18 @@ class Transport {
       (void)to;
       (void)lane;
     }
+    // A start of the peer's store was admitted for the first time.
+    virtual void OnStartSeen(NodeId node, const SeenStart& seen) {
+      (void)node;
+      (void)seen;
+    }
+    // A handshake with a node that is to be believed proved that this program
+    // runs beside another one that takes its place: kEarlierStart or
+    // kOtherFounding. `story` says what both are.
+    virtual void OnConflict(HandshakeRefusal reason, const std::string& story) {
+      (void)reason;
+      (void)story;
+    }
 
    protected:
     ~Receiver() = default;
@@ -155,6 +194,11 @@ class Transport {
                              std::vector<PeerAddress> peers,
                              Receiver* receiver) = 0;
   virtual void Stop() = 0;
+  // Replaces what later handshakes say of this store: its cluster has been
+  // founded. Connections are replaced, so that the others learn it. Requires:
+  // Start succeeded; cluster, node and incarnation are as they were. No effect
+  // after Stop.
+  virtual void SetIdentity(const TransportIdentity& identity) = 0;
 
   // Replaces the list of peers: new ones are connected. Those that are not
   // named any more lose their connections and what waits for them, and no
@@ -183,6 +227,21 @@ class Transport {
                                   AdmissionAnswered answered) {
     (void)self, (void)address, (void)request, (void)answered;
     return Pending();
+  }
+
+  // Asks the program at `address`, as a dial of node `to` does, whether `self`
+  // may run. `answered` is called once, in a later turn, unless the Pending is
+  // destroyed:
+  // - kFailedPrecondition: the program there takes the place of `self`
+  //   (kOwnStore, kOtherFounding), and the text says so;
+  // - OK: there is another answer, or none within a bounded time.
+  // May be called before Start. Null: the transport has no byte streams.
+  using ProbeAnswered = absl::AnyInvocable<void(absl::Status)>;
+  virtual std::optional<Pending> Probe(const TransportIdentity& self, NodeId to,
+                                       const std::string& address,
+                                       ProbeAnswered answered) {
+    (void)self, (void)to, (void)address, (void)answered;
+    return std::nullopt;
   }
 
   // The identity of a node is verified by the handshake alone, not by

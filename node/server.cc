@@ -62,7 +62,11 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.cluster = config.cluster;
   options.node = config.node;
   options.listen_address = config.listen.peer;
-  options.bootstrap = config.bootstrap;
+  options.address = config.self().peer;
+  const bool refuses_alone = config.nodes.size() == 1 && !config.founds_alone;
+  options.bootstrap = config.bootstrap && !refuses_alone;
+  options.seeds = config.seeds;
+  options.restore_as_new_cluster = config.restore_as_new_cluster;
   if (config.join.has_value()) {
     options.join = {.seeds = config.join->seeds, .token = config.join->token};
   }
@@ -72,6 +76,12 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.lost_directory_advice =
       "A node whose directory was lost needs a token of 'quoratectl node "
       "replace', see docs/operate/failures.md";
+  if (config.bootstrap && refuses_alone) {
+    options.lost_directory_advice =
+        Concat("The file names node ", config.node,
+               " alone. To found a cluster of this one node, add --alone. ",
+               options.lost_directory_advice);
+  }
   if (KnownRules(config) < kv::kRulesVersion) {
     options.halted_advice =
         Concat("raise or remove raft.level_max, which is ", config.level_max,
@@ -356,6 +366,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           "this cluster was founded without a controller");
     };
     options.welcome = [this] { return agent_.Welcome(); };
+    options.before_serving = [this] { return CheckAddresses(); };
     return options;
   }
 
@@ -473,6 +484,19 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     options->pages = {.keys = config_.bounds.page_keys,
                       .rows = config_.bounds.page_rows};
     return std::make_unique<kv::Store>(*std::move(options));
+  }
+
+  // A start that cannot listen must not count: no other node has learned of it.
+  absl::Status CheckAddresses() {
+    std::vector<std::string> addresses = {
+        config_.listen.resp, config_.listen.resp_cluster, config_.listen.http};
+    if (has_controller_) addresses.push_back(config_.listen.admin);
+    for (const std::string& address : addresses) {
+      const auto listener =
+          env_.streams.Listen(address, [](std::unique_ptr<env::Connection>) {});
+      if (!listener.ok()) return listener.status();
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Listen() {

@@ -84,7 +84,7 @@ std::vector<ImportedFile> Files(const FoundingPlan& plan,
 std::string NextStep(const ImportPaths& paths) {
   constexpr char kStart[] =
       "start each node, the first time with quorated --config FILE "
-      "--bootstrap.\n";
+      "--bootstrap (and --alone if it is the only one).\n";
   if (!paths.out_dir.empty()) {
     return absl::StrCat("Next: ", kStart);
   }

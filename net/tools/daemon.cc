@@ -67,12 +67,12 @@ sigset_t StopSignals() {
 }
 
 // The node, from its first turn to its last.
-class Daemon {
+class Daemon final : raft::Host::Observer {
  public:
   Daemon(RealEnv& real, node::Config config)
       : real_(real),
         data_directory_(config.data_dir),
-        server_(node::MakeServer(real.env(), std::move(config))) {}
+        server_(node::MakeServer(real.env(), std::move(config), this)) {}
 
   // The exit status.
   int Run() {
@@ -90,6 +90,13 @@ class Daemon {
   bool started() const { return started_; }
 
  private:
+  // A node whose disk failed goes on, for those who look into it. One whose
+  // place another program takes ends.
+  void OnStopped(const absl::Status& why) override {
+    if (!absl::IsFailedPrecondition(why) || stopping_) return;
+    Exit(PrintError(std::string(why.message()), kExitFailed));
+  }
+
   void OnStarted(absl::Status status) {
     if (!status.ok()) {
       Exit(PrintError(std::string(status.message()), kExitFailed));
@@ -269,6 +276,8 @@ int RunDaemon(const DaemonOptions& options) {
     return PrintError(std::string(config.status().message()), kExitUsage);
   }
   if (options.bootstrap) config->bootstrap = true;
+  config->founds_alone = options.alone;
+  config->restore_as_new_cluster = options.restore_as_new_cluster;
   return RunNode(*std::move(config), options);
 }
 

@@ -23,6 +23,10 @@ struct DaemonOptions {
   node::ListenConfig addresses;
   // Bootstrap a new store in an empty data directory, as node.bootstrap does.
   bool bootstrap = false;
+  // A file with one row may found a cluster.
+  bool alone = false;
+  // Make the directory, a copy, one of another cluster.
+  bool restore_as_new_cluster = false;
   env::Severity log_level = env::Severity::kInfo;
   // The process whose end kills this one; -1: the parent at the start; 0: none.
   // A parent that may die at any moment passes its own id, since the child

@@ -382,7 +382,10 @@ absl::Status Quickstart::StartNode(Node& node, bool bootstrap) {
   std::vector<std::string> command = {
       program_, "--config", node.plan.config_file,
       absl::StrCat("--exit-with-parent=", getpid())};
-  if (bootstrap) command.push_back("--bootstrap");
+  if (bootstrap) {
+    command.push_back("--bootstrap");
+    command.push_back("--alone");
+  }
   absl::StatusOr<ChildProcess> child = ChildProcess::Start(
       {.command = std::move(command), .log_file = node.plan.log_file});
   if (!child.ok()) return child.status();

@@ -103,6 +103,9 @@ std::vector<std::string> PeerDialer::AddressesOf(NodeId node) const {
   };
   const auto report = cluster_.reports().find(node);
   if (report != cluster_.reports().end()) add(report->second.peer);
+  for (const NodeConfig& row : config_.nodes) {
+    if (row.id == node) add(row.peer);
+  }
   for (const shardctrl::Node& row : cluster_.shards().nodes()) {
     if (row.id == node) add(row.peer_address);
   }

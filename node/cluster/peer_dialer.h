@@ -22,7 +22,8 @@ namespace quorate::node {
 
 // The addresses of a node are tried in this order:
 // - the one of its newest report;
-// - the one of the map, which is that of the file at first;
+// - the one of the file, which an operator may have edited;
+// - the one of the map;
 // - each of the seeds, whichever node answers there.
 //
 // An address at which another node has answered is left out. A newer report is

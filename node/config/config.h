@@ -226,6 +226,11 @@ struct Config {
   // If true, creates a new store in an empty data_dir. If false, an empty
   // directory is refused.
   bool bootstrap = false;
+  // False: a file with one row founds no cluster. It may be the file of a node
+  // that joined one.
+  bool founds_alone = true;
+  // raft::HostOptions::restore_as_new_cluster.
+  bool restore_as_new_cluster = false;
   // Founds the cluster with a controller, which lets members change at run
   // time. A cluster without one never gets one.
   bool controller = true;

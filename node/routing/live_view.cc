@@ -35,6 +35,10 @@ std::string_view RefusalText(env::HandshakeRefusal refusal) {
       return "it is connected to another process that is this node";
     case Refusal::kEarlierStart:
       return "it or this node runs on an old copy of its data directory";
+    case Refusal::kOwnStore:
+      return "it runs on a copy of the data directory of this node";
+    case Refusal::kOtherFounding:
+      return "it is of another cluster with the same id";
   }
   return "";
 }

@@ -135,19 +135,30 @@ absl::Status TestCluster::RestartWith(size_t node, const Config& config) {
   return starts_[node];
 }
 
-size_t TestCluster::BeginNew(const Config& config) {
+TestCluster::Files TestCluster::FilesOf(size_t node) const {
+  Files files;
+  for (const std::string& name : world_.DiskFiles(machines_[node])) {
+    files.emplace_back(name, world_.ReadDiskFile(machines_[node], name));
+  }
+  return files;
+}
+
+size_t TestCluster::BeginNew(const Config& config, const Files& files) {
   starts_may_fail_ = true;
   const size_t node = servers_.size();
   configs_.push_back(config);
   servers_.push_back(nullptr);
   starts_.push_back(absl::UnknownError("not started yet"));
   machines_.push_back(world_.AddMachine({.name = Concat("n", node + 1)}));
+  for (const auto& [name, bytes] : files) {
+    world_.PutDiskFile(machines_[node], name, bytes);
+  }
   Start(node);
   return node;
 }
 
-absl::Status TestCluster::StartNew(const Config& config) {
-  const size_t node = BeginNew(config);
+absl::Status TestCluster::StartNew(const Config& config, const Files& files) {
+  const size_t node = BeginNew(config, files);
   CHECK(world_.RunUntilTrue([&] { return !absl::IsUnknown(starts_[node]); },
                             Seconds(20)));
   return starts_[node];

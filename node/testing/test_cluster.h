@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "env/env.h"
@@ -103,16 +104,21 @@ class TestCluster {
   // none.
   int64_t Metric(size_t node, std::string_view sample);
 
+  // Names and contents of the files of a node's disk.
+  using Files = std::vector<std::pair<std::string, std::string>>;
+  Files FilesOf(size_t node) const;
+
   void Crash(size_t node, sim::CrashKind kind = sim::CrashKind::kProcess);
   void Restart(size_t node);
   // Crashes the node if it runs, and starts it with `config`. Returns the
   // status that Start reported.
   absl::Status RestartWith(size_t node, const Config& config);
   // Starts a server on a new machine, which has the next position and the name
-  // "n" with it, counted from 1. Returns the status that Start reported.
-  absl::Status StartNew(const Config& config);
+  // "n" with it, counted from 1. Its disk has the files. Returns the status
+  // that Start reported.
+  absl::Status StartNew(const Config& config, const Files& files = {});
   // Like StartNew, and does not wait for the start. Returns the position.
-  size_t BeginNew(const Config& config);
+  size_t BeginNew(const Config& config, const Files& files = {});
   // The status that Start reported. kUnknown: it has not reported yet.
   const absl::Status& started(size_t node) const { return starts_[node]; }
 

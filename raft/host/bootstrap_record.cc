@@ -133,6 +133,11 @@ StoreIncarnation BootstrapRecord::StoreOn(NodeId node) const {
                                                       : found->store;
 }
 
+uint32_t BootstrapRecord::founding_checksum() const {
+  const uint64_t bits = Random(hash_key).Bits("raft.founding_checksum", 0, 0);
+  return std::max<uint32_t>(static_cast<uint32_t>(bits), 1);
+}
+
 uint32_t BootstrapRecord::plan_checksum() const {
   return joined() ? joined_checksum : PlanChecksum(plan);
 }

@@ -70,6 +70,9 @@ struct BootstrapRecord {
   bool joined() const { return plan.groups.empty(); }
   // PlanChecksum of the plan with which the cluster was founded.
   uint32_t plan_checksum() const;
+  // env::TransportIdentity::founding_checksum. It follows from the hash key,
+  // and does not tell it. Not zero.
+  uint32_t founding_checksum() const;
   friend bool operator==(const BootstrapRecord&,
                          const BootstrapRecord&) = default;
 };

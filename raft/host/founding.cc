@@ -106,6 +106,14 @@ void Founding::OnAnswer(NodeId from, StoreIncarnation store,
   }
 }
 
+void Founding::OnClusterExists(const std::string& story) {
+  if (!asks()) return;
+  Finish(absl::FailedPreconditionError(
+      absl::StrCat("the cluster exists, and was not founded with this data "
+                   "directory: ",
+                   story)));
+}
+
 // The sender has checked that the record gives this store its part. This store
 // checks it as well, since the record decides what is written here.
 void Founding::OnRecord(const Buffer& bytes) {

@@ -45,11 +45,15 @@ class Founding {
   void Begin(const BootstrapPlan& plan, StoreIncarnation store, Done done);
   // The record is durable here. Answers with it from now on.
   void Answer(const BootstrapRecord& record);
+  // It asks, and is not done.
+  bool asks() const { return done_ != nullptr; }
+  // A node of a founded cluster with this id proved that this store has no part
+  // in it.
+  void OnClusterExists(const std::string& story);
   // Requires: IsFor(Service::kFounding).
   void OnMessage(NodeId from, StoreIncarnation store, const Buffer& bytes);
 
  private:
-  bool asks() const { return done_ != nullptr; }
   bool founder() const { return !nodes_.empty() && nodes_.front() == self_; }
   void Ask();
   void OnAnswer(NodeId from, StoreIncarnation store,

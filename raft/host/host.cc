@@ -81,7 +81,7 @@ void Host::Impl::Start(Started started) {
   startup_ = std::make_unique<Startup>(
       disk_env_, options_, make_, founding_,
       [this](const StoreIdentity& store, const BootstrapPlan& plan) {
-        return Serve(store, PlanChecksum(plan), /*start_number=*/0);
+        return ServeUnfounded(store, plan);
       },
       [this](absl::StatusOr<OpenedStore> opened) {
         OnOpened(std::move(opened));
@@ -89,21 +89,85 @@ void Host::Impl::Start(Started started) {
   startup_->Begin();
 }
 
-absl::Status Host::Impl::Serve(const StoreIdentity& store,
-                               uint32_t plan_checksum, uint64_t start_number) {
-  if (serving_ || !disk_.status().ok()) return disk_.status();
+absl::Status Host::Impl::ServeUnfounded(const StoreIdentity& store,
+                                        const BootstrapPlan& plan) {
+  if (!disk_.status().ok()) return disk_.status();
+  founded_now_ = true;
   identity_ = {.cluster = store.cluster,
                .node = options_.node,
                .incarnation = store.store,
-               .start = {.number = start_number,
-                         .tag = static_cast<uint32_t>(
-                             env_.random.Bits("raft.host.start_tag", 0, 0) &
-                             env::StoreStart::kTagMax)},
-               .bootstrap_checksum = plan_checksum};
-  absl::Status status = env_.transport.Start(identity_, options_.listen_address,
-                                             options_.peers, this);
+               .bootstrap_checksum = PlanChecksum(plan)};
+  const absl::Status status = env_.transport.Start(
+      identity_, options_.listen_address, options_.peers, this);
   serving_ = status.ok();
   return status;
+}
+
+absl::Status Host::Impl::Serve(const OpenedStore& opened) {
+  if (!disk_.status().ok()) return disk_.status();
+  CHECK(!starts_.tags.empty());
+  identity_ = {.cluster = opened.identity.cluster,
+               .node = options_.node,
+               .incarnation = opened.identity.store,
+               .start = {.number = starts_.number, .tag = starts_.tags.back()},
+               .earlier = std::make_shared<const std::vector<uint32_t>>(
+                   starts_.tags.begin(), starts_.tags.end() - 1),
+               .bootstrap_checksum = opened.record.plan_checksum(),
+               .founding_checksum = opened.record.founding_checksum()};
+  if (serving_) {
+    env_.transport.SetIdentity(identity_);
+    return absl::OkStatus();
+  }
+  const absl::Status status = env_.transport.Start(
+      identity_, options_.listen_address, WithSeenStarts(options_.peers), this);
+  serving_ = status.ok();
+  return status;
+}
+
+std::vector<env::PeerAddress> Host::Impl::WithSeenStarts(
+    std::vector<env::PeerAddress> peers) const {
+  for (env::PeerAddress& peer : peers) {
+    const auto found = starts_.seen.find(peer.node);
+    if (found != starts_.seen.end()) peer.seen = found->second;
+  }
+  return peers;
+}
+
+void Host::Impl::OnStartSeen(NodeId node, const env::SeenStart& seen) {
+  if (log_ == nullptr) return;  // It is being founded.
+  const auto found = starts_.seen.find(node);
+  if (found == starts_.seen.end() && starts_.seen.size() >= kSeenStartsMax) {
+    return;
+  }
+  if (found != starts_.seen.end() && found->second == seen) return;
+  starts_.seen[node] = seen;
+  starts_changed_ = true;
+  if (starts_write_ == nullptr) WriteSeenStarts();
+}
+
+// After an error the starts are seen again once this node has restarted.
+void Host::Impl::WriteSeenStarts() {
+  if (!std::exchange(starts_changed_, false)) return starts_write_.reset();
+  starts_write_ = WriteStarts(disk_env_, identity_.incarnation, starts_,
+                              [this](absl::Status status) {
+                                if (!status.ok()) starts_changed_ = false;
+                                WriteSeenStarts();
+                              });
+}
+
+void Host::Impl::OnConflict(env::HandshakeRefusal reason,
+                            const std::string& story) {
+  if (reason == env::HandshakeRefusal::kOtherFounding) {
+    if (startup_ != nullptr && founding_.asks()) {
+      env_.tracer.Sometimes("raft.founding_ended_by_a_member");
+      return callbacks_.Add(
+          [this, story] { founding_.OnClusterExists(story); });
+    }
+    // A cluster of several nodes does not end because of another program.
+    if (!founded_now_ || heard_peers_) return;
+  }
+  env_.tracer.Sometimes("raft.node_gives_way");
+  callbacks_.Add([this, story] { GiveWay(story); });
 }
 
 void Host::Impl::ListenToLog() {
@@ -132,6 +196,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   snapshots_->OnSpeed([this] { return log_size_.Haste(); });
   ListenToLog();
   options_.cluster = opened->identity.cluster;
+  starts_ = std::move(opened->starts);
   if (!opened->record.joined()) founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;
@@ -149,8 +214,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     AddReplica(group.key, std::move(group.restored),
                std::move(group.state_machine));
   }
-  status_ = Serve(opened->identity, opened->record.plan_checksum(),
-                  log_->start_number());
+  status_ = Serve(*opened);
   if (status_.ok()) {
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {
@@ -206,8 +270,18 @@ void Host::Impl::AddReplica(GroupKey key, Restored restored,
 
 void Host::Impl::Fail(absl::Status why) {
   if (!status_.ok()) return;
-  status_ = absl::UnavailableError(absl::StrCat(
-      "the node stopped because its disk failed: ", why.ToString()));
+  StopForGood(absl::UnavailableError(absl::StrCat(
+      "the node stopped because its disk failed: ", why.ToString())));
+}
+
+void Host::Impl::GiveWay(const std::string& story) {
+  if (!status_.ok()) return;
+  StopForGood(absl::FailedPreconditionError(absl::StrCat(
+      "the node stopped because another program takes its place: ", story)));
+}
+
+void Host::Impl::StopForGood(absl::Status why) {
+  status_ = std::move(why);
   env_.tracer.Log(env::Severity::kError, std::string(status_.message()));
   StopReplicas();
   observer_.OnStopped(status_);
@@ -303,6 +377,7 @@ void Host::Impl::OnLaneClosed(NodeId to, env::Lane lane) {
 }
 
 void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
+  heard_peers_ = true;
   if (receiver_ != nullptr) receiver_->OnLaneOpened(to, lane);
   // Chunks that were lost are found by the next retry.
   if (lane == env::Lane::kBulk) OfferRoom(to);
@@ -504,7 +579,7 @@ absl::Status Host::SetPeers(std::vector<env::PeerAddress> peers) {
           absl::StrCat("node ", peer.node.value(), " is named twice"));
     }
   }
-  impl_->env_.transport.SetPeers(std::move(peers));
+  impl_->env_.transport.SetPeers(impl_->WithSeenStarts(std::move(peers)));
   return absl::OkStatus();
 }
 void Host::SetReceiver(env::Transport::Receiver* receiver) {

@@ -57,6 +57,9 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnLaneHasRoom(NodeId to, env::Lane lane) override;
   void OnLaneOpened(NodeId to, env::Lane lane) override;
   void OnLaneClosed(NodeId to, env::Lane lane) override;
+  void OnStartSeen(NodeId node, const env::SeenStart& seen) override;
+  void OnConflict(env::HandshakeRefusal reason,
+                  const std::string& story) override;
 
   Replica* replica(GroupId id) { return replicas_.Find(id); }
   void AddReplica(GroupKey key, Restored restored,
@@ -66,10 +69,15 @@ class Host::Impl final : public env::Transport::Receiver {
   // Returns true if the deadline is earlier than before. SetAlarm must follow.
   bool QueueDeadline(GroupId id);
 
-  // Starts the transport, unless it has started.
-  // `start_number`: env::StoreStart::number.
-  absl::Status Serve(const StoreIdentity& store, uint32_t plan_checksum,
-                     uint64_t start_number);
+  // Starts the transport of a store that is being founded.
+  absl::Status ServeUnfounded(const StoreIdentity& store,
+                              const BootstrapPlan& plan);
+  // Starts the transport, or tells it that the store is founded.
+  absl::Status Serve(const OpenedStore& opened);
+  // The peers, with the starts of them that the directory remembers.
+  std::vector<env::PeerAddress> WithSeenStarts(
+      std::vector<env::PeerAddress> peers) const;
+  void WriteSeenStarts();
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
@@ -79,6 +87,10 @@ class Host::Impl final : public env::Transport::Receiver {
   // Only the start needs it.
   void ForgetPlan();
   void Fail(absl::Status why);
+  // Another program takes the place of this one.
+  void GiveWay(const std::string& story);
+  // The node stops, with status_ as the reason.
+  void StopForGood(absl::Status why);
   void StopReplicas();
 
   // OK if the node works and holds no replica of the group.
@@ -181,6 +193,11 @@ class Host::Impl final : public env::Transport::Receiver {
 
   absl::Status status_ = absl::UnavailableError("the node is starting");
   env::TransportIdentity identity_;
+  Starts starts_;
+  bool starts_changed_ = false;              // Since the last write began.
+  std::unique_ptr<AsyncTask> starts_write_;  // Null: none is under way.
+  bool founded_now_ = false;  // This program founded the cluster.
+  bool heard_peers_ = false;  // Some peer of this cluster was admitted.
   Level founded_level_;
   uint64_t hash_key_ = 0;
   bool serving_ = false;

@@ -36,7 +36,9 @@ struct HostOptions {
   // is known once the start has succeeded (Host::identity).
   ClusterId cluster;
   NodeId node;
-  std::string listen_address;           // Other nodes connect to it.
+  std::string listen_address;  // Other nodes connect to it.
+  // The address at which other nodes reach this one. Empty: listen_address.
+  std::string address;
   std::vector<env::PeerAddress> peers;  // Every other node.
   // The cluster as the configuration of this node describes it, if it is to be
   // founded. Nodes with different plans refuse each other's connections.
@@ -48,6 +50,18 @@ struct HostOptions {
   // cluster until the store has its bootstrap record. False: an empty directory
   // is refused.
   bool bootstrap = false;
+  // Addresses at which nodes of the cluster may run already. A store that is
+  // being founded asks there first, and ends if it has no part in their
+  // cluster.
+  std::vector<std::string> seeds;
+  // Makes the directory, a copy, a store of `cluster`, which is another one
+  // than that of its original. Its data stay, and it refuses the nodes of the
+  // original. All directories of the cluster are restored in this way. Without
+  // effect on a directory of `cluster` that was restored earlier.
+  bool restore_as_new_cluster = false;
+  // Called when all is ready, and before the start counts: other nodes learn of
+  // it only afterwards. An error ends the start. Null: nothing is called.
+  std::function<absl::Status()> before_serving;
   // Makes an empty directory a new store, and asks the seeds, nodes of a
   // cluster that exists, until one of them admits or refuses it. The store has
   // no replica then. A directory that has joined goes on as any other one. Not

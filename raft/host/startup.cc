@@ -1,6 +1,8 @@
 #include "raft/host/startup.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -62,19 +64,25 @@ Startup::Startup(env::Env& env, const HostOptions& options,
 
 LogOptions Startup::StoreOptions() const {
   LogOptions log = options_.log;
-  log.cluster = opened_.identity.cluster;
+  log.cluster = opened_.identity.files_cluster();
   log.store = opened_.identity.store;
   return log;
 }
 
 void Startup::Begin() {
-  step_ = ReadStore(env_, options_.cluster, options_.node,
+  const ClusterId cluster =
+      options_.restore_as_new_cluster ? ClusterId() : options_.cluster;
+  step_ = ReadStore(env_, cluster, options_.node,
                     [this](absl::StatusOr<StoreIdentity> identity) {
                       OnIdentityRead(std::move(identity));
                     });
 }
 
 void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
+  if (options_.restore_as_new_cluster && identity.ok()) {
+    const absl::Status begun = Restore(*identity);
+    return begun.ok() ? void() : Finish(begun);
+  }
   if (!absl::IsNotFound(identity.status())) {
     return OnIdentity(std::move(identity));
   }
@@ -89,6 +97,36 @@ void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
                       });
 }
 
+absl::Status Startup::Restore(const StoreIdentity& identity) {
+  if (identity.bootstrap_record.empty()) {
+    return absl::FailedPreconditionError(
+        "the data directory is a store without data: there is nothing to "
+        "restore");
+  }
+  if (options_.cluster == ClusterId() ||
+      (options_.cluster == identity.cluster &&
+       identity.restored_from == ClusterId())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the directory belongs to cluster ", identity.cluster.value(),
+        ": a copy that is restored as a new cluster needs another id, the same "
+        "for all its nodes"));
+  }
+  if (options_.cluster == identity.cluster) {  // An earlier start did it.
+    OnIdentity(identity);
+    return absl::OkStatus();
+  }
+  env_.tracer.Log(
+      env::Severity::kInfo,
+      absl::StrCat("this copy of a directory of cluster ",
+                   identity.cluster.value(), " is restored as one of cluster ",
+                   options_.cluster.value()));
+  step_ = RestoreStore(env_, identity, options_.cluster,
+                       [this](absl::StatusOr<StoreIdentity> restored) {
+                         OnIdentity(std::move(restored));
+                       });
+  return absl::OkStatus();
+}
+
 void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
   if (!identity.ok()) return Finish(identity.status());
   opened_.identity = *std::move(identity);
@@ -97,21 +135,77 @@ void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
     auto record = DecodeBootstrapRecord(opened_.identity.bootstrap_record);
     if (!record.ok()) return Finish(record.status());
     opened_.record = *std::move(record);
-    return OpenLog();
+    step_ = ReadStarts(
+        env_, opened_.identity.store, [this](absl::StatusOr<Starts> starts) {
+          if (!starts.ok()) return Finish(starts.status());
+          opened_.starts = *std::move(starts);
+          ProbeThen({OwnAddress(), opened_.starts.address}, &Startup::OpenLog);
+        });
+    return;
   }
-  const absl::Status begun =
-      options_.join.has_value() ? BeginJoining() : BeginFounding();
+  if (options_.join.has_value()) {
+    const absl::Status begun = BeginJoining();
+    if (!begun.ok()) Finish(begun);
+    return;
+  }
+  if (!options_.bootstrap) {
+    return Finish(absl::FailedPreconditionError(
+        "the cluster of the data directory was not founded before this node "
+        "stopped, or did not admit it: start with bootstrap again, or to "
+        "join"));
+  }
+  const absl::Status valid = ValidatePlan(options_.plan);
+  if (!valid.ok()) return Finish(valid);
+  std::vector<std::string> addresses = options_.seeds;
+  addresses.push_back(OwnAddress());
+  ProbeThen(addresses, &Startup::Found);
+}
+
+const std::string& Startup::OwnAddress() const {
+  return options_.address.empty() ? options_.listen_address : options_.address;
+}
+
+// If the directory is a copy, the program of its original may answer. It does so
+// at the address that the directory remembers, or at that of this program.
+void Startup::ProbeThen(const std::vector<std::string>& addresses,
+                        void (Startup::*next)()) {
+  after_probes_ = next;
+  env::TransportIdentity self{
+      .cluster = opened_.identity.cluster,
+      .node = options_.node,
+      .incarnation = opened_.identity.store,
+      .bootstrap_checksum =
+          new_ ? PlanChecksum(options_.plan) : opened_.record.plan_checksum()};
+  if (!new_) self.founding_checksum = opened_.record.founding_checksum();
+  const std::set<std::string> different(addresses.begin(), addresses.end());
+  for (const std::string& address : different) {
+    if (address.empty()) continue;
+    std::optional<env::Pending> probe = env_.transport.Probe(
+        self, options_.node, address,
+        [this](absl::Status status) { OnProbed(std::move(status)); });
+    if (!probe.has_value()) continue;
+    probes_.push_back(*std::move(probe));
+    ++unanswered_probes_;
+  }
+  if (unanswered_probes_ == 0) (this->*after_probes_)();
+}
+
+void Startup::OnProbed(absl::Status status) {
+  if (done_ == nullptr) return;
+  if (!status.ok()) {
+    env_.tracer.Sometimes("raft.start_ended_by_a_probe");
+    return Finish(std::move(status));
+  }
+  if (--unanswered_probes_ == 0) (this->*after_probes_)();
+}
+
+void Startup::Found() {
+  const absl::Status begun = BeginFounding();
   if (!begun.ok()) Finish(begun);
 }
 
 absl::Status Startup::BeginFounding() {
-  if (!options_.bootstrap) {
-    return absl::FailedPreconditionError(
-        "the cluster of the data directory was not founded before this node "
-        "stopped, or did not admit it: start with bootstrap again, or to join");
-  }
-  absl::Status ready = ValidatePlan(options_.plan);
-  if (ready.ok()) ready = serve_(opened_.identity, options_.plan);
+  const absl::Status ready = serve_(opened_.identity, options_.plan);
   if (!ready.ok()) return ready;
   founding_.Begin(options_.plan, opened_.identity.store,
                   [this](absl::StatusOr<BootstrapRecord> record) {
@@ -555,12 +649,42 @@ void Startup::LogFailure(const OpenedGroup& group) const {
 
 // The replicas are durable: the record may follow.
 void Startup::FoundStoreIfNew() {
-  if (!new_) return Finish(absl::OkStatus());
+  if (!new_) return RecordStart();
   step_ =
       FoundStore(env_, opened_.identity, EncodeBootstrapRecord(opened_.record),
                  [this](absl::StatusOr<StoreIdentity> founded) {
-                   Finish(founded.status());
+                   if (!founded.ok()) return Finish(founded.status());
+                   RecordStart();
                  });
+}
+
+// The transport of a store that is being founded listens already.
+absl::Status Startup::CheckAddress() const {
+  if (new_ && !options_.join.has_value()) return absl::OkStatus();
+  return env_.streams
+      .Listen(options_.listen_address, [](std::unique_ptr<env::Connection>) {})
+      .status();
+}
+
+// The number is that of the first segment if the directory remembers no start.
+// Later segments have greater numbers, so a number is never used again.
+void Startup::RecordStart() {
+  absl::Status ready = CheckAddress();
+  if (ready.ok() && options_.before_serving) ready = options_.before_serving();
+  if (!ready.ok()) return Finish(std::move(ready));
+  Starts& starts = opened_.starts;
+  starts.number =
+      starts.number == 0 ? opened_.log->start_number() : starts.number + 1;
+  if (starts.tags.size() == env::kEarlierStartsMax) {
+    starts.tags.erase(starts.tags.begin());
+  }
+  starts.tags.push_back(
+      static_cast<uint32_t>(env_.random.Bits("raft.host.start_tag", 0, 0) &
+                            env::StoreStart::kTagMax));
+  starts.address = OwnAddress();
+  if (starts.address.size() > kStartAddressBytesMax) starts.address.clear();
+  step_ = WriteStarts(env_, opened_.identity.store, starts,
+                      [this](absl::Status status) { Finish(status); });
 }
 
 void Startup::Finish(absl::Status status) {

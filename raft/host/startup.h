@@ -24,6 +24,7 @@
 #include "raft/log/identity.h"
 #include "raft/log/log.h"
 #include "raft/log/snapshot_store.h"
+#include "raft/log/starts.h"
 
 namespace quorate::raft {
 
@@ -38,6 +39,7 @@ struct OpenedGroup {
 
 struct OpenedStore {
   StoreIdentity identity;
+  Starts starts;  // With this one, durably.
   BootstrapRecord record;
   std::unique_ptr<Log> log;
   std::unique_ptr<SnapshotStore> snapshots;
@@ -72,8 +74,17 @@ class Startup {
 
  private:
   void OnIdentityRead(absl::StatusOr<StoreIdentity> identity);
+  // Makes the copy of a directory one of another cluster.
+  absl::Status Restore(const StoreIdentity& identity);
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
+  // Asks at the addresses whether this store may run, then calls `next`. An
+  // answer that it may not ends the start.
+  void ProbeThen(const std::vector<std::string>& addresses,
+                 void (Startup::*next)());
+  void OnProbed(absl::Status status);
+  const std::string& OwnAddress() const;
   // Begins to get the record of a new store.
+  void Found();
   absl::Status BeginFounding();
   absl::Status BeginJoining();
   void OnRecord(absl::StatusOr<BootstrapRecord> record);
@@ -116,6 +127,9 @@ class Startup {
   void OnGroupReady(OpenedGroup* group, absl::Status status);
   void LogFailure(const OpenedGroup& group) const;
   void FoundStoreIfNew();
+  absl::Status CheckAddress() const;
+  // From here on the start counts.
+  void RecordStart();
   void Finish(absl::Status status);
   LogOptions StoreOptions() const;
 
@@ -135,6 +149,9 @@ class Startup {
   size_t unready_ = 0;  // Groups that are being prepared.
   absl::btree_map<GroupId, std::unique_ptr<SnapshotLoader>> loaders_;
   std::unique_ptr<AsyncTask> step_;  // The operation in progress.
+  std::vector<env::Pending> probes_;
+  size_t unanswered_probes_ = 0;
+  void (Startup::*after_probes_)() = nullptr;
 };
 
 }  // namespace quorate::raft

@@ -25,6 +25,7 @@
 #include "raft/log/scan.h"
 #include "raft/log/segment_opener.h"
 #include "raft/log/snapshot_format.h"
+#include "raft/log/starts.h"
 #include "raft/log/testing/log_harness.h"
 #include "rapidcheck/gtest.h"
 
@@ -161,6 +162,34 @@ TEST(FormatGolden, Identity_IsAsEver) {
   const auto decoded = DecodeIdentity(bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, identity);
+}
+
+TEST(FormatGolden, RestoredIdentity_IsAsEver) {
+  const StoreIdentity identity{kCluster, NodeId(0x51525354), kStore,
+                               "founding record", ClusterId(0x71727374)};
+  const std::string bytes = Golden("identity_v5.hex", EncodeIdentity(identity));
+  const auto decoded = DecodeIdentity(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(*decoded, identity);
+  EXPECT_EQ(decoded->files_cluster(), ClusterId(0x71727374));
+}
+
+Starts SampleStarts() {
+  return {.number = 0x4142,
+          .tags = {0x515253, 0x616263},
+          .address = "host:7001",
+          .seen = {{NodeId(2), {kStore, {0x7172, 0x818283}}}}};
+}
+
+TEST(FormatGolden, Starts_AreAsEver) {
+  const std::string bytes =
+      Golden("starts_v1.hex", EncodeStarts(kStore, SampleStarts()));
+  const auto decoded = DecodeStarts(kStore, bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(*decoded, SampleStarts());
+  // A longer file was written over.
+  EXPECT_EQ(*DecodeStarts(kStore, bytes + "rest"), SampleStarts());
+  EXPECT_FALSE(DecodeStarts(StoreIncarnation(1), bytes).ok());
 }
 
 TEST(FormatGolden, Segment_IsAsEver) {
@@ -339,7 +368,7 @@ std::string NewerRecord(std::string record, uint32_t segment_seed,
 
 TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore, "f"});
-  identity[8] = 5;
+  identity[8] = 6;
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeIdentity(identity).status()));
 
   // A record of an unknown type, and one of an unknown version; both have valid
@@ -577,6 +606,7 @@ RC_GTEST_PROP(FormatRoundTrip, SnapshotChecksums_DoNotDependOnThePieces, ()) {
 
 void DecodeEverything(const std::string& bytes) {
   (void)DecodeIdentity(bytes);
+  (void)DecodeStarts(kStore, bytes);
   (void)DecodeSegmentHeader(bytes);
   (void)DecodeStateBody(bytes);
   for (uint16_t flags = 0; flags < 4; ++flags) {
@@ -623,6 +653,8 @@ RC_GTEST_PROP(FormatFuzz, MutatedFiles_AreSurvived, ()) {
   const std::string data(70000, 's');
   std::vector<std::string> files = {
       EncodeIdentity({kCluster, NodeId(1), kStore}),
+      EncodeIdentity({kCluster, NodeId(1), kStore, "", kCluster}),
+      EncodeStarts(kStore, SampleStarts()),
       SampleWithWitness(),
       EncodeSnapshotEnd(kCluster, kStore, SampleTrailer(data)),
       EncodeStateBody({}),

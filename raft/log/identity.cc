@@ -185,7 +185,8 @@ class StoreCreation final : public StoreOperation {
       : StoreOperation(env, std::move(done)) {
     uint64_t store = env.random.Bits("raft.store_incarnation", node.value(), 0);
     if (store == 0) store = 1;  // Zero means no store.
-    created_ = {cluster, node, StoreIncarnation(store), {}};
+    created_ = {
+        .cluster = cluster, .node = node, .store = StoreIncarnation(store)};
     LockAndList();
   }
 
@@ -246,33 +247,32 @@ class LogCreation final : public StoreOperation {
   std::unique_ptr<SegmentOpener> opener_;
 };
 
-class Founding final : public StoreOperation {
+// Replaces the identity of a store by a later one.
+class Replacement final : public StoreOperation {
  public:
-  Founding(env::Env& env, StoreIdentity identity, std::string record,
-           IdentityDone done)
-      : StoreOperation(env, std::move(done)), founded_(std::move(identity)) {
-    CHECK(founded_.bootstrap_record.empty() && !record.empty());
-    founded_.bootstrap_record = std::move(record);
-    // An interrupted founding may have left a staging file.
+  Replacement(env::Env& env, StoreIdentity identity, IdentityDone done)
+      : StoreOperation(env, std::move(done)), next_(std::move(identity)) {
+    CHECK(!next_.bootstrap_record.empty());
+    // An interrupted one may have left a staging file.
     List();
   }
 
  private:
   void OnListed(const Names& names) override {
-    if (founded_.bootstrap_record.size() > kBootstrapRecordBytesMax) {
+    if (next_.bootstrap_record.size() > kBootstrapRecordBytesMax) {
       return Finish(absl::InvalidArgumentError(absl::StrCat(
-          "the bootstrap record has ", founded_.bootstrap_record.size(),
+          "the bootstrap record has ", next_.bootstrap_record.size(),
           " bytes, at most ", kBootstrapRecordBytesMax,
           " are possible: bootstrap with fewer groups and slot ranges")));
     }
     for (const std::string& name : names) {
       if (name == kStagingName) return RemoveAll({name});
     }
-    Write(founded_);
+    Write(next_);
   }
-  void OnRemoved() override { Write(founded_); }
+  void OnRemoved() override { Write(next_); }
 
-  StoreIdentity founded_;
+  const StoreIdentity next_;
 };
 
 }  // namespace
@@ -295,8 +295,19 @@ std::unique_ptr<AsyncTask> CreateLog(env::Env& env,
 
 std::unique_ptr<AsyncTask> FoundStore(env::Env& env, StoreIdentity identity,
                                       std::string record, IdentityDone done) {
-  return std::make_unique<Founding>(env, std::move(identity), std::move(record),
-                                    std::move(done));
+  CHECK(identity.bootstrap_record.empty());
+  identity.bootstrap_record = std::move(record);
+  return std::make_unique<Replacement>(env, std::move(identity),
+                                       std::move(done));
+}
+
+std::unique_ptr<AsyncTask> RestoreStore(env::Env& env, StoreIdentity identity,
+                                        ClusterId cluster, IdentityDone done) {
+  CHECK(cluster != identity.cluster && cluster != ClusterId());
+  identity.restored_from = identity.files_cluster();
+  identity.cluster = cluster;
+  return std::make_unique<Replacement>(env, std::move(identity),
+                                       std::move(done));
 }
 
 }  // namespace quorate::raft

@@ -33,6 +33,12 @@ struct StoreIdentity {
   StoreIncarnation store;
   // Empty: the store has not been founded, and holds no data.
   std::string bootstrap_record;
+  // The cluster that log and snapshots name, if the directory was restored as
+  // one of another cluster; else zero.
+  ClusterId restored_from = {};
+  ClusterId files_cluster() const {
+    return restored_from == ClusterId() ? cluster : restored_from;
+  }
   friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
 };
 
@@ -74,6 +80,15 @@ using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
                                                     StoreIdentity identity,
                                                     std::string record,
                                                     IdentityDone done);
+
+// Makes a copy of a directory the store of another cluster, durably. The copy
+// goes on with all its data, and is no node of the cluster of its original.
+// Requires: the directory is locked; `identity` is its identity, with a record;
+// `cluster` is another one.
+[[nodiscard]] std::unique_ptr<AsyncTask> RestoreStore(env::Env& env,
+                                                      StoreIdentity identity,
+                                                      ClusterId cluster,
+                                                      IdentityDone done);
 
 }  // namespace quorate::raft
 

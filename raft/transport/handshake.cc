@@ -1,6 +1,7 @@
 #include "raft/transport/handshake.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,12 @@ constexpr uint32_t kHelloReplyMagic = 0x57545251;  // "QRTW"
 // The least version whose nodes send the number of their start.
 constexpr uint32_t kNumberedStartVersion = 16;
 constexpr size_t kUnnumberedHelloBytes = 48;
+// The least version whose nodes send their earlier starts and the checksum of
+// the founding.
+constexpr uint32_t kEarlierStartsVersion = 21;
+constexpr size_t kHelloBytesBefore = 60;
+// Of a Hello, and of a HelloReply that is no short refusal.
+constexpr size_t kEarlierCountAt = 60;
 constexpr size_t kVersionMaxAt = 32;
 constexpr size_t kRefusalAt = 24;
 
@@ -46,6 +53,41 @@ uint32_t TakeTagged(FixedReader* in, uint32_t* tag) {
   return tagged & 0xff;
 }
 
+void AppendEarlier(std::string* out, const env::EarlierStarts& earlier) {
+  const size_t count = earlier == nullptr ? 0 : earlier->size();
+  CHECK_LE(count, env::kEarlierStartsMax);
+  AppendFixed(out, static_cast<uint16_t>(count));
+  for (size_t i = 0; i < count; ++i) AppendFixed<uint32_t>(out, (*earlier)[i]);
+}
+
+// Null if there are none. Requires: the bytes have the size of their count.
+env::EarlierStarts TakeEarlier(FixedReader* in) {
+  const auto count = in->Take<uint16_t>();
+  if (count == 0) return nullptr;
+  std::vector<uint32_t> tags(count);
+  for (uint32_t& tag : tags) tag = in->Take<uint32_t>();
+  return std::make_shared<const std::vector<uint32_t>>(std::move(tags));
+}
+
+// The size of a message of `fixed` bytes and the earlier starts. A count that
+// no node sends is taken for zero: then the checksum is not at its place.
+size_t SizeWithEarlier(std::string_view bytes, size_t fixed) {
+  if (bytes.size() < kEarlierCountAt + 2) return kEarlierCountAt + 2;
+  const size_t count = LoadFixed<uint16_t>(bytes, kEarlierCountAt);
+  return fixed + (count > env::kEarlierStartsMax ? 0 : 4 * count);
+}
+
+bool IsShort(HandshakeRefusal refusal) {
+  return refusal != HandshakeRefusal::kNone &&
+         refusal != HandshakeRefusal::kEarlierStart &&
+         refusal != HandshakeRefusal::kOwnStore;
+}
+
+std::string StoryOf(NodeId node, const env::StoreStart& start) {
+  return absl::StrCat("start ", start.number, " of the data directory of node ",
+                      node.value());
+}
+
 }  // namespace
 
 std::string EncodeHello(const Hello& hello) {
@@ -63,6 +105,10 @@ std::string EncodeHello(const Hello& hello) {
   Seal(out);
   if (hello.from.version_max >= kNumberedStartVersion) {
     AppendFixed<uint64_t>(&out, hello.from.start.number);
+    if (hello.from.version_max >= kEarlierStartsVersion) {
+      AppendFixed<uint32_t>(&out, hello.from.founding_checksum);
+      AppendEarlier(&out, hello.from.earlier);
+    }
     Seal(out);
   }
   CHECK_EQ(out.size(), HelloSize(out));
@@ -72,9 +118,7 @@ std::string EncodeHello(const Hello& hello) {
 std::string EncodeHelloReply(const HelloReply& answer) {
   HelloReply reply = answer;
   // A strange program must not learn who answers.
-  if (answer.refusal != HandshakeRefusal::kNone) {
-    reply = {.refusal = answer.refusal};
-  }
+  if (IsShort(answer.refusal)) reply = {.refusal = answer.refusal};
   std::string out;
   out.reserve(kHelloReplyBytes);
   AppendFixed<uint32_t>(&out, kHelloReplyMagic);
@@ -85,8 +129,11 @@ std::string EncodeHelloReply(const HelloReply& answer) {
   AppendFixed<uint32_t>(&out, reply.version);
   AppendFixed<uint32_t>(&out, reply.bootstrap_checksum);
   Seal(out);
-  if (reply.refusal == HandshakeRefusal::kNone) {
+  if (!IsShort(reply.refusal)) {
     AppendFixed<uint64_t>(&out, reply.start.number);
+    AppendFixed<uint32_t>(&out, reply.founding_checksum);
+    AppendFixed<uint64_t>(&out, reply.seen_number);
+    AppendEarlier(&out, reply.earlier);
     Seal(out);
   }
   CHECK_EQ(out.size(), HelloReplySize(out));
@@ -95,14 +142,18 @@ std::string EncodeHelloReply(const HelloReply& answer) {
 
 size_t HelloSize(std::string_view bytes) {
   if (bytes.size() < kUnnumberedHelloBytes) return kUnnumberedHelloBytes;
-  return LoadFixed<uint32_t>(bytes, kVersionMaxAt) < kNumberedStartVersion
-             ? kUnnumberedHelloBytes
-             : kHelloBytes;
+  const uint32_t version = LoadFixed<uint32_t>(bytes, kVersionMaxAt);
+  if (version < kNumberedStartVersion) return kUnnumberedHelloBytes;
+  if (version < kEarlierStartsVersion) return kHelloBytesBefore;
+  return SizeWithEarlier(bytes, kHelloBytes);
 }
 
 size_t HelloReplySize(std::string_view bytes) {
   if (bytes.size() < kHelloRefusalBytes) return kHelloRefusalBytes;
-  return bytes[kRefusalAt] == 0 ? kHelloReplyBytes : kHelloRefusalBytes;
+  const auto refusal =
+      static_cast<HandshakeRefusal>(static_cast<uint8_t>(bytes[kRefusalAt]));
+  return IsShort(refusal) ? kHelloRefusalBytes
+                          : SizeWithEarlier(bytes, kHelloReplyBytes);
 }
 
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
@@ -125,10 +176,15 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   }
   hello.lane = static_cast<env::Lane>(lane);
   hello.from.bootstrap_checksum = in.Take<uint32_t>();
-  if (bytes.size() == kHelloBytes) {
+  if (bytes.size() >= kHelloBytesBefore) {
     in.Take<uint32_t>();  // The checksum of the part before.
     hello.from.start.number = in.Take<uint64_t>();
   }
+  if (bytes.size() >= kHelloBytes) {
+    hello.from.founding_checksum = in.Take<uint32_t>();
+    hello.from.earlier = TakeEarlier(&in);
+  }
+  if (!in.ok()) return absl::InvalidArgumentError("a handshake cut short");
   return hello;
 }
 
@@ -145,7 +201,7 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.incarnation = StoreIncarnation(in.Take<uint64_t>());
   reply.node = NodeId(in.Take<uint32_t>());
   const uint32_t refusal = TakeTagged(&in, &reply.start.tag);
-  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kEarlierStart)) {
+  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherFounding)) {
     return absl::InvalidArgumentError(
         absl::StrCat("a refusal for the unknown reason ", refusal,
                      ": the node may have a newer program"));
@@ -153,15 +209,40 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.refusal = static_cast<HandshakeRefusal>(refusal);
   reply.version = in.Take<uint32_t>();
   reply.bootstrap_checksum = in.Take<uint32_t>();
-  if (reply.refusal == HandshakeRefusal::kNone) {
+  if (!IsShort(reply.refusal)) {
     in.Take<uint32_t>();  // The checksum of the part before.
     reply.start.number = in.Take<uint64_t>();
+    reply.founding_checksum = in.Take<uint32_t>();
+    reply.seen_number = in.Take<uint64_t>();
+    reply.earlier = TakeEarlier(&in);
   }
+  if (!in.ok()) return absl::InvalidArgumentError("a handshake cut short");
   return reply;
 }
 
 bool AsksForAdmission(const Hello& hello) {
   return hello.from.cluster == ClusterId();
+}
+
+bool Continues(const env::StoreStart& seen, const env::StoreStart& start,
+               const env::EarlierStarts& earlier) {
+  // A store in no cluster yet has promised nothing.
+  if (seen.number == 0 || start.number == 0) return true;
+  if (start.number <= seen.number) return start == seen;
+  const uint64_t back = start.number - seen.number;
+  if (earlier == nullptr || back > earlier->size()) return true;
+  return (*earlier)[earlier->size() - back] == seen.tag;
+}
+
+// Two clusters have one id. Nodes that are being founded have a part in that of
+// a founded one if they are in its plan.
+bool FoundedApart(const env::TransportIdentity& self, const Hello& hello,
+                  bool knows) {
+  if (hello.from.founding_checksum == self.founding_checksum) return false;
+  if (hello.from.founding_checksum != 0 && self.founding_checksum != 0) {
+    return true;
+  }
+  return !knows || hello.from.bootstrap_checksum != self.bootstrap_checksum;
 }
 
 HelloReply MakeHelloReply(const env::TransportIdentity& self,
@@ -170,17 +251,26 @@ HelloReply MakeHelloReply(const env::TransportIdentity& self,
                    .node = self.node,
                    .incarnation = self.incarnation,
                    .bootstrap_checksum = self.bootstrap_checksum,
-                   .start = self.start};
+                   .start = self.start,
+                   .earlier = self.earlier,
+                   .founding_checksum = self.founding_checksum};
   const uint32_t version = std::min(self.version_max, hello.from.version_max);
   const bool asks = AsksForAdmission(hello);
+  const bool speaks =
+      version >= self.version_min && version >= hello.from.version_min;
   if (asks) reply = {};
   if (!asks && hello.from.cluster != self.cluster) {
     reply.refusal = HandshakeRefusal::kOtherCluster;
+  } else if (!asks && speaks && hello.from.node == self.node &&
+             hello.from.incarnation == self.incarnation) {
+    reply.refusal = HandshakeRefusal::kOwnStore;
+  } else if (!asks && speaks && FoundedApart(self, hello, knows)) {
+    reply.refusal = HandshakeRefusal::kOtherFounding;
   } else if (!asks && hello.to != self.node) {
     reply.refusal = HandshakeRefusal::kOtherNode;
   } else if (!asks && !knows) {
     reply.refusal = HandshakeRefusal::kUnknownNode;
-  } else if (version < self.version_min || version < hello.from.version_min) {
+  } else if (!speaks) {
     reply.refusal = HandshakeRefusal::kNoCommonVersion;
   } else if (!asks &&
              hello.from.bootstrap_checksum != self.bootstrap_checksum) {
@@ -232,11 +322,24 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           " and has another data directory: only one of them may run");
     case HandshakeRefusal::kEarlierStart:
       return absl::StrCat(
-          "node ", other.value(), " knows a later start of the data directory ",
-          "of node ", hello.from.node.value(), " than start ",
+          "node ", other.value(), " has seen ",
+          StoryOf(hello.from.node, {.number = reply.seen_number}),
+          ", which the directory of the program with start ",
           hello.from.start.number,
-          ", or another start with this number: was it restored from a copy, "
-          "or does a copy run? See docs/operate/failures.md");
+          " does not have: that directory is a copy, or an older state of "
+          "itself, see docs/operate/failures.md");
+    case HandshakeRefusal::kOwnStore:
+      return absl::StrCat(
+          "node ", self.node.value(), " runs already, with ",
+          StoryOf(self.node, known ? reply.start : self.start),
+          "; the program that asks has a copy of that directory: only one of "
+          "them may run, see docs/operate/failures.md");
+    case HandshakeRefusal::kOtherFounding:
+      return absl::StrCat(
+          "node ", hello.from.node.value(), " and node ", other.value(),
+          " name the same cluster, ", self.cluster.value(),
+          ", and were not founded together: one of them needs another "
+          "cluster.id, or a token of 'quoratectl node add'");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

@@ -18,12 +18,14 @@
 
 namespace quorate::raft {
 
-// Sizes on the wire. The first 48 bytes of a Hello and the 40 of a refusal are
-// the same in all versions. So nodes of two versions can refuse each other with
-// the reason.
-inline constexpr size_t kHelloBytes = 60;
-inline constexpr size_t kHelloReplyBytes = 52;
+// Sizes on the wire, without the tags of earlier starts. The first 48 bytes of
+// a Hello and the 40 of a refusal are the same in all versions. So nodes of two
+// versions can refuse each other with the reason.
+inline constexpr size_t kHelloBytes = 66;
+inline constexpr size_t kHelloReplyBytes = 66;
 inline constexpr size_t kHelloRefusalBytes = 40;
+inline constexpr size_t kHelloReplyBytesMax =
+    kHelloReplyBytes + 4 * env::kEarlierStartsMax;
 inline constexpr size_t kFrameHeaderBytes = 4;
 
 struct Hello {
@@ -45,12 +47,17 @@ struct HelloReply {
   // TransportIdentity::bootstrap_checksum of the answering node.
   uint32_t bootstrap_checksum = 0;
   env::StoreStart start;
-
-  friend bool operator==(const HelloReply&, const HelloReply&) = default;
+  // As in TransportIdentity.
+  env::EarlierStarts earlier;
+  uint32_t founding_checksum = 0;
+  // The number of the start that the answering node has seen of the dialling
+  // store; with kEarlierStart only.
+  uint64_t seen_number = 0;
 };
 
 std::string EncodeHello(const Hello& hello);
-// A refusal carries nothing but its reason.
+// A refusal carries nothing but its reason. Those for kEarlierStart and
+// kOwnStore carry all: their Hello named the cluster and the store.
 std::string EncodeHelloReply(const HelloReply& reply);
 // Return the size of the message that begins with `bytes`. It is larger than
 // theirs if some are missing.
@@ -63,6 +70,12 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
 
 // A store that is in no cluster asks for admission. Its Hello names no cluster.
 bool AsksForAdmission(const Hello& hello);
+// Whether a directory with this start can have had the start `seen` before it,
+// or is still in it. False proves that it lacks that start. A start with number
+// 0 proves nothing, and neither does one that is older than `earlier` reaches.
+bool Continues(const env::StoreStart& seen, const env::StoreStart& start,
+               const env::EarlierStarts& earlier);
+
 // Returns the reply of node `self` to a Hello. `knows`: its configuration names
 // hello.from.node as a peer. The reply to a store that asks for admission says
 // nothing of `self`.

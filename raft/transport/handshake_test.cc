@@ -1,6 +1,8 @@
 #include "raft/transport/handshake.h"
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "rapidcheck/gtest.h"
@@ -15,13 +17,27 @@ env::StoreStart AnyStart() {
   return start;
 }
 
+env::EarlierStarts AnyEarlierStarts() {
+  const auto count = *rc::gen::inRange<size_t>(0, env::kEarlierStartsMax + 1);
+  if (count == 0) return nullptr;
+  return std::make_shared<const std::vector<uint32_t>>(
+      *rc::gen::container<std::vector<uint32_t>>(
+          count, rc::gen::inRange<uint32_t>(0, env::StoreStart::kTagMax + 1)));
+}
+
+bool Same(const env::EarlierStarts& a, const env::EarlierStarts& b) {
+  return a == nullptr || b == nullptr ? a == b : *a == *b;
+}
+
 Hello AnyHello() {
   Hello hello;
   hello.from.cluster = ClusterId(*rc::gen::arbitrary<uint64_t>());
   hello.from.node = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.from.incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>());
   hello.from.version_min = *rc::gen::arbitrary<uint32_t>();
-  hello.from.version_max = *rc::gen::inRange<uint32_t>(16, ~0u);
+  hello.from.version_max = *rc::gen::inRange<uint32_t>(21, ~0u);
+  hello.from.founding_checksum = *rc::gen::arbitrary<uint32_t>();
+  hello.from.earlier = AnyEarlierStarts();
   hello.from.bootstrap_checksum = *rc::gen::arbitrary<uint32_t>();
   hello.to = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.lane =
@@ -36,7 +52,18 @@ bool Same(const Hello& a, const Hello& b) {
          a.from.version_min == b.from.version_min &&
          a.from.version_max == b.from.version_max &&
          a.from.bootstrap_checksum == b.from.bootstrap_checksum &&
-         a.from.start == b.from.start && a.to == b.to && a.lane == b.lane;
+         a.from.founding_checksum == b.from.founding_checksum &&
+         Same(a.from.earlier, b.from.earlier) && a.from.start == b.from.start &&
+         a.to == b.to && a.lane == b.lane;
+}
+
+bool Same(const HelloReply& a, const HelloReply& b) {
+  return a.refusal == b.refusal && a.cluster == b.cluster && a.node == b.node &&
+         a.incarnation == b.incarnation && a.version == b.version &&
+         a.bootstrap_checksum == b.bootstrap_checksum && a.start == b.start &&
+         Same(a.earlier, b.earlier) &&
+         a.founding_checksum == b.founding_checksum &&
+         a.seen_number == b.seen_number;
 }
 
 RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
@@ -48,20 +75,25 @@ RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
 
 RC_GTEST_PROP(Handshake, Reply_Encoded_DecodesToItselfOrARefusal, ()) {
   HelloReply reply{
-      .refusal = static_cast<HandshakeRefusal>(*rc::gen::inRange(0, 8)),
+      .refusal = static_cast<HandshakeRefusal>(*rc::gen::inRange(0, 10)),
       .cluster = ClusterId(*rc::gen::arbitrary<uint64_t>()),
       .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
       .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
       .version = *rc::gen::arbitrary<uint32_t>(),
       .bootstrap_checksum = *rc::gen::arbitrary<uint32_t>(),
-      .start = AnyStart()};
+      .start = AnyStart(),
+      .earlier = AnyEarlierStarts(),
+      .founding_checksum = *rc::gen::arbitrary<uint32_t>(),
+      .seen_number = *rc::gen::arbitrary<uint64_t>()};
   const auto decoded = DecodeHelloReply(EncodeHelloReply(reply));
   RC_ASSERT(decoded.ok());
-  // A refusal has no field of the node that refuses.
-  if (reply.refusal != HandshakeRefusal::kNone) {
+  // Other refusals have no field of the node that refuses.
+  if (reply.refusal != HandshakeRefusal::kNone &&
+      reply.refusal != HandshakeRefusal::kEarlierStart &&
+      reply.refusal != HandshakeRefusal::kOwnStore) {
     reply = {.refusal = reply.refusal};
   }
-  RC_ASSERT(*decoded == reply);
+  RC_ASSERT(Same(*decoded, reply));
 }
 
 RC_GTEST_PROP(Handshake, OneBitFlipped_IsRefused, ()) {
@@ -108,6 +140,42 @@ TEST(Handshake, HelloOfANodeBeforeProtocol16_IsCompleteWithoutANumber) {
   const auto decoded = DecodeHello(bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_TRUE(Same(*decoded, hello));
+}
+
+// A directory of three starts, with numbers 7 to 9.
+class ContinuesTest : public testing::Test {
+ protected:
+  bool Continued(uint64_t number, uint32_t tag) const {
+    return Continues({number, tag}, {9, 90}, earlier_);
+  }
+  const env::EarlierStarts earlier_ =
+      std::make_shared<const std::vector<uint32_t>>(
+          std::vector<uint32_t>{70, 80});
+};
+
+TEST_F(ContinuesTest, AStartThatTheDirectoryHad_IsContinued) {
+  EXPECT_TRUE(Continued(9, 90));
+  EXPECT_TRUE(Continued(8, 80));
+  EXPECT_TRUE(Continued(7, 70));
+}
+
+TEST_F(ContinuesTest, AnotherStartWithANumberItHad_IsNot) {
+  EXPECT_FALSE(Continued(9, 91));
+  EXPECT_FALSE(Continued(8, 81));
+  EXPECT_FALSE(Continued(7, 71));
+}
+
+TEST_F(ContinuesTest, ALaterStart_IsNot) {
+  EXPECT_FALSE(Continued(10, 100));
+  EXPECT_FALSE(Continued(10, 90));
+}
+
+TEST_F(ContinuesTest, AStartThatIsForgottenOrHasNoNumber_ProvesNothing) {
+  EXPECT_TRUE(Continued(6, 61));
+  EXPECT_TRUE(Continued(0, 5));
+  EXPECT_TRUE(Continues({8, 81}, {0, 90}, nullptr));
+  EXPECT_TRUE(Continues({8, 81}, {9, 90}, nullptr));
+  EXPECT_FALSE(Continues({9, 81}, {9, 90}, nullptr));
 }
 
 // A node before protocol 16 reads 40 bytes.
@@ -166,6 +234,34 @@ TEST_F(AnswerTest, AnotherBootstrapRecord_IsRefusedAndExplained) {
   // version.
   hello_.from.version_min = 4;
   EXPECT_EQ(Why(), HandshakeRefusal::kNoCommonVersion);
+}
+
+TEST_F(AnswerTest, OwnStore_IsRefusedAndToldWhoRuns) {
+  hello_.from.node = self_.node;
+  hello_.from.incarnation = self_.incarnation;
+  self_.start = {.number = 5, .tag = 6};
+  const HelloReply reply = MakeHelloReply(self_, hello_, /*knows=*/false);
+  EXPECT_EQ(reply.refusal, HandshakeRefusal::kOwnStore);
+  const std::string why = DescribeRefusal(hello_.from, hello_, reply);
+  EXPECT_NE(why.find("node 1 runs already, with start 5"), std::string::npos)
+      << why;
+}
+
+TEST_F(AnswerTest, TwoFoundingsUnderOneId_AreRefused) {
+  self_.founding_checksum = 3;
+  hello_.from.founding_checksum = 3;
+  EXPECT_EQ(Why(), HandshakeRefusal::kNone);
+  EXPECT_EQ(Why(/*knows=*/false), HandshakeRefusal::kUnknownNode);
+  hello_.from.founding_checksum = 4;
+  EXPECT_EQ(Why(), HandshakeRefusal::kOtherFounding);
+}
+
+TEST_F(AnswerTest, StoreBeingFounded_IsRefusedIfTheClusterDoesNotPlanIt) {
+  self_.founding_checksum = 3;
+  EXPECT_EQ(Why(), HandshakeRefusal::kNone);
+  EXPECT_EQ(Why(/*knows=*/false), HandshakeRefusal::kOtherFounding);
+  hello_.from.bootstrap_checksum = 5;
+  EXPECT_EQ(Why(), HandshakeRefusal::kOtherFounding);
 }
 
 TEST_F(AnswerTest, NoCommonVersion_IsRefused) {

@@ -186,7 +186,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   void OnBytes(std::string_view bytes) override {
-    if (open_ || reply_.size() + bytes.size() > kHelloReplyBytes) {
+    if (open_ || reply_.size() + bytes.size() > kHelloReplyBytesMax) {
       Disconnect("it sent what no node sends");
       return;
     }
@@ -211,14 +211,20 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       checked.refusal = HandshakeRefusal::kOtherBootstrap;
     }
     if (checked.refusal != HandshakeRefusal::kNone) {
+      if (transport_.seen_.Believes(peer_.node, checked)) {
+        transport_.receiver_->OnConflict(
+            checked.refusal,
+            DescribeRefusal(transport_.identity_, MakeHello(), checked));
+      }
       return Refuse(MakeHello(), checked);
     }
-    if (!TakeStart(*transport_.peers_.at(peer_.node), checked.incarnation,
-                   checked.start)) {
+    if (!transport_.TakeStart(peer_.node, {checked.incarnation, checked.start},
+                              checked.earlier)) {
       late_ = true;
       return Refuse({.from = {.node = peer_.node, .start = checked.start},
                      .to = transport_.identity_.node},
-                    {.refusal = HandshakeRefusal::kEarlierStart});
+                    {.refusal = HandshakeRefusal::kEarlierStart,
+                     .seen_number = transport_.seen_.NumberOf(peer_.node)});
     }
     dialled_at_.reset();
     open_ = true;
@@ -339,9 +345,6 @@ struct StreamTransport::Peer {
   std::array<std::unique_ptr<Outgoing>, env::kLanes> outgoing;
   // The connections that the peer dialled, by lane. Owned by incoming_.
   std::array<Incoming*, env::kLanes> incoming = {};
-  // The latest start of the peer's store that this node accepted.
-  StoreIncarnation store;
-  env::StoreStart start;
 
   Outgoing& lane(Lane lane) { return *outgoing[static_cast<size_t>(lane)]; }
 };
@@ -547,6 +550,7 @@ void StreamTransport::SetPeers(std::vector<env::PeerAddress> peers) {
     std::unique_ptr<Peer>& peer = peers_[node];
     if (peer == nullptr) {
       peer = std::make_unique<Peer>();
+      seen_.Recall(node, to.seen);
     } else if (peer->lane(Lane::kControl).address() == to.address) {
       continue;
     } else {
@@ -554,12 +558,7 @@ void StreamTransport::SetPeers(std::vector<env::PeerAddress> peers) {
     }
     Dial(*peer, to);
   }
-  // The receiver may stop the transport, or destroy it.
-  Destruction::Watch watch(&destruction_);
-  for (const auto& [node, lane] : closed) {
-    if (watch.destroyed() || listener_ == nullptr) return;
-    receiver_->OnLaneClosed(node, lane);
-  }
+  TellClosed(closed);
 }
 
 void StreamTransport::Dial(Peer& peer, const env::PeerAddress& to) {
@@ -583,6 +582,7 @@ void StreamTransport::RemovePeer(NodeId node, std::vector<LaneOfPeer>* closed) {
   const auto found = peers_.find(node);
   const std::unique_ptr<Peer> removed = std::move(found->second);
   peers_.erase(found);
+  seen_.Forget(node);
   AppendOpenLanes(node, *removed, closed);
   for (Incoming* incoming : removed->incoming) {
     if (incoming != nullptr) Remove(incoming);
@@ -595,6 +595,29 @@ void StreamTransport::Stop() {
   // others.
   const auto peers = std::exchange(peers_, {});
   const auto incoming = std::exchange(incoming_, {});
+}
+
+void StreamTransport::SetIdentity(const env::TransportIdentity& identity) {
+  CHECK(receiver_ != nullptr) << "SetIdentity before Start";
+  CHECK(identity.node == identity_.node &&
+        identity.cluster == identity_.cluster &&
+        identity.incarnation == identity_.incarnation);
+  identity_ = identity;
+  std::vector<LaneOfPeer> closed;
+  for (const auto& [node, peer] : peers_) {
+    AppendOpenLanes(node, *peer, &closed);
+    Dial(*peer, {node, peer->lane(Lane::kControl).address()});
+  }
+  TellClosed(closed);
+}
+
+// The receiver may stop the transport, or destroy it.
+void StreamTransport::TellClosed(const std::vector<LaneOfPeer>& closed) {
+  Destruction::Watch watch(&destruction_);
+  for (const auto& [node, lane] : closed) {
+    if (watch.destroyed() || listener_ == nullptr) return;
+    receiver_->OnLaneClosed(node, lane);
+  }
 }
 
 std::string StreamTransport::listen_address() const {
@@ -626,14 +649,35 @@ env::Pending StreamTransport::AskForAdmission(
     Buffer request, AdmissionAnswered answered) {
   CHECK_EQ(self.cluster, ClusterId());
   CHECK_LE(request.size(), env::kAdmissionBytesMax);
-  const uint64_t id = next_admission_++;
-  admissions_[id] = std::make_unique<AdmissionCall>(
-      loop_, streams_, self, address, std::move(request),
-      options_.handshake_max,
-      [this, id,
-       answered = std::move(answered)](absl::StatusOr<Buffer> answer) mutable {
-        admissions_.erase(id);
-        answered(std::move(answer));
+  const Hello hello{.from = self};
+  return Call(hello, address, std::move(request), options_.handshake_max,
+              [hello, address, answered = std::move(answered)](
+                  absl::StatusOr<HelloCall::Answer> answer) mutable {
+                answered(AdmissionIn(hello, address, std::move(answer)));
+              });
+}
+
+std::optional<env::Pending> StreamTransport::Probe(
+    const env::TransportIdentity& self, NodeId to, const std::string& address,
+    ProbeAnswered answered) {
+  const Hello hello{.from = self, .to = to};
+  return Call(hello, address, Buffer(), options_.dial_max,
+              [hello, address, answered = std::move(answered)](
+                  absl::StatusOr<HelloCall::Answer> answer) mutable {
+                answered(MayRun(hello, address, answer));
+              });
+}
+
+env::Pending StreamTransport::Call(const Hello& hello,
+                                   const std::string& address, Buffer request,
+                                   Duration limit, HelloCall::Done done) {
+  const uint64_t id = next_call_++;
+  calls_[id] = std::make_unique<HelloCall>(
+      loop_, streams_, hello, address, std::move(request), limit,
+      [this, id, done = std::move(done)](
+          absl::StatusOr<HelloCall::Answer> answer) mutable {
+        calls_.erase(id);
+        done(std::move(answer));
       });
   return env::Pending(this, id);
 }
@@ -660,11 +704,18 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
       IsTaken(*it->second, hello.from.incarnation)) {
     reply.refusal = HandshakeRefusal::kOtherStore;
   } else if (reply.refusal == HandshakeRefusal::kNone &&
-             !TakeStart(*it->second, hello.from.incarnation,
-                        hello.from.start)) {
+             !TakeStart(hello.from.node,
+                        {hello.from.incarnation, hello.from.start},
+                        hello.from.earlier)) {
     reply.refusal = HandshakeRefusal::kEarlierStart;
+    reply.seen_number = seen_.NumberOf(hello.from.node);
   }
   if (reply.refusal != HandshakeRefusal::kNone) {
+    if (reply.refusal == HandshakeRefusal::kOtherFounding &&
+        hello.from.founding_checksum != 0) {
+      receiver_->OnConflict(reply.refusal,
+                            DescribeRefusal(identity_, hello, reply));
+    }
     if (hello.lane == Lane::kControl) LogRefusal(*incoming, hello, reply);
     return reply;
   }
@@ -704,21 +755,13 @@ void StreamTransport::LogRefusal(const Incoming& incoming, const Hello& hello,
   tracer_.Log(Severity::kError, line);
 }
 
-// The memory of starts ends with the program. It has one store for each peer:
-// groups refuse the messages of another one.
-bool StreamTransport::TakeStart(Peer& peer, StoreIncarnation store,
-                                env::StoreStart start) {
-  if (peer.store == store) {
-    if (start.number < peer.start.number) return false;
-    // A store in no cluster yet has promised nothing.
-    if (start.number == peer.start.number && start.number != 0 &&
-        start.tag != peer.start.tag) {
-      return false;
-    }
+bool StreamTransport::TakeStart(NodeId node, const env::SeenStart& start,
+                                const env::EarlierStarts& earlier) {
+  const SeenStarts::Verdict verdict = seen_.Take(node, start, earlier);
+  if (verdict == SeenStarts::Verdict::kNew && start.start.number > 0) {
+    receiver_->OnStartSeen(node, start);
   }
-  peer.store = store;
-  peer.start = start;
-  return true;
+  return verdict != SeenStarts::Verdict::kRefused;
 }
 
 void StreamTransport::OnStartKnown(NodeId node, env::StoreStart start) {

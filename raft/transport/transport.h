@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,9 +22,10 @@
 #include "env/random.h"
 #include "env/tracer.h"
 #include "env/transport.h"
-#include "raft/transport/admission_call.h"
 #include "raft/transport/handshake.h"
+#include "raft/transport/hello_call.h"
 #include "raft/transport/refusal_log.h"
+#include "raft/transport/seen_starts.h"
 
 namespace quorate::raft {
 
@@ -73,6 +75,7 @@ class StreamTransport final : public env::Transport,
                      std::vector<env::PeerAddress> peers,
                      Receiver* receiver) override;
   void Stop() override;
+  void SetIdentity(const env::TransportIdentity& identity) override;
   void SetPeers(std::vector<env::PeerAddress> peers) override;
   void Send(NodeId to, env::Lane lane,
             absl::Span<const Buffer> pieces) override;
@@ -81,6 +84,9 @@ class StreamTransport final : public env::Transport,
   env::Pending AskForAdmission(const env::TransportIdentity& self,
                                const std::string& address, Buffer request,
                                AdmissionAnswered answered) override;
+  std::optional<env::Pending> Probe(const env::TransportIdentity& self,
+                                    NodeId to, const std::string& address,
+                                    ProbeAnswered answered) override;
 
   // The address actually bound; empty before Start.
   std::string listen_address() const;
@@ -96,6 +102,8 @@ class StreamTransport final : public env::Transport,
   // Appends the lanes of the peer that have a connection.
   static void AppendOpenLanes(NodeId node, const Peer& peer,
                               std::vector<LaneOfPeer>* lanes);
+  // Reports that the lanes have lost their connections.
+  void TellClosed(const std::vector<LaneOfPeer>& closed);
   // Closes everything of a peer. Appends the lanes that had a connection.
   void RemovePeer(NodeId node, std::vector<LaneOfPeer>* closed);
   void Accept(std::unique_ptr<env::Connection> connection);
@@ -109,16 +117,19 @@ class StreamTransport final : public env::Transport,
   }
   // Replaces the connections to earlier starts of the peer's program.
   void OnStartKnown(NodeId node, env::StoreStart start);
-  // Remembers a start of the peer's store. False, and no effect, if it is not
-  // the latest.
-  static bool TakeStart(Peer& peer, StoreIncarnation store,
-                        env::StoreStart start);
+  // Remembers a start of the peer's store. False, and no effect, if that start
+  // lacks one that was seen.
+  bool TakeStart(NodeId node, const env::SeenStart& start,
+                 const env::EarlierStarts& earlier);
   void LogRefusal(const Incoming& incoming, const Hello& hello,
                   const HelloReply& reply);
   // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
-  // Ends a call for admission.
-  void Cancel(uint64_t id) override { admissions_.erase(id); }
+  // Begins a call. `done` is called once, unless the Pending is destroyed.
+  env::Pending Call(const Hello& hello, const std::string& address,
+                    Buffer request, Duration limit, HelloCall::Done done);
+  // Ends a call.
+  void Cancel(uint64_t id) override { calls_.erase(id); }
 
   env::Loop& loop_;
   env::Streams& streams_;
@@ -129,9 +140,10 @@ class StreamTransport final : public env::Transport,
   Receiver* receiver_ = nullptr;
   std::unique_ptr<env::Listener> listener_;
   std::map<NodeId, std::unique_ptr<Peer>> peers_;
+  SeenStarts seen_;  // Those of peers_.
   std::vector<std::unique_ptr<Incoming>> incoming_;
-  std::map<uint64_t, std::unique_ptr<AdmissionCall>> admissions_;
-  uint64_t next_admission_ = 1;
+  std::map<uint64_t, std::unique_ptr<HelloCall>> calls_;
+  uint64_t next_call_ = 1;
   RefusalLog refusal_log_;
   Destruction destruction_;
 };

@@ -30,6 +30,9 @@ class WatchedTransport final : public env::Transport {
     return inner_.Start(identity, listen_address, std::move(peers), receiver);
   }
   void Stop() override { inner_.Stop(); }
+  void SetIdentity(const env::TransportIdentity& identity) override {
+    inner_.SetIdentity(identity);
+  }
   void SetPeers(std::vector<env::PeerAddress> peers) override {
     inner_.SetPeers(std::move(peers));
   }
@@ -52,6 +55,11 @@ class WatchedTransport final : public env::Transport {
                                AdmissionAnswered answered) override {
     return inner_.AskForAdmission(self, address, std::move(request),
                                   std::move(answered));
+  }
+  std::optional<env::Pending> Probe(const env::TransportIdentity& self,
+                                    NodeId to, const std::string& address,
+                                    ProbeAnswered answered) override {
+    return inner_.Probe(self, to, address, std::move(answered));
   }
 
  private:

@@ -27,6 +27,9 @@ class NodeTransport final : public env::Transport {
                      std::vector<env::PeerAddress> peers,
                      Receiver* receiver) override;
   void Stop() override;
+  void SetIdentity(const env::TransportIdentity& identity) override {
+    identity_ = identity;
+  }
   void SetPeers(std::vector<env::PeerAddress> peers) override;
   void Send(NodeId to, env::Lane lane,
             absl::Span<const Buffer> pieces) override;

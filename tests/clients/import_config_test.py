@@ -49,7 +49,7 @@ class FoundedNode:
 
     def __init__(self, config):
         with open(config + '.log', 'wb') as log:
-            self.process = subprocess.Popen([program('quorated'), '--config', config, '--bootstrap'], stdout=subprocess.PIPE, stderr=log,
+            self.process = subprocess.Popen([program('quorated'), '--config', config, '--bootstrap', '--alone'], stdout=subprocess.PIPE, stderr=log,
                                             preexec_fn=die_with_parent, text=True)
 
     def await_ready(self):

@@ -283,7 +283,7 @@ peer = "127.0.0.1:{base + 2}"
         return process.returncode
 
     def test_SigtermAndSigint_StopItCleanly(self):
-        self.assertEqual(0, self.stop(self.start('--bootstrap')))
+        self.assertEqual(0, self.stop(self.start('--bootstrap', '--alone')))
         self.assertEqual(0, self.stop(self.start(), signal.SIGINT))
 
     def test_BadConfiguration_IsRefusedWithFileAndLine(self):
@@ -308,7 +308,7 @@ peer = "127.0.0.1:{base + 2}"
         self.assertIn('bootstrap', err)
 
     def test_DirectoryOfAnotherNodeOrCluster_IsRefused(self):
-        self.stop(self.start('--bootstrap'))
+        self.stop(self.start('--bootstrap', '--alone'))
         status, _, err = self.quorated(self.config.replace('[cluster]\nid = 7', '[cluster]\nid = 8'))
         self.assertEqual(1, status, err)
         self.assertIn('cluster', err)
@@ -317,7 +317,7 @@ peer = "127.0.0.1:{base + 2}"
         self.assertIn('node', err)
 
     def test_DirectoryInUse_NamesItsHolder(self):
-        process = self.start('--bootstrap')
+        process = self.start('--bootstrap', '--alone')
         other = quickstart_cluster.free_base(4)
         text = re.sub(r'127\.0\.0\.1:(\d+)', lambda m: f'127.0.0.1:{other + int(m.group(1)) % 4}', self.config)
         status, _, err = self.quorated(text)
@@ -330,7 +330,7 @@ peer = "127.0.0.1:{base + 2}"
         with quickstart_cluster.reusing_socket() as taken:
             taken.bind(('127.0.0.1', port))
             taken.listen()
-            status, _, err = self.quorated(self.config, '--bootstrap')
+            status, _, err = self.quorated(self.config, '--bootstrap', '--alone')
         self.assertEqual(1, status, err)
         self.assertIn(f'127.0.0.1:{port}', err)
         self.assertIn('in use', err)
@@ -339,7 +339,7 @@ peer = "127.0.0.1:{base + 2}"
         shutil.rmtree(self.data_dir + '/data', ignore_errors=True)
         with open(self.data_dir + '/data', 'w', encoding='utf-8') as out:
             out.write('a file')
-        status, _, err = self.quorated(self.config, '--bootstrap')
+        status, _, err = self.quorated(self.config, '--bootstrap', '--alone')
         self.assertEqual(1, status, err)
         self.assertIn(self.data_dir + '/data', err)
 
@@ -349,7 +349,7 @@ peer = "127.0.0.1:{base + 2}"
             die_with_parent()
             resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
 
-        process = self.start('--bootstrap', preexec_fn=limited)
+        process = self.start('--bootstrap', '--alone', preexec_fn=limited)
         resp, http = (re.search(rf'{kind} = "(127\.0\.0\.1:\d+)', self.config).group(1) for kind in ('resp', 'http'))
         written = 0
         for written in range(1000):
@@ -368,7 +368,7 @@ peer = "127.0.0.1:{base + 2}"
         self.assertEqual(0, self.stop(process))
 
     def test_KilledAtAnyTime_StartsAgain(self):
-        self.stop(self.start('--bootstrap'), signal.SIGKILL)
+        self.stop(self.start('--bootstrap', '--alone'), signal.SIGKILL)
         self.assertEqual(0, self.stop(self.start()))
 
 

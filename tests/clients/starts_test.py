@@ -83,6 +83,8 @@ class Nodes:
         return path
 
     def popen(self, config, *options, preexec_fn=die_with_parent):
+        if '--bootstrap' in options and self.count == 1:
+            options += ('--alone',)
         return subprocess.Popen([program('quorated'), '--config', config, '--exit-with-parent', *options], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
 
@@ -288,6 +290,70 @@ class EditedFileTest(Cleaned):
         self.assertIn('founding the cluster: waiting for node 1', nodes.stop(2, signal.SIGKILL))
         nodes.found()
         self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'b')[0] == 0)
+
+
+class CopiedDirectoryTest(Cleaned):
+
+    def copied_cluster(self):
+        """Three nodes that serve a = new, and the files of copies of their directories, in which a is old. The copies have other ports."""
+        nodes, copies = self.nodes(3), self.nodes(3)
+        nodes.found()
+        self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'old')[0] == 0)
+        for node in (1, 2, 3):
+            nodes.stop(node)
+        for node in (1, 2, 3):
+            shutil.copytree(nodes.data(node), copies.data(node))
+            nodes.launch(node)
+        for node in (1, 2, 3):
+            nodes.await_ready(node)
+        self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'new')[0] == 0)
+        return nodes, copies
+
+    def assert_serves(self, nodes, value):
+        for node in (1, 2, 3):
+            self.wait_until(lambda node=node: nodes.ctl(node, 'get', 'a') == (0, value + '\n'))
+
+    def test_CopiesThatStartMoreOften_EndAndTheClusterServes(self):
+        nodes, copies = self.copied_cluster()
+        for _ in range(3):
+            for node in (1, 2, 3):
+                status, err = copies.fail(copies.config(node))
+                self.assertEqual(1, status)
+                self.assertIn(f'node {node} runs already, with start 2 of the data directory', err)
+        self.assert_serves(nodes, 'new')
+        # Its original cannot be asked.
+        nodes.stop(3, signal.SIGKILL)
+        process = copies.popen(copies.config(3))
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(1, process.returncode)
+        self.assertIn('has seen start 2 of the data directory of node 3', err)
+        nodes.start(3)
+        self.assert_serves(nodes, 'new')
+
+    def test_RestoredAsANewCluster_BothServe(self):
+        nodes, copies = self.copied_cluster()
+        flag = '--restore-as-new-cluster'
+        self.assertIn('needs another id', copies.fail(copies.config(1), flag)[1])
+        for options in ((flag,), (flag,), ()):
+            for node in (1, 2, 3):
+                copies.launch(node, *options, config=copies.config(node, cluster=8))
+            for node in (1, 2, 3):
+                copies.await_ready(node)
+            self.assert_serves(copies, 'old')
+            self.assert_serves(nodes, 'new')
+            self.wait_until(lambda: copies.ctl(1, 'set', 'b', 'own')[0] == 0)
+            self.assertEqual('', nodes.ctl(1, 'get', 'b')[1])
+            for node in (1, 2, 3):
+                copies.stop(node)
+        self.assertIn('belongs to cluster 8', copies.fail(copies.config(1))[1])
+
+    def test_FileOfOneNode_FoundsNothingWithoutOneMoreWord(self):
+        nodes = self.nodes(3)
+        row = '[[nodes]]\nid = 4\n' + ''.join(
+            f'{kind} = "{nodes.address(1, kind)}"\n' for kind in ('resp', 'http', 'peer'))
+        _, err = nodes.fail(nodes.config(4, rows=row), '--bootstrap')
+        self.assertIn('The file names node 4 alone. To found a cluster of this one node, add --alone', err)
+        self.assertIsNone(contents(nodes.data(4)))
 
 
 class LostDirectoryTest(Cleaned):

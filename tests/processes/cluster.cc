@@ -170,9 +170,10 @@ absl::Status ProcessCluster::StartAll() {
   std::vector<int> started;
   for (int node = 0; node < size(); ++node) {
     if (runs(node)) continue;
-    absl::Status launched =
-        Launch(node, bootstrapped_ ? std::vector<std::string>()
-                                   : std::vector<std::string>{"--bootstrap"});
+    std::vector<std::string> options;
+    if (!bootstrapped_) options.push_back("--bootstrap");
+    if (!bootstrapped_ && size() == 1) options.push_back("--alone");
+    absl::Status launched = Launch(node, std::move(options));
     if (!launched.ok()) return launched;
     started.push_back(node);
   }

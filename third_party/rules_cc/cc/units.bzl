@@ -78,11 +78,12 @@ UNITS = {
         "entry_reader live_entries log_state record replay scan" +
         " segment_opener spare_segment",
         "identity identity_format snapshot_format snapshot_staging",
+        "starts",
         "log_impl log_segments recovery",
         "snapshot_store snapshot_store_impl",
     ],
     "raft/log/files": ["ballast file_remover segment_reader zero_fill"],
-    "raft/transport": ["admission_call handshake refusal_log transport"],
+    "raft/transport": ["handshake hello_call refusal_log seen_starts transport"],
     "shardctrl": ["map partition placement planner"],
     "shardctrl/controller": [
         "apply founding machine rows wishes",

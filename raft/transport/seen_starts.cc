@@ -1,0 +1,37 @@
+#include "raft/transport/seen_starts.h"
+
+namespace quorate::raft {
+
+void SeenStarts::Recall(NodeId node, const env::SeenStart& seen) {
+  if (seen.store != StoreIncarnation()) seen_[node] = seen;
+}
+
+SeenStarts::Verdict SeenStarts::Take(NodeId node, const env::SeenStart& start,
+                                     const env::EarlierStarts& earlier) {
+  env::SeenStart& seen = seen_[node];
+  if (seen == start) return Verdict::kKnown;
+  if (seen.store == start.store &&
+      !Continues(seen.start, start.start, earlier)) {
+    return Verdict::kRefused;
+  }
+  seen = start;
+  return Verdict::kNew;
+}
+
+uint64_t SeenStarts::NumberOf(NodeId node) const {
+  const auto found = seen_.find(node);
+  return found == seen_.end() ? 0 : found->second.start.number;
+}
+
+bool SeenStarts::Believes(NodeId node, const HelloReply& refusal) const {
+  if (refusal.refusal == HandshakeRefusal::kOtherFounding) return true;
+  if (refusal.refusal != HandshakeRefusal::kEarlierStart) return false;
+  const auto found = seen_.find(node);
+  if (found == seen_.end()) return true;
+  const env::SeenStart& seen = found->second;
+  return seen.store == StoreIncarnation() ||
+         (seen.store == refusal.incarnation &&
+          Continues(seen.start, refusal.start, refusal.earlier));
+}
+
+}  // namespace quorate::raft
