@@ -97,7 +97,7 @@ class Run::Impl final : public Subject {
              .groups = shape_.groups,
              .replicas = shape_.voters,
              .controller = shape_.controller,
-             .configure = [this](NodeId node) { return ConfigOf(node); },
+             .configure = Configs(),
              .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
              .wrong_files = options_.faults && shape_.has_hash_slots(),
@@ -224,7 +224,7 @@ class Run::Impl final : public Subject {
     }
     return most;
   }
-  node::Config ConfigOf(NodeId node);
+  std::function<node::Config(NodeId)> Configs();
   // Null in a run without byte streams between nodes.
   std::function<raft::TransportOptions(NodeId)> DrawPeerStreams() {
     if (!shape_.peer_streams) return nullptr;
@@ -330,14 +330,16 @@ ClockBounds Run::Impl::BoundsOfClocks() {
 // Without faults no outcome is unknown. So no node closes a connection that is
 // idle or whose client reads late, since a request may be under way to the
 // node. Leaders with slow disks have the default time to answer.
-node::Config Run::Impl::ConfigOf(NodeId node) {
-  node::Config config = draw_.DrawConfig(node, shape_);
-  if (options_.faults) return config;
+std::function<node::Config(NodeId)> Run::Impl::Configs() {
+  std::vector<node::Config> configs = draw_.DrawConfigs(shape_);
   const node::TimeoutsConfig defaults;
-  config.timeouts.idle = defaults.idle;
-  config.timeouts.stall = defaults.stall;
-  config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
-  return config;
+  for (node::Config& config : configs) {
+    if (options_.faults) break;
+    config.timeouts.idle = defaults.idle;
+    config.timeouts.stall = defaults.stall;
+    config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
+  }
+  return [configs](NodeId node) { return configs[node.value() - 1]; };
 }
 
 // Several large values go into one transaction or MSET. Pages such as COMMAND

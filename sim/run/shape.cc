@@ -18,6 +18,11 @@ constexpr uint32_t kVoters[] = {3, 3, 3, 3, 3, 3, 3, 2, 5, 5,
 // Links with more than this latency are slow ones.
 constexpr Duration kShortLatency = Milliseconds(5);
 
+// For nodes on which a request may take long without any fault.
+void LengthenProxy(node::TimeoutsConfig* timeouts) {
+  timeouts->proxy = std::max(timeouts->proxy, Seconds(2));
+}
+
 }  // namespace
 
 // The first value is the default. Values that are listed more often are drawn
@@ -272,6 +277,22 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   return config;
 }
 
+std::vector<node::Config> ShapeDraw::DrawConfigs(const Shape& shape) {
+  std::vector<node::Config> configs;
+  for (uint32_t i = 1; i <= shape.nodes + shape.read_only_nodes; ++i) {
+    configs.push_back(DrawConfig(NodeId(i), shape));
+  }
+  // Such a window makes the groups of a leader take turns at a link, each with
+  // one message of entries. A short time ends each request of a busy node, also
+  // of one that forwards it, and its retries keep the leader busy.
+  if (std::ranges::any_of(configs, [](const node::Config& config) {
+        return config.host.peer_window_bytes == 1;
+      })) {
+    for (node::Config& config : configs) LengthenProxy(&config.timeouts);
+  }
+  return configs;
+}
+
 node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
   node::TimeoutsConfig timeouts;
   DrawMs("knob.timeouts.proxy_ms", node, &timeouts.proxy,
@@ -281,7 +302,7 @@ node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
   // busy.
   if (shape.large_value_bytes > Shape().large_value_bytes ||
       shape.link_latency > kShortLatency) {
-    timeouts.proxy = std::max(timeouts.proxy, Seconds(2));
+    LengthenProxy(&timeouts);
   }
   DrawMs("knob.timeouts.leader_wait_ms", node, &timeouts.leader_wait,
          {2'000, 2'000, 2'000, 100, 10'000});

@@ -117,6 +117,8 @@ class ShapeDraw {
   // The configuration of one node of a run with `shape`. Settings that
   // replicas must agree on are the same for all nodes.
   node::Config DrawConfig(NodeId node, const Shape& shape);
+  // Those of all nodes, in the order of their ids.
+  std::vector<node::Config> DrawConfigs(const Shape& shape);
   // The settings of one node's transport of byte streams.
   raft::TransportOptions DrawPeerStreams(NodeId node);
   // The least latencies of one node's disk.

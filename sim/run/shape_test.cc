@@ -217,5 +217,27 @@ TEST(ShapeDraw, TimingsOfNodes_DifferAndFitEachOther) {
   EXPECT_GT(runs_with_different_timings, 50u);
 }
 
+// The groups of a leader with the smallest window take turns at a link. So none
+// of their entries is committed within a short time while all are busy.
+TEST(ShapeDraw, SmallestWindowOfANode_EachNodeWaitsLongForAnswers) {
+  uint64_t runs_with_it = 0;
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    const std::vector<node::Config> configs =
+        draw.DrawConfigs(draw.DrawShape());
+    if (std::ranges::none_of(configs, [](const node::Config& config) {
+          return config.host.peer_window_bytes == 1;
+        })) {
+      continue;
+    }
+    ++runs_with_it;
+    for (const node::Config& config : configs) {
+      EXPECT_GE(config.timeouts.proxy, Seconds(2)) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(runs_with_it, 50u);
+}
+
 }  // namespace
 }  // namespace quorate::sim
