@@ -38,7 +38,7 @@ void PeerLink::OfferRoom() {
   if (std::exchange(room_was_lacking_, false)) on_room_();
 }
 
-void PeerLink::Ask(PeerRequest request, PeerDone done) {
+uint64_t PeerLink::Ask(PeerRequest request, PeerDone done) {
   const uint64_t number = next_number_++;
   const bool sent = !env_.transport.Congested(options_.link.to, kLane);
   Request& added = requests_[number];
@@ -51,13 +51,22 @@ void PeerLink::Ask(PeerRequest request, PeerDone done) {
   asked_bytes_ += added.bytes;
   SetDeadline(number, &added);
   SetAlarm();
-  if (!sent) return FailLostLater();
+  if (!sent) {
+    FailLostLater();
+    return number;
+  }
   // Sending may find that the lane has lost its connection.
   env_.transport.Send(
       options_.link.to, kLane,
       EncodePeerRequest(options_.link, {.id = {options_.life, number},
                                         .settled = requests_.begin()->first,
                                         .request = std::move(request)}));
+  return number;
+}
+
+void PeerLink::GiveUp(uint64_t number, const char* why) {
+  const auto found = requests_.find(number);
+  if (found != requests_.end() && !found->second.arrived()) Fail(found, why);
 }
 
 void PeerLink::SetDeadline(uint64_t number, Request* request) {

@@ -67,7 +67,11 @@ class PeerLink {
   //   kDone, or another outcome that the other node reports;
   //   kNotExecuted: the lane had no connection or no room, so nothing was sent;
   //   kUnknown: no answer arrived in time, or the connection was lost.
-  void Ask(PeerRequest request, PeerDone done);
+  // Returns the number of the request, for GiveUp.
+  uint64_t Ask(PeerRequest request, PeerDone done);
+  // Ends the wait for an answer. The request fails now, with the reason `why`,
+  // as one without an answer in time. No effect if its answer has arrived.
+  void GiveUp(uint64_t number, const char* why);
 
   void OnAnswer(const PeerAnswerPiece& piece);
   // The lane has room, or has a connection again.

@@ -1,6 +1,7 @@
 #include "node/routing/forwarding.h"
 
 #include <utility>
+#include <vector>
 
 #include "env/check.h"
 
@@ -35,11 +36,49 @@ void Forwarding::Open() {
   Channel& channel = channels_[leader];
   if (channel.opening) return;
   channel.opening = true;
-  parts_.links.To(leader).Ask(
-      {.kind = PeerRequest::Kind::kOpen,
+  Ask({.kind = PeerRequest::Kind::kOpen,
        .group = leadership_.group(),
        .stamp = channel.last},
       [this, leader](PeerResult answer) { OnOpened(leader, answer); });
+}
+
+void Forwarding::Ask(PeerRequest request, PeerDone done) {
+  const Leadership& known = leadership_.known();
+  const uint64_t place = next_asked_++;
+  const uint64_t number =
+      parts_.links.To(known.leader)
+          .Ask(std::move(request), [this, place, done = std::move(done)](
+                                       PeerResult answer) mutable {
+            asked_.erase(place);
+            done(std::move(answer));
+          });
+  asked_.emplace_hint(asked_.end(), place,
+                      Asked{.node = known.leader,
+                            .number = number,
+                            .term = known.term,
+                            .asked_at = MonoNow()});
+}
+
+// The terms of leaders ascend with the order of asking.
+void Forwarding::GiveUpOnFormerLeaders() {
+  const raft::Term term = parts_.view.leader(leadership_.group()).term;
+  const MonoTime now = MonoNow();
+  std::vector<Asked> given_up;
+  for (auto& [place, asked] : asked_) {
+    if (asked.term >= term) break;
+    if (asked.give_up_at == MonoTime::Max()) {
+      asked.give_up_at = now + kFormerLeaderWait;
+    }
+    if (asked.give_up_at > now) continue;
+    given_up.push_back(asked);
+    asked.give_up_at = MonoTime::Max();  // An answer may have arrived.
+  }
+  for (const Asked& asked : given_up) {
+    parts_.links.To(asked.node)
+        .GiveUp(asked.number,
+                "another node leads since, and the former leader did not "
+                "answer");
+  }
 }
 
 void Forwarding::OnOpened(NodeId leader, const PeerResult& answer) {
@@ -70,8 +109,7 @@ void Forwarding::Send(Buffer payload, Done done) {
   const NodeId leader = leadership_.known().leader;
   ForwardStamp& stamp = channels_[leader].last;
   ++stamp.number;
-  parts_.links.To(leader).Ask(
-      {.kind = PeerRequest::Kind::kApply,
+  Ask({.kind = PeerRequest::Kind::kApply,
        .group = leadership_.group(),
        .stamp = stamp,
        .payload = std::move(payload)},
@@ -85,14 +123,13 @@ void Forwarding::Send(Buffer payload, Done done) {
 }
 
 void Forwarding::Read(Buffer payload, Done done) {
-  parts_.links.To(leadership_.known().leader)
-      .Ask({.kind = PeerRequest::Kind::kRead,
-            .group = leadership_.group(),
-            .payload = std::move(payload)},
-           [this, done = std::move(done)](PeerResult answer) mutable {
-             if (!leadership_.hosted()) LearnLeader(answer);
-             done(answer.result);
-           });
+  Ask({.kind = PeerRequest::Kind::kRead,
+       .group = leadership_.group(),
+       .payload = std::move(payload)},
+      [this, done = std::move(done)](PeerResult answer) mutable {
+        if (!leadership_.hosted()) LearnLeader(answer);
+        done(answer.result);
+      });
 }
 
 void Forwarding::LearnLeader(const PeerResult& answer) {

@@ -8,11 +8,13 @@
 #define QUORATE_NODE_ROUTING_FORWARDING_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/buffer.h"
 #include "env/ids.h"
+#include "env/time.h"
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/group_leadership.h"
@@ -20,6 +22,10 @@
 #include "raft/host/host.h"
 
 namespace quorate::node {
+
+// So long after a node learned of a leader, it awaits answers of former ones. A
+// leader that works answers within this, also on a busy machine.
+inline constexpr Duration kFormerLeaderWait = Milliseconds(200);
 
 // Invariant: batches to one node leave in one channel at a time, with rising
 // numbers. A channel in which a batch was refused, or has an unknown outcome,
@@ -50,6 +56,20 @@ class Forwarding {
   // nothing, so they may be repeated.
   void Read(Buffer payload, Done done);
 
+  // ---- Requests of this node without an answer.
+  // Gives up those to former leaders that did not answer within
+  // kFormerLeaderWait. Such a leader hangs, or cannot be reached.
+  void GiveUpOnFormerLeaders();
+  // The time of the next call of it. Max(): none is due.
+  MonoTime next_deadline() const {
+    return asked_.empty() ? MonoTime::Max() : asked_.begin()->second.give_up_at;
+  }
+  // From this time on an answer is late: its leader may lead no longer.
+  MonoTime late_at() const {
+    return asked_.empty() ? MonoTime::Max()
+                          : asked_.begin()->second.asked_at + kLate;
+  }
+
   // ---- From other nodes.
   // Opens a channel for batches of another node. kNotExecuted with the leader's
   // name unless this node leads.
@@ -73,6 +93,21 @@ class Forwarding {
     bool opening = false;
   };
 
+  // A request without an answer.
+  struct Asked {
+    NodeId node;
+    uint64_t number;  // In the link to the node.
+    raft::Term term;  // That of the leader that it was sent to.
+    MonoTime asked_at;
+    // Max(): no leader of a later term is known.
+    MonoTime give_up_at = MonoTime::Max();
+  };
+
+  static constexpr Duration kLate = Milliseconds(100);
+
+  MonoTime MonoNow() const { return parts_.loop.ReadClock().mono; }
+  // Sends a request to the leader.
+  void Ask(PeerRequest request, PeerDone done);
   void OnOpened(NodeId leader, const PeerResult& answer);
   void Close(NodeId leader, const ForwardStamp& stamp);
   // Updates the live view from the answer of a node that did not execute a
@@ -85,6 +120,8 @@ class Forwarding {
   absl::AnyInvocable<void()> wake_;
   // Channels to other nodes, by node.
   absl::btree_map<NodeId, Channel> channels_;
+  absl::btree_map<uint64_t, Asked> asked_;  // In the order of asking.
+  uint64_t next_asked_ = 1;
   // Channels that other nodes opened here.
   ForwardChannels peer_channels_;
 };

@@ -317,6 +317,7 @@ void GroupQueue::Flush() {
   if (requests_ == nullptr) return;
   BatchQueue& batches = requests_->batches;
   ReadQueue& reads = requests_->reads;
+  requests_->forwarding.GiveUpOnFormerLeaders();
   if (leadership_.kind() != Leadership::Kind::kSelf ||
       batches.inflight() < kInflightBatchesBeforeGathering || batches.stuck() ||
       parts_.buggify.Fire("node.no_gathering")) {
@@ -331,9 +332,17 @@ void GroupQueue::Flush() {
   reads.ExpireWaiting();
   CountHeld();
   UnblockSinks();
+  SeekLeader();
+}
+
+// A leader that hangs reports nothing of its successor.
+void GroupQueue::SeekLeader() {
   query_at_ = MonoTime::Max();
-  if (!hosted() && waiting_requests() > 0 &&
-      leadership_.kind() == Leadership::Kind::kUnknown) {
+  if (hosted()) return;
+  query_at_ = requests_->forwarding.late_at();
+  if (query_at_ <= parts_.loop.ReadClock().mono ||
+      (waiting_requests() > 0 &&
+       leadership_.kind() == Leadership::Kind::kUnknown)) {
     query_at_ = parts_.view.QuerySoon(group());
   }
 }
@@ -357,7 +366,8 @@ MonoTime GroupQueue::next_deadline() const {
   const BatchQueue& batches = requests_->batches;
   const ReadQueue& reads = requests_->reads;
   const MonoTime answer_at =
-      std::min(batches.next_answer(), batches.AwaitsFormerLeaderUntil());
+      std::min({batches.next_answer(), batches.AwaitsFormerLeaderUntil(),
+                query_at_, requests_->forwarding.next_deadline()});
   if (!batches.has_waiting() && reads.waiting_requests() == 0) {
     return answer_at;
   }
@@ -371,8 +381,8 @@ MonoTime GroupQueue::next_deadline() const {
                : std::min(answer_at, expires_at);
   }
   const MonoTime retry_at = pausing ? leadership_.retry_at() : MonoTime::Max();
-  return std::min({retry_at, answer_at, query_at_, batches.next_deadline(),
-                   reads.next_deadline()});
+  return std::min(
+      {retry_at, answer_at, batches.next_deadline(), reads.next_deadline()});
 }
 
 }  // namespace quorate::node

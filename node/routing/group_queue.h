@@ -207,6 +207,9 @@ class GroupQueue {
   // long as this node leads and they are not.
   void ReserveInherited();
   void UnblockSinks();
+  // Without a replica here: asks other nodes who leads, if requests wait for
+  // that or for an answer that is late.
+  void SeekLeader();
 
   const QueueParts& parts_;
   GroupLeadership leadership_;

@@ -39,6 +39,8 @@ class ProcessCluster {
   // first call bootstraps the cluster.
   absl::Status StartAll();
   void Kill(int node, int signal);
+  // Does not wait for an effect. Requires: the node runs.
+  void Signal(int node, int signal) { processes_[node]->Signal(signal); }
   // Starts the node of an answer of `node add` or `node replace`, in JSON, on
   // an empty directory, and waits until it serves. A new one is the last.
   absl::Status Join(const std::string& answer);

@@ -1,11 +1,17 @@
 // Nodes stop (SIGTERM) one after the other while clients of the other nodes
 // write. No client is refused or loses its connection. An election without a
 // transfer of the leadership would take longer than a node holds a request.
+//
+// A leader that hangs (SIGSTOP) holds no client of another node up for longer
+// than an election.
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -23,6 +29,8 @@ constexpr const char* kLongElections =
     "[raft]\nelection_timeout_min_ms = 4000\n"
     "election_timeout_max_ms = 5000\n\n"
     "[timeouts]\nleader_wait_ms = 2000\n";
+// A leader that hangs for ever would answer no forwarded request for this time.
+constexpr const char* kPatientNodes = "[timeouts]\nproxy_ms = 600000\n";
 constexpr int kWritersOfANode = 3;
 constexpr uint64_t kProgress = 300;
 
@@ -30,10 +38,14 @@ constexpr uint64_t kProgress = 300;
 // keys of all groups.
 class Clients {
  public:
-  explicit Clients(const std::vector<std::string>& addresses) {
+  explicit Clients(const std::vector<std::string>& addresses,
+                   bool unknown_allowed = false)
+      : unknown_allowed_(unknown_allowed) {
     for (const std::string& address : addresses) {
       for (int i = 0; i < kWritersOfANode; ++i) {
-        threads_.emplace_back([this, address, i] { Run(address, i); });
+        std::atomic<uint64_t>& answered = answered_.emplace_back(0);
+        threads_.emplace_back(
+            [this, address, i, &answered] { Run(address, i, &answered); });
       }
     }
   }
@@ -43,7 +55,15 @@ class Clients {
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
   }
-  uint64_t answered() const { return answered_; }
+  // The answers of all clients, or of the one with the fewest.
+  uint64_t answered() const {
+    uint64_t sum = 0;
+    for (const auto& count : answered_) sum += count;
+    return sum;
+  }
+  uint64_t answered_least() const {
+    return *std::min_element(answered_.begin(), answered_.end());
+  }
   // The first answer that was neither OK nor the value, and its address.
   std::string complaint() const {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -51,7 +71,8 @@ class Clients {
   }
 
  private:
-  void Run(const std::string& address, int number) {
+  void Run(const std::string& address, int number,
+           std::atomic<uint64_t>* answered) {
     auto client = net::RespClient::Connect(address, Seconds(20));
     if (!client.ok()) return Complain(address, client.status().ToString());
     for (int i = 0; !stopping_; ++i) {
@@ -62,10 +83,12 @@ class Clients {
             std::vector<std::string_view>{"GET", key}}) {
         const auto reply = (*client)->Call(command);
         if (!reply.ok()) return Complain(address, reply.status().ToString());
-        if (reply->text != "OK" && reply->text != value) {
+        const bool unknown = reply->text.starts_with("UNKNOWN");
+        if (reply->text != "OK" && reply->text != value &&
+            !(unknown && unknown_allowed_)) {
           return Complain(address, reply->text);
         }
-        ++answered_;
+        ++*answered;
       }
     }
   }
@@ -74,8 +97,9 @@ class Clients {
     if (complaint_.empty()) complaint_ = address + ": " + what;
   }
 
+  const bool unknown_allowed_;
   std::atomic<bool> stopping_ = false;
-  std::atomic<uint64_t> answered_ = 0;
+  std::deque<std::atomic<uint64_t>> answered_;  // Of each client.
   mutable std::mutex mutex_;
   std::string complaint_;
   std::vector<std::thread> threads_;
@@ -122,6 +146,35 @@ TEST(RollingRestart, ClientsOfOtherNodes_SeeNoError) {
     clients.Stop();
     ASSERT_EQ(clients.complaint(), "") << LogTails(cluster);
   }
+}
+
+// A client that waits for the leader that hangs ends with a complaint after 20
+// seconds.
+TEST(LeaderThatHangs, ClientsOfOtherNodes_AreAnsweredMeanwhile) {
+  ProcessCluster cluster({.groups = 1, .more_toml = kPatientNodes});
+  absl::Status status = cluster.StartAll();
+  ASSERT_TRUE(status.ok()) << status;
+  status = cluster.AwaitLeaders(Seconds(60));
+  ASSERT_TRUE(status.ok()) << status;
+  const std::optional<int> leader = cluster.LeaderOf(0);
+  ASSERT_TRUE(leader.has_value());
+  std::vector<std::string> others;
+  for (int i = 0; i < cluster.size(); ++i) {
+    if (i != *leader) others.push_back(cluster.node(i).resp);
+  }
+  Clients clients(others, /*unknown_allowed=*/true);
+  ASSERT_NO_FATAL_FAILURE(AwaitProgress(clients));
+  cluster.Signal(*leader, SIGSTOP);
+  const uint64_t before = clients.answered();
+  for (int i = 0; clients.answered_least() < before + 10; ++i) {
+    ASSERT_EQ(clients.complaint(), "") << LogTails(cluster);
+    ASSERT_LT(i, 6'000) << "no progress in a minute";
+    usleep(10'000);
+  }
+  cluster.Signal(*leader, SIGCONT);
+  ASSERT_NO_FATAL_FAILURE(AwaitProgress(clients));
+  clients.Stop();
+  EXPECT_EQ(clients.complaint(), "") << LogTails(cluster);
 }
 
 }  // namespace
