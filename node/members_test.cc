@@ -119,6 +119,84 @@ TEST_F(MembersTest, RemovedNode_SaysSo) {
   EXPECT_TRUE(absl::StrContains(ready, "the cluster has removed this node"));
 }
 
+// It is no router any more: the other nodes refuse it.
+TEST_F(MembersTest, RemovedNode_SendsClientsToOtherNodes) {
+  Begin({.nodes = 4, .groups = 1, .replicas = 3});
+  auto plain = cluster_->ConnectResp(3);
+  auto routed = cluster_->ConnectRespCluster(3);
+  auto http = cluster_->ConnectHttp(3);
+  ASSERT_EQ(cluster_->Command(*plain, {"SET", "k", "v"}), "+OK\r\n");
+  ASSERT_EQ(Ask(3, "POST", "/v1/nodes/4/remove").first, 200);
+  ASSERT_TRUE(
+      RunUntil([&] { return Ask(3, "GET", "/v1/nodes").first == 410; }));
+  const auto is_moved = [](const std::string& reply) {
+    return reply == "-MOVED 7629 n1:7101\r\n" ||
+           reply == "-MOVED 7629 n2:7101\r\n" ||
+           reply == "-MOVED 7629 n3:7101\r\n";
+  };
+  for (int i = 0; i < 3; ++i) {
+    for (const char* command : {"SET", "GETSET"}) {
+      const std::string reply = cluster_->Command(*routed, {command, "k", "w"});
+      EXPECT_TRUE(is_moved(reply)) << reply;
+    }
+    cluster_->world().RunFor(Seconds(2));
+  }
+  const std::string slots = cluster_->Command(*routed, {"CLUSTER", "SLOTS"});
+  EXPECT_TRUE(absl::StrContains(slots, ":16383\r\n")) << slots;
+  EXPECT_FALSE(routed->closed());
+  const std::string refused = cluster_->Command(*plain, {"SET", "k", "w"});
+  EXPECT_TRUE(absl::StrContains(refused, "connect to another node")) << refused;
+  const std::string answer = cluster_->CallHttp(
+      *http, "GET /v1/kv/k HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(absl::StrContains(answer, " 503 ")) << answer;
+  EXPECT_TRUE(absl::StrContains(answer, "Connection: close\r\n")) << answer;
+  EXPECT_TRUE(RunUntil([&] { return plain->closed() && http->closed(); }));
+}
+
+// A write that was sent to another node before has its answer, or is unknown.
+TEST_F(MembersTest, StopSoonAfterARemoval_AnswersEachRequest) {
+  for (const int64_t after_ms : {0, 50, 200, 1'000}) {
+    SCOPED_TRACE(after_ms);
+    Begin({.nodes = 4, .groups = 1, .replicas = 3});
+    auto client = cluster_->ConnectResp(3);
+    ASSERT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+    ASSERT_EQ(Ask(3, "POST", "/v1/nodes/4/remove").first, 200);
+    ASSERT_TRUE(Await("/v1/nodes/4", [](const Json& node) {
+      return node["state"] == "removed";
+    })) << last_.dump(1);
+    cluster_->world().RunFor(Milliseconds(after_ms));
+    client->Send(EncodeRequest({"SET", "k", "w"}));
+    cluster_->world().RunFor(Milliseconds(5));
+    bool stopped = false;
+    env::Pending stop =
+        cluster_->world().env(cluster_->machine(3)).loop.Defer([&] {
+          cluster_->server(3).Stop([&](absl::Status) { stopped = true; });
+        });
+    EXPECT_TRUE(
+        cluster_->world().RunUntilTrue([&] { return stopped; }, Seconds(1)));
+    EXPECT_NE(client->received(), "");
+    EXPECT_TRUE(client->closed());
+  }
+}
+
+// It knows from its directory who the others are, and dials them.
+TEST_F(MembersTest, RemovedNodeThatReturns_SaysThatItWasRemoved) {
+  Begin({.nodes = 4, .groups = 1, .replicas = 3});
+  ASSERT_EQ(Ask(3, "POST", "/v1/nodes/4/remove").first, 200);
+  ASSERT_TRUE(
+      RunUntil([&] { return Ask(3, "GET", "/v1/nodes").first == 410; }));
+  cluster_->Crash(3);
+  cluster_->Restart(3);
+  ASSERT_TRUE(
+      RunUntil([&] { return Ask(3, "GET", "/v1/nodes").first == 410; }));
+  auto client = cluster_->ConnectHttp(3);
+  const std::string ready = cluster_->CallHttp(
+      *client, "GET /readyz?verbose HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(absl::StrContains(ready, "the cluster has removed this node"));
+  EXPECT_FALSE(absl::StrContains(ready, "node 1")) << ready;
+  EXPECT_FALSE(absl::StrContains(ready, "address")) << ready;
+}
+
 // It answers, but does nothing else. Its replicas are wanted elsewhere after
 // the time for nodes that are silent.
 TEST_F(MembersTest, NodeWhoseDiskFailed_IsGivenUp) {

@@ -49,6 +49,8 @@ constexpr std::string_view kHttpRefusal =
 constexpr Duration kStopPoll = Milliseconds(10);
 // Time that Stop waits for the disk at its end.
 constexpr Duration kWitnessWithin = Seconds(1);
+// Time that Stop waits for clients to end their side of a connection.
+constexpr Duration kEndWithin = Milliseconds(100);
 
 // The rules version that this node knows.
 uint32_t KnownRules(const Config& config) {
@@ -568,9 +570,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     resp_cluster_listener_.reset();
     http_listener_.reset();
     admin_listener_.reset();
-    resp_clients_.StopReading();
-    http_clients_.StopReading();
-    router_.RefusePeers();
+    resp_clients_.StopServing();
+    http_clients_.StopServing();
+    router_.BeginStop();
   }
 
   // Without links this node is no target of a transfer.
@@ -589,8 +591,23 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void AwaitClients() {
     const MonoTime now = env_.loop.ReadClock().mono;
     const bool idle = resp_clients_.idle() && http_clients_.idle();
-    if (now >= witness_by_ && (idle || now >= stop_deadline_)) return EndStop();
+    if (now >= witness_by_ && (idle || now >= stop_deadline_)) {
+      resp_clients_.CloseAll();
+      http_clients_.CloseAll();
+      end_by_ = now + kEndWithin;
+      return AwaitEnds();
+    }
     stop_timer_ = env_.loop.At(now + kStopPoll, [this] { AwaitClients(); });
+  }
+
+  // A connection whose client has not ended it, too, would be reset by a
+  // request that is under way.
+  void AwaitEnds() {
+    const MonoTime now = env_.loop.ReadClock().mono;
+    if ((resp_clients_.empty() && http_clients_.empty()) || now >= end_by_) {
+      return EndStop();
+    }
+    stop_timer_ = env_.loop.At(now + kStopPoll, [this] { AwaitEnds(); });
   }
 
   void EndStop() {
@@ -745,6 +762,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   uint64_t peer_requests_ = 0;
   MonoTime idle_since_;
   MonoTime witness_by_;
+  MonoTime end_by_;
   bool takes_no_requests_ = false;
 };
 

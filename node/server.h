@@ -99,10 +99,10 @@ class Server {
 
   // Transfers its leaderships to other voters where possible, and serves every
   // client meanwhile. Gives that up after the greatest election timeout. Then
-  // accepts no further connection and reads no further request. Answers
-  // the outstanding ones until timeouts.stop has passed. Then ends the log in
-  // good order, if the disk does so within a second, and calls `stopped`.
-  // Destroy the Server after that.
+  // accepts no further connection, and answers further requests as not
+  // executed. Answers the outstanding ones until timeouts.stop has passed. Then
+  // ends the log in good order, if the disk does so within a second, closes the
+  // connections, and calls `stopped`. Destroy the Server after that.
   virtual void Stop(Done stopped) = 0;
 
   // Takes a newer map, which may have other nodes, groups and owners of slots.

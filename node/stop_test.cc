@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
@@ -392,6 +393,106 @@ TEST(Stop, AnswersOutstandingRequests) {
   });
   cluster.world().RunFor(Seconds(5));
   EXPECT_TRUE(stopped);
+}
+
+// The stop begins in the middle of a pipeline. The client stops sending once it
+// reads the first error.
+TEST(Stop, RequestsThatCome_AreAnsweredAsNotExecuted) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  auto client = cluster.ConnectResp(0);
+  ASSERT_EQ(cluster.Command(*client, {"PING"}), "+PONG\r\n");
+  bool stopped = false;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { stopped = true; });
+  });
+  size_t sent = 0;
+  while (client->received().find('-') == std::string::npos && !stopped) {
+    client->Send(EncodeRequest({"INCR", "n"}));
+    ++sent;
+    cluster.world().RunFor(Microseconds(200));
+  }
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Seconds(1)));
+  EXPECT_TRUE(client->closed());
+  size_t executed = 0;
+  size_t refused = 0;
+  for (std::string rest = client->Take(); !rest.empty();) {
+    const std::string reply = rest.substr(0, ReplySize(rest));
+    ASSERT_NE(reply, "");
+    rest.erase(0, reply.size());
+    if (reply.starts_with(":")) {
+      EXPECT_EQ(refused, 0u) << "it follows a command that was refused";
+      ++executed;
+    } else {
+      EXPECT_TRUE(reply.starts_with("-CLUSTERDOWN the node is stopping"))
+          << reply;
+      ++refused;
+    }
+  }
+  EXPECT_EQ(executed + refused, sent);
+  EXPECT_GT(refused, 0u);
+  auto other = cluster.ConnectResp(1);
+  const std::string count = std::to_string(executed);
+  EXPECT_EQ(cluster.Command(*other, {"GET", "n"}),
+            Concat("$", count.size(), "\r\n", count, "\r\n"));
+}
+
+TEST(Stop, HttpRequestsThatCome_AreAnsweredAsNotExecuted) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  auto client = cluster.ConnectHttp(0);
+  const std::string_view request =
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx";
+  bool stopped = false;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { stopped = true; });
+  });
+  std::string answer;
+  while (!absl::StrContains(answer, " 503 ") && !stopped) {
+    client->Send(request);
+    ASSERT_TRUE(cluster.world().RunUntilTrue(
+        [&] { return !client->received().empty(); }, Seconds(1)));
+    answer = client->Take();
+  }
+  EXPECT_TRUE(absl::StrContains(answer, "\"STOPPED\"")) << answer;
+  EXPECT_TRUE(absl::StrContains(answer, "Connection: close\r\n")) << answer;
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Seconds(1)));
+  EXPECT_TRUE(client->closed());
+}
+
+TEST(Stop, WithoutALeader_WaitingRequestsAreRefusedBeforeTheEnd) {
+  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
+                         config.timeouts.leader_wait = Seconds(60);
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t node = (leader + 1) % 3;
+  auto writer = cluster.ConnectResp(node);
+  auto reader = cluster.ConnectResp(node);
+  ASSERT_EQ(cluster.Command(*writer, {"PING"}), "+PONG\r\n");
+  cluster.Crash(leader);
+  cluster.Crash((leader + 2) % 3);
+  cluster.world().RunFor(Seconds(5));
+  writer->Send(EncodeRequest({"SET", "k", "v"}));
+  reader->Send(EncodeRequest({"GET", "k"}));
+  cluster.world().RunFor(Milliseconds(100));
+  ASSERT_EQ(writer->received(), "");
+  bool stopped = false;
+  env::Pending stop =
+      cluster.world().env(cluster.machine(node)).loop.Defer([&] {
+        cluster.server(node).Stop([&](absl::Status) { stopped = true; });
+      });
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Seconds(2)));
+  for (const auto* client : {writer.get(), reader.get()}) {
+    EXPECT_TRUE(client->received().starts_with("-CLUSTERDOWN"))
+        << client->received();
+    EXPECT_TRUE(client->closed());
+  }
 }
 
 TEST(Stop, EndsTheLogWithAWitness) {

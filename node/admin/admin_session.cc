@@ -50,7 +50,7 @@ void AdminSession::Refuse(std::string_view why) {
 void AdminSession::Process() {
   if (processing_) return;
   processing_ = true;
-  while (!waiting_ && !last_ && !client_.refuses_requests() &&
+  while (!waiting_ && !last_ && !client_.closing() &&
          client_.RoomFor(0, /*in_front=*/true)) {
     const HttpParser::Result next = parser_.Next();
     if (next == HttpParser::Result::kNeedMore) break;
@@ -72,6 +72,10 @@ void AdminSession::Process() {
 
 void AdminSession::Handle(const HttpRequest& request) {
   client_.AddWork(TurnWork::kHttpRequest);
+  if (client_.stops()) {
+    return Reply(/*keep_alive=*/false,
+                 Error(503, "STOPPED", ClientConnection::kStopsText));
+  }
   // A page of another site must not change a cluster.
   if (IsFromWebPage(request) || !NamesThisNode(request, address_)) {
     return Reply(request.keep_alive,

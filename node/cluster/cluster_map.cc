@@ -67,6 +67,11 @@ void ClusterMap::SetFirstMap(shardctrl::ShardMap map,
   Tell(Change::kMap);
 }
 
+void ClusterMap::SetRemoved() {
+  removed_ = true;
+  Tell(Change::kNodes);
+}
+
 void ClusterMap::SetMembers(absl::btree_set<NodeId> members) {
   // Those of the map are nodes anyway.
   for (const shardctrl::Node& node : shards_.nodes()) members.erase(node.id);

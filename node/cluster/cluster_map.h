@@ -81,6 +81,11 @@ class ClusterMap {
   // has begun its work.
   void SetFirstMap(shardctrl::ShardMap map, const KeyDivision& division);
 
+  // The cluster has removed this node, or another store has taken its place.
+  // From then on this one only tells clients of other nodes.
+  bool removed() const { return removed_; }
+  void SetRemoved();
+
   // Takes the nodes that the configurations of the replicas here name. They are
   // nodes of the cluster until the map has them, or no configuration.
   void SetMembers(absl::btree_set<NodeId> members);
@@ -111,6 +116,7 @@ class ClusterMap {
   shardctrl::ShardMap shards_;
   std::unique_ptr<const kv::SlotStrategy> slots_;
   bool first_ = true;  // It is the map with which this node began.
+  bool removed_ = false;
   absl::btree_set<NodeId> members_;  // As of SetMembers: not in the map.
   std::vector<NodeConfig> nodes_;
   absl::btree_map<NodeId, NodeAddresses> reports_;

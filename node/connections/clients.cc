@@ -29,6 +29,10 @@ constexpr Duration kRoomInterval = Milliseconds(20);
 // its side, or for this time. Closing at once would reset the stream, and the
 // peer could lose the reply.
 constexpr Duration kLingerMax = Seconds(2);
+// A stopping node closes a connection so long after the last request that it
+// refused there, and at most so long after the first one.
+constexpr Duration kRefusalQuiet = Milliseconds(20);
+constexpr Duration kRefusalsMax = Milliseconds(100);
 // Connections that one turn sweeps.
 constexpr int kTurnSweepsMax = 256;
 
@@ -173,8 +177,14 @@ bool ClientConnection::TryToResume() {
   return false;
 }
 
-bool ClientConnection::refuses_requests() const {
-  return closing() || clients_.stopped_;
+bool ClientConnection::stops() const { return clients_.stopped_; }
+
+void ClientConnection::RequestRefused() {
+  const MonoTime now = clients_.env_.loop.ReadClock().mono;
+  refused_since_ = std::min(refused_since_, now);
+  linger_ = clients_.env_.loop.At(
+      std::min(now + kRefusalQuiet, refused_since_ + kRefusalsMax),
+      [this] { CloseAfterFlush(); });
 }
 
 void ClientConnection::PauseReads() {
@@ -184,7 +194,7 @@ void ClientConnection::PauseReads() {
 }
 
 void ClientConnection::ResumeReads() {
-  if (!reads_paused_ || closed() || clients_.stopped_) return;
+  if (!reads_paused_ || closed()) return;
   reads_paused_ = false;
   // While it was not read, the client could not complete its request.
   input_progress_ = true;
@@ -322,8 +332,7 @@ void ClientConnection::CheckInvariants() const {
         resume_wanted_)
       << "client " << id_ << " waits for an event that cannot come: pending "
       << protocol_->pending() << ", unsent " << unsent_bytes();
-  CHECK(!reads_paused_ || protocol_->stopped() || resume_wanted_ ||
-        clients_.stopped_)
+  CHECK(!reads_paused_ || protocol_->stopped() || resume_wanted_)
       << "client " << id_ << " is not read, and no event will resume reads";
 }
 
@@ -421,14 +430,25 @@ void Clients::Kill(ClientConnection& client) {
 bool Clients::idle() const {
   return std::all_of(clients_.begin(), clients_.end(), [](const auto& entry) {
     const ClientConnection& client = *entry.second;
-    return client.protocol_->pending() == 0 &&
+    const bool closes =
+        client.refused_since_ != MonoTime::Max() && !client.closing();
+    return client.protocol_->pending() == 0 && !closes &&
            (client.closed() || client.unsent_bytes() == 0);
   });
 }
 
-void Clients::StopReading() {
-  for (const auto& [id, client] : clients_) client->PauseReads();
+// Requests that wait for room or for answers are refused now.
+void Clients::StopServing() {
   stopped_ = true;
+  for (const auto& [id, client] : clients_) {
+    if (!client->closing()) client->WantResume();
+  }
+}
+
+void Clients::CloseAll() {
+  for (const auto& [id, client] : clients_) {
+    if (!client->closing()) client->CloseAfterFlush();
+  }
 }
 
 void Clients::Schedule(ClientConnection& client) {

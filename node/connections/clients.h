@@ -5,6 +5,10 @@
 // turn is sent at its end. A connection that closes while answers are due
 // stays, without a stream, until the last answer.
 //
+// A stop. From StopServing on, every request is answered as not executed. Such
+// an answer closes its connection a little later: requests that were on their
+// way are answered, too.
+//
 // Back-pressure. A protocol calls RoomFor() before it handles a request and
 // before it accepts the result of a read. Without room it stops, and the
 // ClientConnection calls Resume() in a later turn, when there is room.
@@ -107,11 +111,16 @@ class ClientConnection final : public env::Connection::Observer,
   void CloseAfterFlush();
   // The stream is closed.
   bool closed() const { return connection_ == nullptr; }
-  // The stream is closed, or will be after the outstanding replies.
+  // The stream is closed, or will be after the outstanding replies. No further
+  // request may be handled.
   bool closing() const { return closing_ || closed(); }
-  // No further request may be handled: the connection is closing, or the node
-  // is stopping.
-  bool refuses_requests() const;
+  // The node is stopping: each request is answered with kStopsText, followed by
+  // RequestRefused.
+  bool stops() const;
+  static constexpr std::string_view kStopsText =
+      "the node is stopping. The request was not executed, and this connection "
+      "is closed";
+  void RequestRefused();
 
   uint64_t id() const { return id_; }
   const std::string& peer_address() const { return peer_address_; }
@@ -199,6 +208,10 @@ class ClientConnection final : public env::Connection::Observer,
   // bytes that it had read by then.
   MonoTime last_progress_;
   uint64_t taken_bytes_ = 0;
+  // When RequestRefused was called first; Max(): it was not.
+  MonoTime refused_since_ = MonoTime::Max();
+  // Ends the stream: after the last request that was refused, or after the end
+  // of the output.
   env::Pending linger_;
 };
 
@@ -230,10 +243,14 @@ class Clients {
   // outstanding replies. From now on the connection handles no request, and
   // count(), All() and Find() leave it out.
   void Kill(ClientConnection& client);
-  // True if no connection has an answer due.
+  // True if no connection has an answer due, or is about to close.
   bool idle() const;
-  // Stops handling further requests on all connections.
-  void StopReading();
+  // Accepts no connection and executes no request from now on.
+  void StopServing();
+  // Closes all connections behind their outstanding replies.
+  void CloseAll();
+  // No connection has a stream, or an answer due.
+  bool empty() const { return clients_.empty(); }
   // Connections that wait for room.
   size_t awaiting_room() const;
   // Connections that are closed and whose requests are under way.

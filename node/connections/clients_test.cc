@@ -190,7 +190,7 @@ class Script final : public Protocol {
     return std::count(parked_.begin(), parked_.end(), token) > 0;
   }
   bool Stopped() {
-    return client_.refuses_requests() || !parked_.empty() ||
+    return client_.closing() || !parked_.empty() ||
            pending_.size() >= kPipelineMax ||
            !client_.RoomFor(0, pending_.empty());
   }

@@ -110,7 +110,7 @@ void ControllerAgent::Work() {
   }
   FollowState();
   AskRefusing();
-  if (removed_) {
+  if (cluster_.removed()) {
     for (const GroupId group : host_.groups()) {
       Act({.kind = Action::Kind::kDrop,
            .group = group,
@@ -127,7 +127,8 @@ void ControllerAgent::Work() {
   }
   const bool starts =
       MonoNow() < started_ + config_.host.core.election_timeout_max;
-  WorkAt(MonoNow() + (starts ? kIntervalAtStart : kInterval));
+  const bool often = starts || (view_.alone() && !cluster_.removed());
+  WorkAt(MonoNow() + (often ? kIntervalAlone : kInterval));
 }
 
 void ControllerAgent::Reconcile() {
@@ -232,7 +233,7 @@ void ControllerAgent::TakeState(const Buffer& bytes) {
 }
 
 void ControllerAgent::AskRefusing() {
-  if (asks_refusing_ || removed_) return;
+  if (asks_refusing_ || cluster_.removed()) return;
   std::vector<std::string> refusing;
   bool alone = !link_.follows();
   for (const NodeConfig& node : cluster_.nodes()) {
@@ -275,19 +276,19 @@ void ControllerAgent::OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes) {
   if (!known.ok() || known->version < state().version) return;
   const shardctrl::NodeRecord* const node = known->FindNode(self());
   // Until another store has taken its place, this one may lead its groups away.
-  removed_ =
+  const bool removed =
       node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
                           (node->store != StoreIncarnation() &&
                            node->store != host_.identity().incarnation));
-  if (removed_) {
-    env_.tracer.Log(env::Severity::kError, kRemovedText);
-    return OnChanged(kControllerGroup);
-  }
   // All nodes that this one knows may be gone. A welcome lacks the reports of
   // groups, so the state of its version must follow.
   shardctrl::ShardMap::Parts parts = shardctrl::MapOf(*known);
   parts.version = shardctrl::MapVersion(known->version.value() - 1);
   SetMap(std::move(parts));
+  if (!removed) return;
+  env_.tracer.Log(env::Severity::kError, kRemovedText);
+  cluster_.SetRemoved();
+  OnChanged(kControllerGroup);
 }
 
 void ControllerAgent::UpdateMap() {
@@ -314,7 +315,8 @@ void ControllerAgent::SetMap(shardctrl::ShardMap::Parts parts) {
 }
 
 void ControllerAgent::Refresh(absl::AnyInvocable<void(absl::Status)> done) {
-  if (removed_) return done(absl::FailedPreconditionError(kRemovedText));
+  if (cluster_.removed())
+    return done(absl::FailedPreconditionError(kRemovedText));
   std::string known;
   AppendFixed(&known, received_.version.value());
   link_.Ask(
@@ -328,7 +330,8 @@ void ControllerAgent::Refresh(absl::AnyInvocable<void(absl::Status)> done) {
 
 void ControllerAgent::Execute(ControllerCommand command, bool dry_run,
                               Answered done) {
-  if (removed_) return done(absl::FailedPreconditionError(kRemovedText));
+  if (cluster_.removed())
+    return done(absl::FailedPreconditionError(kRemovedText));
   link_.Ask(
       dry_run ? ControllerQuestion::kDryRun : ControllerQuestion::kCommand,
       shardctrl::EncodeCommand(command), config_.timeouts.leader_wait,
@@ -630,7 +633,8 @@ void ControllerAgent::Act(Action action) {
 }
 
 std::string_view ControllerAgent::removed() const {
-  return removed_ ? std::string_view(kRemovedText) : std::string_view();
+  return cluster_.removed() ? std::string_view(kRemovedText)
+                            : std::string_view();
 }
 
 std::vector<StuckWish> ControllerAgent::StuckWishes() const {

@@ -43,8 +43,9 @@ class ControllerAgent final : public ControllerAccess {
   // It looks at least this often: it looks at all groups.
   static constexpr Duration kSettledInterval = Seconds(5);
   // At least this often for an election timeout after the start. Replicas that
-  // the cluster gave up while the node was away should not lead before that.
-  static constexpr Duration kIntervalAtStart = Milliseconds(50);
+  // the cluster gave up while the node was away should not lead before that. A
+  // node without a connection to another one may be removed: it looks as often.
+  static constexpr Duration kIntervalAlone = Milliseconds(50);
   // After a change it waits so long for further ones, unless slots have other
   // owners: then commands wait.
   static constexpr Duration kSoon = Milliseconds(20);
@@ -191,7 +192,6 @@ class ControllerAgent final : public ControllerAccess {
   std::vector<shardctrl::AssignedRun> mapped_slots_;
   bool asks_ = false;  // A question for the state is under way.
   MonoTime started_;
-  bool removed_ = false;  // Or another store has replaced this one.
   // The question of AskRefusing that is under way, and the number of them.
   bool asks_refusing_ = false;
   size_t refusing_questions_ = 0;

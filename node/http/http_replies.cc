@@ -212,6 +212,10 @@ void HttpReplies::WriteFailure(Pending& pending,
                                Message(failure.why)),
                         more);
     case RequestFailure::Kind::kRefused:
+      if (context_.cluster.removed()) {
+        pending.connection = "Connection: close\r\n";
+        pending.keep_alive = false;
+      }
       return WriteError(pending, 503, "STOPPED",
                         Concat("this node does not serve the key's "
                                "group; the request was not executed: ",

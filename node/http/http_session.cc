@@ -126,9 +126,13 @@ void HttpSession::DropInput() {
 void HttpSession::Refuse(std::string_view why) {
   // Behind the last reply the connection is closed in any case.
   if (replies_.last()) return;
-  HttpRequest refused;
-  refused.keep_alive = false;
-  Error(refused, "bad", 503, "TOO_MUCH_INPUT", why, "Retry-After: 1\r\n");
+  RefuseAndClose(HttpRequest(), "TOO_MUCH_INPUT", why);
+}
+
+void HttpSession::RefuseAndClose(HttpRequest request, std::string_view code,
+                                 std::string_view why) {
+  request.keep_alive = false;
+  Error(request, "bad", 503, code, why, "Retry-After: 1\r\n");
 }
 
 void HttpSession::OnClosed() {
@@ -141,7 +145,7 @@ void HttpSession::OnClosed() {
 }
 
 bool HttpSession::Stopped() {
-  return replies_.last() || client_.refuses_requests() || has_parked() ||
+  return replies_.last() || client_.closing() || has_parked() ||
          metrics_.has_value() || scan_.has_value() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
@@ -205,6 +209,10 @@ void HttpSession::SendContinueIfDue() {
 
 HttpSession::HandleResult HttpSession::Handle(HttpRequest& request) {
   client_.AddWork(TurnWork::kHttpRequest);
+  if (client_.stops()) {
+    RefuseAndClose(std::move(request), "STOPPED", ClientConnection::kStopsText);
+    return HandleResult::kDone;
+  }
   HttpTarget target;
   if (!ParseTarget(request.target, &target)) {
     Error(request, "bad", 400, "BAD_REQUEST",

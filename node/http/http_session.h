@@ -43,7 +43,7 @@ class HttpSession final : public Protocol, public RequestSink {
   void DropInput() override;
   void Refuse(std::string_view why) override;
   bool stopped() const override {
-    return (waiting_ && !client_.refuses_requests()) || has_parked();
+    return (waiting_ && !client_.closing()) || has_parked();
   }
   bool awaits_answer() const override {
     return blocked() ||
@@ -86,6 +86,9 @@ class HttpSession final : public Protocol, public RequestSink {
   // has its reply.
   void SendContinueIfDue();
   HandleResult Handle(HttpRequest& request);
+  // Answers with a 503, and closes the connection behind it.
+  void RefuseAndClose(HttpRequest request, std::string_view code,
+                      std::string_view why);
   // Answers a fixed route. False if the path is no fixed route.
   bool HandleFixed(const HttpRequest& request, const HttpTarget& target);
   HandleResult HandleKey(const HttpRequest& request, const HttpTarget& target);

@@ -65,8 +65,8 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
   std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
                              log.ok() ? "ok" : Message(log), "\n");
   if (const std::string_view removed = context.removed(); !removed.empty()) {
-    ready = false;
-    Append(&lines, "[-]", removed, "\n");
+    Append(&lines, "[-]", removed, "\nnot ready\n");
+    return {.ready = false, .text = std::move(lines)};
   }
   const LiveView& view = context.router.view();
   for (const auto& queue : context.router.queues()) {

@@ -150,7 +150,7 @@ void RespSession::OnClosed() {
 bool RespSession::Stopped() {
   return scan_.running() || client_commands_.listing() ||
          transaction_.holds_connection() || questions_.waiting() ||
-         client_.refuses_requests() || has_parked() ||
+         client_.closing() || has_parked() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
@@ -208,6 +208,12 @@ Handled RespSession::Handle(Arguments request) {
   client_.AddWork(TurnWork::kRequest + request.size());
   if (LooksLikeHttp(request[0])) {
     client_.CloseAfterFlush();
+    return Handled::kDone;
+  }
+  if (client_.stops()) {
+    client_.RequestRefused();
+    replies_.ReplyError(std::nullopt,
+                        Concat("CLUSTERDOWN ", ClientConnection::kStopsText));
     return Handled::kDone;
   }
   const CommandLookup lookup = LookUp(request);
@@ -355,6 +361,10 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
 }
 
 void RespSession::OnFailure(uint64_t token, const RequestFailure& failure) {
+  if (failure.kind == RequestFailure::Kind::kRefused &&
+      context_.cluster.removed() && !client_.closed()) {
+    client_.RequestRefused();
+  }
   questions_.NoteFailure();
   if (scan_.running()) return scan_.OnFailure(failure);
   if (group_commands_.awaits(token)) {

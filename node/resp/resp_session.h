@@ -63,7 +63,7 @@ class RespSession final : public ListedProtocol, public RequestSink {
   void DropInput() override;
   void Refuse(std::string_view why) override;
   bool stopped() const override {
-    return (waiting_ && !client_.refuses_requests()) || has_parked();
+    return (waiting_ && !client_.closing()) || has_parked();
   }
   bool awaits_answer() const override {
     return blocked() ||

@@ -628,9 +628,10 @@ void BatchQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,
 
 MonoTime BatchQueue::next_deadline() const {
   if (waiting_.empty()) return MonoTime::Max();
-  const MonoTime deadline = waiting_.front().deadline;
+  const MonoTime deadline =
+      std::min(waiting_.front().deadline, parts_.wait_until);
   const MonoTime executed_at = in_flight_.executed_at();
-  if (executed_at == MonoTime::Min() ||
+  if (executed_at == MonoTime::Min() || deadline == parts_.wait_until ||
       leadership_.kind() == Leadership::Kind::kUnknown) {
     return deadline;
   }

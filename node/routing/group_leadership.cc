@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "kv/command/command.h"
 #include "node/routing/hosted_store.h"
@@ -73,10 +74,12 @@ void GroupLeadership::Refresh() {
   if (parts_.host.status().ok()) {
     placed_ = parts_.host.condition(group_) != raft::Host::Condition::kNotHeld;
   }
-  hosted_ = placed_ && parts_.view.OwnStatus(group_).ok() &&
+  const bool removed = parts_.cluster.removed();
+  hosted_ = placed_ && !removed && parts_.view.OwnStatus(group_).ok() &&
             TakesPart(*parts_.host.core(group_));
   if (!hosted_) {
-    const NodeId leader = parts_.view.ReachableLeader(group_);
+    const NodeId leader =
+        removed ? AnotherNode() : parts_.view.ReachableLeader(group_);
     if (leader != NodeId()) {
       now = {Leadership::Kind::kRemote, leader,
              parts_.view.leader(group_).term};
@@ -115,8 +118,26 @@ bool GroupLeadership::Alone() const {
          wanted->voters.front() == parts_.config.node;
 }
 
+NodeId GroupLeadership::AnotherNode() const {
+  std::vector<NodeId> nodes = {parts_.view.leader(group_).node};
+  if (const auto* group = parts_.cluster.shards().FindGroup(group_)) {
+    nodes.push_back(group->preferred_leader);
+    nodes.insert(nodes.end(), group->voters.begin(), group->voters.end());
+  }
+  const auto found = std::ranges::find_if(nodes, [this](NodeId node) {
+    return node != parts_.config.node &&
+           parts_.cluster.FindListed(node) != nullptr;
+  });
+  return found == nodes.end() ? NodeId() : *found;
+}
+
 absl::Status GroupLeadership::Unservable() const {
   if (ended_) return absl::UnavailableError("the group is no more");
+  if (parts_.cluster.removed()) {
+    return absl::FailedPreconditionError(
+        "the cluster has removed this node. The request was not executed, and "
+        "this connection is closed: connect to another node");
+  }
   if (hosted_) return absl::OkStatus();
   return Alone() ? parts_.view.OwnStatus(group_) : parts_.view.CutOff(group_);
 }

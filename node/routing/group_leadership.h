@@ -103,6 +103,9 @@ class GroupLeadership {
   static bool TakesPart(const raft::Core& core);
   // This node's replica is the group's only one.
   bool Alone() const;
+  // Where the cluster has removed this node: another one that led the group, or
+  // that may lead it. Zero: none is known.
+  NodeId AnotherNode() const;
   MonoTime MonoNow() const { return parts_.loop.ReadClock().mono; }
 
   const QueueParts& parts_;

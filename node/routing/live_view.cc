@@ -285,6 +285,13 @@ bool LiveView::works(NodeId node) const {
   return peer->alive && peer->faults < kMissesMax;
 }
 
+bool LiveView::alone() const {
+  return !peers_.empty() &&
+         std::ranges::none_of(peers_, [this](const Peer& peer) {
+           return env_.transport.link(peer.node).open;
+         });
+}
+
 // The disk failed. A node without replicas has none of it to report.
 bool LiveView::AllStopped(const Peer& peer) {
   return !peer.replicas.empty() &&

@@ -81,6 +81,8 @@ class LiveView final : public StatusObserver {
   // in which the handshake was refused, or in which the node reported that all
   // its replicas are stopped. True for this node.
   bool works(NodeId node) const;
+  // There are other nodes, and none of them is connected.
+  bool alone() const;
   // `node` said that it stops: it gives its leaderships away, and takes no
   // others. Its next process says so no longer.
   bool stops(NodeId node) const { return links_.Stops(node); }

@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "env/quota.h"
+#include "env/time.h"
 #include "kv/store/record_pool.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
@@ -39,6 +40,9 @@ struct QueueParts {
   RefusedCommands& refused;
   kv::RecordPool& requests;  // The memory of ConnectionOrder::Request.
   Quota& held;               // Requests that wait in all queues.
+  // No request waits for a leader any longer: the node stops. Max(): it does
+  // not.
+  const MonoTime& wait_until;
   // Requests a Flush of the queue in step 2 of this turn.
   absl::AnyInvocable<void(GroupQueue&) const> wake;
   // Called when the leadership() of a queue has changed.

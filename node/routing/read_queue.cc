@@ -740,7 +740,8 @@ void ReadQueue::ExpireWaiting() {
     if (order == nullptr) continue;
     for (Request* read = order->first_waiting(); read != nullptr;
          read = ConnectionOrder::NextWaiting(*read)) {
-      if (!why.ok() || (read->deadline <= now && !AwaitsRoom(*read))) {
+      if (!why.ok() || ((read->deadline <= now || parts_.wait_until <= now) &&
+                        !AwaitsRoom(*read))) {
         expired.push_back(read);
       }
     }
@@ -774,7 +775,8 @@ MonoTime ReadQueue::next_deadline() const {
       if (!AwaitsRoom(*read)) next = std::min(next, read->deadline);
     }
   }
-  return std::max(next, ServedDeadline());
+  if (next == MonoTime::Max()) return next;
+  return std::min(std::max(next, ServedDeadline()), parts_.wait_until);
 }
 
 }  // namespace quorate::node

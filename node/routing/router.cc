@@ -11,6 +11,9 @@
 namespace quorate::node {
 namespace {
 
+// A stop begins when other nodes lead. They are known within this.
+constexpr Duration kStopWait = Milliseconds(200);
+
 // The last slot of a command on whole slots (kv::SlotsOf), or on keys of one
 // slot.
 Slot LastSlotOf(const kv::CommandSpec& spec) {
@@ -75,6 +78,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
              refused_,
              requests_,
              held_,
+             wait_until_,
              [this](GroupQueue& queue) { Wake(queue); },
              [this] {
                leadership_changed_ = true;
@@ -159,6 +163,12 @@ void Router::Start() {
 void Router::OnReplicasChanged() {
   if (!started_) return;
   view_.OnOwnChange();
+  WakeAll();
+}
+
+void Router::BeginStop() {
+  refuses_peers_ = true;
+  wait_until_ = env_.loop.ReadClock().mono + kStopWait;
   WakeAll();
 }
 
@@ -266,7 +276,7 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
 }
 
 void Router::ForwardIfNew(RoutedRequest* request, Slot slot) const {
-  if (!request->redirect) return;
+  if (!request->redirect || cluster_.removed()) return;
   const bool moved_lately =
       !owners_.RangeOf(slot).former.empty() && moved_at_ != MonoTime::Min() &&
       env_.loop.ReadClock().mono - moved_at_ < kForwardNew;

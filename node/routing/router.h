@@ -115,8 +115,9 @@ class Router {
   void SetControlHandler(ControlHandler handler) {
     on_control_ = std::move(handler);
   }
-  // Refuses further requests of other nodes. The node is stopping.
-  void RefusePeers() { refuses_peers_ = true; }
+  // The node is stopping. Refuses further requests of other nodes. Those of
+  // clients wait for leaders for a short time only, and are then refused.
+  void BeginStop();
   // Calls GroupQueue::ForgetBlocked of every queue.
   void ForgetBlocked(RequestSink* sink);
   // Gives `sink` the results of its parked reads while it has room for them.
@@ -192,6 +193,7 @@ class Router {
   RefusedCommands refused_;
   SlowWriters slow_writers_;
   Quota held_;
+  MonoTime wait_until_ = MonoTime::Max();
   const QueueParts parts_;  // All queues share it.
   // Invariant: the positions are those of the groups in the map.
   Queues queues_;

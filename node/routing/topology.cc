@@ -68,7 +68,7 @@ bool Topology::Works(NodeId node, GroupId group) const {
 NodeId Topology::LeaderToList(size_t position) const {
   const shardctrl::Group& group = map().groups()[position];
   const LiveView& view = router_.view();
-  if (!view.CutOff(group.id).ok()) return NodeId();
+  if (!cluster_.removed() && !view.CutOff(group.id).ok()) return NodeId();
   const NodeId known = view.leader(group.id).node;
   if (known != NodeId() && view.Holds(known, group.id) &&
       !Unfit(view.replica(group.id, known))) {
