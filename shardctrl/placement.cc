@@ -19,18 +19,19 @@ constexpr At kNone = std::numeric_limits<At>::max();
 
 // One goal after another; each is to be small.
 struct Cost {
+  int64_t down = 0;
   int64_t zones = 0;
   int64_t hosts = 0;
   int64_t balance = 0;
   int64_t moves = 0;
   friend auto operator<=>(const Cost&, const Cost&) = default;
   friend Cost operator+(const Cost& a, const Cost& b) {
-    return {a.zones + b.zones, a.hosts + b.hosts, a.balance + b.balance,
-            a.moves + b.moves};
+    return {a.down + b.down, a.zones + b.zones, a.hosts + b.hosts,
+            a.balance + b.balance, a.moves + b.moves};
   }
   friend Cost operator-(const Cost& a, const Cost& b) {
-    return {a.zones - b.zones, a.hosts - b.hosts, a.balance - b.balance,
-            a.moves - b.moves};
+    return {a.down - b.down, a.zones - b.zones, a.hosts - b.hosts,
+            a.balance - b.balance, a.moves - b.moves};
   }
 };
 
@@ -70,6 +71,7 @@ class Search {
     std::vector<uint8_t> has;   // By node.
     std::vector<uint8_t> may;   // By node.
     std::vector<int64_t> move;  // By node: the cost of a replica there.
+    bool shrinks = false;       // It has more replicas than it shall have.
   };
 
   Cost AddCost(const Group& group, At node) const;
@@ -145,6 +147,14 @@ Search::Search(absl::Span<const PlacementNode> nodes,
     for (NodeId id : given->present) {
       if (at(id) != kNone) group.move[at(id)] = 0;
     }
+    uint32_t present = 0;
+    for (At node = 0; node < nodes_.size(); ++node) {
+      if (nodes_[node].given->down && group.move[node] == 2) {
+        group.may[node] = 0;
+      }
+      if (group.move[node] == 0 && group.may[node] != 0) ++present;
+    }
+    group.shrinks = present > given->replicas;
     groups_.push_back(std::move(group));
   }
   moves_.resize(nodes_.size() * nodes_.size());
@@ -159,6 +169,9 @@ int64_t Search::Node::Share(int64_t doubled) const {
 
 Cost Search::AddCost(const Group& group, At node) const {
   Cost cost{.moves = group.move[node]};
+  if (nodes_[node].given->down && (group.shrinks || group.move[node] > 0)) {
+    cost.down = 1;
+  }
   for (At other : group.nodes) {
     if (nodes_[other].zone == nodes_[node].zone) ++cost.zones;
     if (nodes_[other].host == nodes_[node].host) ++cost.hosts;

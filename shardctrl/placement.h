@@ -3,9 +3,11 @@
 //
 // The goals, the first one first:
 //   1. each group has its replicas, on different nodes that may hold them;
-//   2. its replicas are in different zones, then on different hosts;
-//   3. the number of replicas of each node is in proportion to its weight;
-//   4. as few replicas as possible move.
+//   2. no replica is on its way to a node that is down, and a group that gives
+//      some up keeps none there;
+//   3. its replicas are in different zones, then on different hosts;
+//   4. the number of replicas of each node is in proportion to its weight;
+//   5. as few replicas as possible move.
 // Ties are decided by ids, so the order of the input does not matter.
 #ifndef QUORATE_SHARDCTRL_PLACEMENT_H_
 #define QUORATE_SHARDCTRL_PLACEMENT_H_
@@ -26,6 +28,8 @@ struct PlacementNode {
   std::string zone = {};  // Nodes without a zone are in one.
   // The machine, which is in one zone. Empty: one that no other node is on.
   std::string host = {};
+  // It keeps replicas that are there, or are on their way, and gets no others.
+  bool down = false;
 };
 
 struct PlacementGroup {

@@ -30,13 +30,27 @@ Nodes EqualNodes(uint32_t count) {
   return nodes;
 }
 
-// Numbers that are to be small, the first one first: missing replicas, pairs in
-// a zone, pairs on a host, imbalance, moves.
-using Goals = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>;
+bool IsIn(const std::vector<NodeId>& ids, NodeId id) {
+  return std::count(ids.begin(), ids.end(), id) > 0;
+}
+
+// True if the group has more replicas than it shall have.
+bool Shrinks(const Nodes& nodes, const PlacementGroup& group) {
+  uint32_t present = 0;
+  for (const PlacementNode& node : nodes) {
+    if (IsIn(group.present, node.id)) ++present;
+  }
+  return present > group.replicas;
+}
+
+// Numbers that are to be small, the first one first: missing replicas, those
+// that should not be on nodes that are down, pairs in a zone, pairs on a host,
+// imbalance, moves.
+using Goals = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
 Goals GoalsOf(const Nodes& nodes, const Groups& groups,
               const std::vector<PlacedGroup>& placed) {
-  int64_t missing = 0, zones = 0, hosts = 0, balance = 0, moves = 0;
+  int64_t missing = 0, down = 0, zones = 0, hosts = 0, balance = 0, moves = 0;
   std::map<NodeId, int64_t> counts;
   std::map<NodeId, const PlacementNode*> by;
   for (const PlacementNode& node : nodes) by[node.id] = &node;
@@ -45,10 +59,9 @@ Goals GoalsOf(const Nodes& nodes, const Groups& groups,
     missing += groups[g].replicas - static_cast<int64_t>(list.size());
     for (size_t i = 0; i < list.size(); ++i) {
       ++counts[list[i]];
-      const auto is_in = [&](const std::vector<NodeId>& ids) {
-        return std::count(ids.begin(), ids.end(), list[i]) > 0;
-      };
-      moves += is_in(groups[g].present) ? 0 : is_in(groups[g].coming) ? 1 : 2;
+      const bool present = IsIn(groups[g].present, list[i]);
+      moves += present ? 0 : IsIn(groups[g].coming, list[i]) ? 1 : 2;
+      down += by[list[i]]->down && (!present || Shrinks(nodes, groups[g]));
       for (size_t j = 0; j < i; ++j) {
         const PlacementNode &a = *by[list[i]], &b = *by[list[j]];
         zones += a.zone == b.zone;
@@ -62,7 +75,7 @@ Goals GoalsOf(const Nodes& nodes, const Groups& groups,
       balance += (2 * k - 1) * (int64_t{1} << 32) / node.weight;
     }
   }
-  return {missing, zones, hosts, balance, moves};
+  return {missing, down, zones, hosts, balance, moves};
 }
 
 // The slow planner: tries every placement, and returns the best goals.
@@ -79,10 +92,14 @@ Goals BestGoals(const Nodes& nodes, const Groups& groups) {
     }
     for (uint32_t set = 0; set < 1u << nodes.size(); ++set) {
       placed[g].nodes.clear();
+      bool may = true;
       for (size_t n = 0; n < nodes.size(); ++n) {
-        if ((set >> n & 1) != 0) placed[g].nodes.push_back(nodes[n].id);
+        if ((set >> n & 1) == 0) continue;
+        placed[g].nodes.push_back(nodes[n].id);
+        may &= !nodes[n].down || IsIn(groups[g].present, nodes[n].id) ||
+               IsIn(groups[g].coming, nodes[n].id);
       }
-      if (placed[g].nodes.size() > groups[g].replicas) continue;
+      if (!may || placed[g].nodes.size() > groups[g].replicas) continue;
       try_all(g + 1);
     }
   };
@@ -108,7 +125,8 @@ Nodes SomeNodes(uint32_t count_max) {
     nodes.push_back({.id = NodeId(n),
                      .weight = *rc::gen::element<uint32_t>(1, 1, 1, 2, 3),
                      .zone = zone,
-                     .host = host.empty() ? "" : host + zone});
+                     .host = host.empty() ? "" : host + zone,
+                     .down = *rc::gen::inRange(0, 4) == 0});
   }
   return nodes;
 }
@@ -212,6 +230,25 @@ TEST(Place, ReplicaComing_IsKept) {
   EXPECT_EQ(placed[0].nodes, Ids({1, 2, 5}));
 }
 
+TEST(Place, NodeThatIsDown_GetsNothingAndIsDroppedFirst) {
+  Nodes nodes = EqualNodes(4);
+  nodes[0].down = nodes[3].down = true;
+  const Groups groups = {
+      {.id = GroupId(1), .replicas = 2, .present = Ids({1, 2, 3})},
+      {.id = GroupId(2), .replicas = 3, .present = Ids({1, 2, 3})},
+      {.id = GroupId(3), .replicas = 4, .present = Ids({1, 2, 3})},
+      // Its replica for node 4 is not there yet.
+      {.id = GroupId(4),
+       .replicas = 2,
+       .present = Ids({2}),
+       .coming = Ids({4})}};
+  const auto placed = Place(nodes, groups);
+  EXPECT_EQ(placed[0].nodes, Ids({2, 3}));
+  EXPECT_EQ(placed[1].nodes, Ids({1, 2, 3}));
+  EXPECT_EQ(placed[2].nodes, Ids({1, 2, 3}));
+  EXPECT_EQ(placed[3].nodes, Ids({2, 3}));
+}
+
 TEST(Place, AllowedNodes_AreTheOnlyOnes) {
   const auto placed =
       Place(EqualNodes(4),
@@ -229,9 +266,10 @@ TEST(Place, ThousandGroups_Balanced) {
     groups.push_back({.id = GroupId(g), .replicas = 3});
   }
   const auto placed = Place(nodes, groups);
-  const auto [missing, zones, hosts, balance, moves] =
+  const auto [missing, down, zones, hosts, balance, moves] =
       GoalsOf(nodes, groups, placed);
   EXPECT_EQ(missing, 0);
+  EXPECT_EQ(down, 0);
   EXPECT_EQ(zones, 0);
   EXPECT_EQ(hosts, 0);
   groups = Applied(groups, placed);

@@ -82,6 +82,11 @@ Answer NoSuchNode(NodeId id) {
                    ", or it is removed; the command node list shows all"));
 }
 
+void AppendTolerance(uint32_t replicas, std::string* text) {
+  const std::string tolerance = ToleranceText(replicas);
+  if (!tolerance.empty()) absl::StrAppend(text, "; ", tolerance);
+}
+
 // True if both have one of the addresses.
 bool HaveOne(const ReportedAddresses& a, const ReportedAddresses& b) {
   const std::string* const of_a[] = {&a.peer, &a.resp, &a.resp_cluster, &a.http,
@@ -325,6 +330,7 @@ Answer Execution::operator()(const Command::CreateGroups& create) {
     answer.text = ids.size() == 1
                       ? GroupText(ids[0]) + " is being created"
                       : absl::StrCat(ids.size(), " groups are being created");
+    AppendTolerance(replicas, &answer.text);
     answer.groups = std::move(ids);
   }
   return answer;
@@ -343,7 +349,8 @@ Answer Execution::operator()(const Command::SetGroup& set) {
   std::string text = GroupText(set.group);
   if (set.replicas) {
     changed.replicas = *set.replicas;
-    absl::StrAppend(&text, " shall have ", *set.replicas, " replicas");
+    absl::StrAppend(&text, " shall have ", *set.replicas,
+                    *set.replicas == 1 ? " replica" : " replicas");
   }
   if (set.weight) {
     changed.weight = *set.weight;
@@ -351,6 +358,12 @@ Answer Execution::operator()(const Command::SetGroup& set) {
                     *set.weight);
   }
   if (changed == *group) return AlreadySo(text);
+  if (changed.replicas != group->replicas) {
+    if (std::string lost = NoMajority(state_, *group); !lost.empty()) {
+      return Refused(std::move(lost));
+    }
+    AppendTolerance(changed.replicas, &text);
+  }
   if (changed.weight != group->weight && !group->retiring) {
     absl::StrAppend(&text, "; to move slots by it, type quoratectl rebalance");
   }
@@ -629,7 +642,7 @@ Answer Execution::operator()(const Command::ReportSign& report) {
   const bool dead = std::exchange(node->dead, false);
   node->silent_since = WallTime(0);
   Answer answer = Done(NodeText(report.node) + " answers again");
-  if (dead) answer.SetSteps(PlanWishes(&state_));
+  if (dead || IsNeeded(state_, *node)) answer.SetSteps(PlanWishes(&state_));
   return answer;
 }
 

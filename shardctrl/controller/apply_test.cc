@@ -1,5 +1,6 @@
 #include "shardctrl/controller/apply.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/testing/controller_fixture.h"
+#include "shardctrl/controller/wishes.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -47,7 +49,7 @@ TEST(Drain, LastSpareNode_IsRefusedWithARemedy) {
   Cluster cluster(3, 2);
   ExpectRefused(cluster, Command::DrainNode{NodeId(3)},
                 "groups 1, 2 would have 2 of 3 replicas: no other data node is "
-                "up; add one, or set these groups to 2 replicas");
+                "up; add one");
 }
 
 TEST(Drain, AnotherNodeIsUp_MovesItsReplicasOnly) {
@@ -433,6 +435,99 @@ TEST(CreateGroups, NodeThatDoesNotAnswer_GetsNoReplica) {
                 "group 3 would have 2 of 3 replicas: no other data node is up");
 }
 
+// Those that it has stay, and those that are on their way go elsewhere.
+TEST(CreateGroups, NodeThatDoesNotAnswer_GetsNoReplicaOfOtherGroups) {
+  for (const bool settled : {false, true}) {
+    Cluster cluster(3, 6);
+    cluster.SettleAll();
+    cluster.Join();
+    if (settled) cluster.SettleAll();
+    std::set<GroupId> held;
+    for (const GroupRecord& group : cluster.state.groups) {
+      if (group.WantedOn(NodeId(4)) != nullptr) held.insert(group.id);
+    }
+    EXPECT_FALSE(held.empty());
+    if (!settled) held.clear();
+    ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+    ExpectDone(cluster, Command::CreateGroups{6, 3});
+    for (const GroupRecord& group : cluster.state.groups) {
+      EXPECT_EQ(group.WantedOn(NodeId(4)) != nullptr, held.contains(group.id))
+          << "group " << group.id << (settled ? ", settled" : "");
+      EXPECT_EQ(group.WantedVoters(), 3u);
+    }
+  }
+}
+
+TEST(SetGroup, FewerReplicas_AreThoseThatAnswer) {
+  for (uint32_t silent = 1; silent <= 3; ++silent) {
+    Cluster cluster(3, 1);
+    cluster.SettleAll();
+    ExpectDone(cluster, Command::ReportSilence{NodeId(silent)});
+    ExpectDone(cluster, Command::SetGroup{.group = kFirst, .replicas = 2});
+    EXPECT_EQ(cluster.Wanted(kFirst).size(), 2u);
+    EXPECT_EQ(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(silent)),
+              nullptr);
+  }
+}
+
+TEST(SetGroup, MoreReplicasThanNodesThatAnswer_IsRefusedUntilOneIsBack) {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  const Command::SetGroup five{.group = kFirst, .replicas = 5};
+  ExpectRefused(cluster, five,
+                "group 1 would have 4 of 5 replicas: no other data node is up; "
+                "start node 4, or add one");
+  ExpectDone(cluster, Command::ReportSign{NodeId(4)});
+  ExpectDone(cluster, five);
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 2, 3, 4, 5}));
+}
+
+TEST(SetGroup, GroupWithoutMajority_IsRefused) {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectDone(cluster, Command::ReportSilence{NodeId(3)});
+  ExpectRefused(cluster, Command::SetGroup{.group = kFirst, .replicas = 1},
+                "group 1 has 1 of 3 voters that work, no majority: its members "
+                "cannot change; start nodes 2, 3 first");
+}
+
+TEST(SetGroup, Answer_NamesTheFailuresThatAnEvenNumberTolerates) {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  const auto text = [&](uint32_t replicas) {
+    return cluster.Do(Command::SetGroup{.group = kFirst, .replicas = replicas})
+        .text;
+  };
+  EXPECT_EQ(text(4),
+            "group 1 shall have 4 replicas; 4 replicas tolerate 1 failed node, "
+            "as 3 do");
+  EXPECT_EQ(text(2),
+            "group 1 shall have 2 replicas; 2 replicas tolerate no failed "
+            "node; 3 tolerate 1");
+  EXPECT_EQ(text(1),
+            "group 1 shall have 1 replica; 1 replica tolerates no failed node; "
+            "3 tolerate 1");
+  EXPECT_EQ(text(5), "group 1 shall have 5 replicas");
+  EXPECT_EQ(cluster.Do(Command::CreateGroups{1, 2}).text,
+            "group 2 is being created; 2 replicas tolerate no failed node; 3 "
+            "tolerate 1");
+}
+
+// It was undrained while it was down.
+TEST(ReportSign, NodeThatIsNeeded_GetsReplicas) {
+  Cluster cluster(4, 4);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::DrainNode{NodeId(4)});
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  ExpectDone(cluster, Command::UndrainNode{NodeId(4)});
+  EXPECT_FALSE(HoldsReplicas(cluster.state, NodeId(4)));
+  ExpectDone(cluster, Command::ReportSign{NodeId(4)});
+  EXPECT_TRUE(HoldsReplicas(cluster.state, NodeId(4)));
+}
+
 TEST(CreateGroups, TooFewNodes_IsRefused) {
   Cluster cluster(2, 1, 1);
   ExpectRefused(cluster, Command::CreateGroups{1, 3},
@@ -746,9 +841,12 @@ TEST(Recover, Survivor_IsWantedAloneUntilItReports) {
   EXPECT_EQ(cluster.Report(kFirst, Recovered(1, 1), NodeId(1)).outcome,
             ControllerAnswer::Outcome::kDone);
   EXPECT_FALSE(cluster.state.FindGroup(kFirst)->recovery.has_value());
-  EXPECT_EQ(cluster.Wanted(kFirst).size(), 3u);
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 4}));
   EXPECT_EQ(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(1))->replica,
             ReplicaId(77));
+  // Nodes that are down get replicas once they answer.
+  ExpectDone(cluster, Command::ReportSign{NodeId(2)});
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 2, 4}));
   EXPECT_EQ(cluster.Report(kFirst, old, NodeId(2)).outcome,
             ControllerAnswer::Outcome::kAlreadySo);
 }

@@ -86,7 +86,8 @@ std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
   }
   if (const size_t has = group.WantedVoters(); has < group.replicas) {
     return absl::StrCat("only ", has, " of ", group.replicas,
-                        " replicas have a place; add data nodes");
+                        " replicas have a place; start the data nodes that are "
+                        "down, or add some");
   }
   for (const WantedReplica& wanted : group.wanted) {
     const NodeRecord* node = state.FindNode(wanted.node);

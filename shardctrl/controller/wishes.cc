@@ -28,12 +28,6 @@ void Unite(const std::vector<raft::Member>& members,
   for (const raft::Member& member : members) nodes->push_back(member.node);
 }
 
-// A group begins with all of its replicas, so none may be on a node that does
-// not answer. Once the first members are known, they stay.
-bool MayBegin(const NodeRecord& node) {
-  return node.state == NodeState::kUp && node.silent_since == WallTime(0);
-}
-
 // The voters that have the group's data, and the nodes that get them now.
 PlacementGroup AsPlacementGroup(const ClusterState& state,
                                 const GroupRecord& group) {
@@ -44,8 +38,10 @@ PlacementGroup AsPlacementGroup(const ClusterState& state,
   if (configuration == nullptr) {
     place.present = place.coming;
     if (group.founded) return place;
+    // A group begins with all of its replicas. Once the first members are
+    // known, they stay.
     for (const NodeRecord& node : state.nodes) {
-      if (TakesVoters(node) && MayBegin(node)) place.allowed.push_back(node.id);
+      if (TakesVoters(node) && Answers(node)) place.allowed.push_back(node.id);
     }
     // An old wish waits rather than that it refuses others.
     const bool waits = place.allowed.size() < group.replicas;
@@ -154,6 +150,11 @@ bool IsReplaced(const GroupRecord& group, const raft::Member& member) {
          wanted->replica != ReplicaId() && wanted->replica != member.replica;
 }
 
+std::string StartFirst(const std::vector<NodeId>& nodes) {
+  return nodes.empty() ? ""
+                       : absl::StrCat("; start ", NodesText(nodes), " first");
+}
+
 // Empty, or that the voters have no majority that works without the node.
 std::string LostMajorityOf(const ClusterState& state, const GroupRecord& group,
                            const std::vector<raft::Member>& voters,
@@ -175,7 +176,7 @@ std::string LostMajorityOf(const ClusterState& state, const GroupRecord& group,
   if (!named || working >= voters.size() / 2 + 1) return "";
   std::string remedy = "; move its replica to another node first";
   if (!silent.empty()) {
-    remedy = absl::StrCat("; start ", NodesText(silent), " first");
+    remedy = StartFirst(silent);
   } else if (!filling.empty()) {
     remedy = absl::StrCat("; wait until its replica on ", NodesText(filling),
                           " is filled again");
@@ -192,9 +193,23 @@ std::vector<PlacementNode> VoterNodes(const ClusterState& state) {
     nodes.push_back({.id = node.id,
                      .weight = node.weight,
                      .zone = node.zone,
-                     .host = node.host});
+                     .host = node.host,
+                     .down = !Answers(node)});
   }
   return nodes;
+}
+
+// The number of voters of the controller's own group. Nodes that are down count
+// if they have one: they get no other.
+uint32_t ControllerReplicasOf(const ClusterState& state) {
+  const GroupRecord* const group = state.FindGroup(kControllerGroup);
+  std::set<NodeId> nodes;
+  for (const NodeRecord& node : state.nodes) {
+    if (!TakesVoters(node)) continue;
+    const bool has = group != nullptr && group->WantedOn(node.id) != nullptr;
+    if (has || Answers(node)) nodes.insert(node.id);
+  }
+  return ControllerReplicas(nodes.size());
 }
 
 }  // namespace
@@ -204,6 +219,22 @@ bool TakesVoters(const NodeRecord& node) {
                         node.former_store != StoreIncarnation();
   return node.role == NodeRole::kData && !node.dead &&
          (node.state == NodeState::kUp || replaced);
+}
+
+bool Answers(const NodeRecord& node) {
+  return node.state != NodeState::kJoining && node.silent_since == WallTime(0);
+}
+
+bool IsNeeded(const ClusterState& state, const NodeRecord& node) {
+  if (!TakesVoters(node)) return false;
+  if (!HoldsReplicas(state, node.id)) return true;
+  return std::any_of(
+      state.groups.begin(), state.groups.end(), [&](const GroupRecord& group) {
+        const uint32_t replicas = group.id == kControllerGroup
+                                      ? ControllerReplicasOf(state)
+                                      : group.replicas;
+        return group.WantedVoters() < replicas;
+      });
 }
 
 void PlanLeaders(ClusterState* state) {
@@ -219,7 +250,10 @@ void PlanLeaders(ClusterState* state) {
     group.preferred_leader = NodeId();
     if (!place.allowed.empty()) groups.push_back(std::move(place));
   }
-  for (const PlacedGroup& placed : Place(VoterNodes(*state), groups)) {
+  // A node that is down leads again once it is back.
+  std::vector<PlacementNode> nodes = VoterNodes(*state);
+  for (PlacementNode& node : nodes) node.down = false;
+  for (const PlacedGroup& placed : Place(nodes, groups)) {
     if (placed.nodes.empty()) continue;
     state->FindGroup(placed.id)->preferred_leader = placed.nodes.front();
   }
@@ -230,7 +264,7 @@ std::vector<std::string> PlanWishes(ClusterState* state) {
   std::vector<PlacementGroup> groups, before;
   for (GroupRecord& group : state->groups) {
     if (group.id == kControllerGroup) {
-      group.replicas = ControllerReplicas(nodes.size());
+      group.replicas = ControllerReplicasOf(*state);
     }
     if (group.recovery.has_value()) continue;
     groups.push_back(AsPlacementGroup(*state, group));
@@ -270,16 +304,26 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after) {
                                  counts.first, " of ", counts.second,
                                  " replicas"));
   }
-  std::string text = absl::StrCat(absl::StrJoin(texts, ", "),
-                                  ": no other data node is up; add one");
-  const auto& [counts, groups] = *lacking.begin();
-  if (lacking.size() == 1 && counts.first > 0 &&
-      groups.front() != kControllerGroup) {
-    absl::StrAppend(&text, ", or set ",
-                    groups.size() == 1 ? "the group" : "these groups", " to ",
-                    counts.first, counts.first == 1 ? " replica" : " replicas");
+  std::vector<NodeId> down;
+  for (const NodeRecord& node : after.nodes) {
+    if (TakesVoters(node) && !Answers(node)) down.push_back(node.id);
   }
-  return text;
+  return absl::StrCat(
+      absl::StrJoin(texts, ", "), ": no other data node is up; ",
+      down.empty() ? "" : absl::StrCat("start ", NodesText(down), ", or "),
+      "add one");
+}
+
+std::string ToleranceText(uint32_t replicas) {
+  if (replicas >= 3 && replicas % 2 == 1) return "";
+  if (replicas < 3) {
+    return absl::StrCat(
+        replicas == 1 ? "1 replica tolerates" : "2 replicas tolerate",
+        " no failed node; 3 tolerate 1");
+  }
+  return absl::StrCat(replicas, " replicas tolerate ", replicas / 2 - 1,
+                      replicas == 4 ? " failed node" : " failed nodes", ", as ",
+                      replicas - 1, " do");
 }
 
 std::string LostMajority(const ClusterState& state, NodeId without) {
@@ -332,6 +376,18 @@ VoterCount CountVoters(const ClusterState& state,
   return count;
 }
 
+std::string NoMajority(const ClusterState& state, const GroupRecord& group) {
+  const raft::Configuration* const known = group.Configuration();
+  if (known == nullptr) return "";
+  const VoterCount count = CountVoters(state, *known);
+  if (count.majority) return "";
+  return absl::StrCat(GroupText(group.id), " has ", count.working, " of ",
+                      count.voters,
+                      " voters that work, no majority: its members cannot "
+                      "change",
+                      StartFirst(count.silent));
+}
+
 std::string HeldByLostMajority(const ClusterState& state, NodeId node) {
   for (const GroupRecord& group : state.groups) {
     const raft::Configuration* const known = group.Configuration();
@@ -342,10 +398,10 @@ std::string HeldByLostMajority(const ClusterState& state, NodeId node) {
     });
     const VoterCount count = CountVoters(state, *known);
     if (!held || count.majority) continue;
-    return absl::StrCat(
-        "group ", group.id.value(), " has ", count.working, " of ",
-        count.voters, " voters that work, and cannot give up its replica on ",
-        NodeText(node), "; start ", NodesText(count.silent), " first");
+    return absl::StrCat("group ", group.id.value(), " has ", count.working,
+                        " of ", count.voters,
+                        " voters that work, and cannot give up its replica on ",
+                        NodeText(node), StartFirst(count.silent));
   }
   return "";
 }

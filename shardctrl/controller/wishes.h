@@ -14,8 +14,14 @@
 
 namespace quorate::shardctrl {
 
-// True if voters may be placed on the node.
+// True if voters may be placed on the node, once it answers.
 bool TakesVoters(const NodeRecord& node);
+// True if the node answers, and its store is there.
+bool Answers(const NodeRecord& node);
+
+// True if the planner would find more replicas with this node, which answers
+// again.
+bool IsNeeded(const ClusterState& state, const NodeRecord& node);
 
 // Sets the wanted replicas and the preferred leaders of all groups. Data nodes
 // hold voters, and each read-only node holds a learner of every group of data.
@@ -28,7 +34,7 @@ std::vector<std::string> PlanWishes(ClusterState* state);
 void PlanLeaders(ClusterState* state);
 
 // Empty, or the groups that lack more voters in `after` than in `before`, and a
-// remedy.
+// remedy. Nodes that do not answer get no replicas.
 std::string NewShortage(const ClusterState& before, const ClusterState& after);
 
 // Empty, or a group that would have no majority of working voters without this
@@ -58,6 +64,13 @@ VoterCount CountVoters(const ClusterState& state,
                        const raft::Configuration& configuration,
                        const std::vector<ReplicaId>& broken = {},
                        ReplicaId answers = ReplicaId());
+
+// Empty, or that the group has no majority of working voters, so that its
+// members cannot change, and a remedy.
+std::string NoMajority(const ClusterState& state, const GroupRecord& group);
+
+// Empty, or the failures that so many voters tolerate, with a better number.
+std::string ToleranceText(uint32_t replicas);
 
 // Empty, or a group that has no majority, and so can give up no replica on the
 // node.
