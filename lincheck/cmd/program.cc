@@ -61,6 +61,11 @@ absl::Status Read(const Arguments& arguments, Progress* progress,
   if (!status.ok()) return status;
   absl::StatusOr<Recording> recording = ReadHistory(&source, arguments.read);
   if (!recording.ok()) return std::move(recording).status();
+  if (recording->history.operations().empty() && recording->left_out == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "1:1: no operation is in this file (form ", recording->form,
+        "), so there is nothing to check: is it the right one?"));
+  }
   report->recording = *std::move(recording);
   const ModelEntry* const model =
       FindModelAmong(report->recording.model, arguments.read.own);

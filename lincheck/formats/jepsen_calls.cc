@@ -361,6 +361,7 @@ void JepsenCalls::Fail(const EdnParser& edn, const JepsenEntry& entry,
   // A value that is not the arguments, or an :error, is a reason of its own.
   if (!cas || !options_.jepsen.failed_cas_observes || entry.error != kNoNode ||
       !HasOwnArguments(edn, value, form, *op)) {
+    ++recording_->left_out;
     return pairing_.Drop(op->client);
   }
   ++recording_->failed_cas.observed;

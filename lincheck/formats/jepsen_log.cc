@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kMaybeCut =
     " (the last line has no end: cut short?)";
+constexpr std::string_view kStrange =
+    "this line looks like an operation, but process, type, function and value "
+    "do not follow the name of the logger, jepsen.util";
 constexpr std::string_view kClosesNothing = "a bracket that closes nothing";
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
@@ -122,13 +125,58 @@ absl::Status Explained(absl::Status error, const Line& line) {
       error.message(), absl::string_view(kMaybeCut.data(), kMaybeCut.size())));
 }
 
-}  // namespace
+// How a line of a log is read.
+struct LogLine {
+  // Where its entry begins (the process); npos: it has none.
+  size_t entry = std::string_view::npos;
+  // Where the type of an operation stands that is no such entry; npos: nowhere.
+  size_t strange = std::string_view::npos;
+};
 
-size_t FindLogEntry(std::string_view line) {
+constexpr std::string_view kTypes[] = {":invoke", ":ok", ":fail", ":info"};
+
+// The words of a line, one after another.
+class Words {
+ public:
+  Words(std::string_view line, size_t at)
+      : line_(line), begin_(SkipBlanks(line, at)) {
+    FindEnd();
+  }
+  bool done() const { return begin_ == line_.size(); }
+  size_t begin() const { return begin_; }
+  std::string_view word() const { return line_.substr(begin_, end_ - begin_); }
+  void Next() {
+    begin_ = SkipBlanks(line_, end_);
+    FindEnd();
+  }
+
+ private:
+  void FindEnd() {
+    end_ = begin_;
+    while (end_ < line_.size() && !IsBlank(line_[end_])) ++end_;
+  }
+
+  const std::string_view line_;
+  size_t begin_;
+  size_t end_ = 0;
+};
+
+bool IsType(std::string_view word) {
+  return std::find(std::begin(kTypes), std::end(kTypes), word) !=
+         std::end(kTypes);
+}
+
+bool IsNumber(std::string_view word) {
+  return !word.empty() &&
+         word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Where the text begins that the logger of operations wrote: behind
+// "jepsen.util - ", "jepsen.util: " or "jepsen.util ". npos: another logger's.
+size_t FindMessage(std::string_view line) {
   constexpr std::string_view kLogger = "jepsen.util";
   const size_t logger = line.find(kLogger);
   if (logger == std::string_view::npos) return std::string_view::npos;
-  // "jepsen.util - 4", "jepsen.util: 4" or "jepsen.util 4".
   size_t at = logger + kLogger.size();
   if (at < line.size() && line[at] == ':') {
     ++at;
@@ -138,23 +186,78 @@ size_t FindLogEntry(std::string_view line) {
     at = dash;
     if (at < line.size() && line[at] == '-') ++at;
   }
-  const size_t process = SkipBlanks(line, at);
-  if (process == at && line[at - 1] != ' ' && line[at - 1] != '\t') {
-    return std::string_view::npos;
-  }
-  // A process is a number or a keyword; a type follows.
-  size_t end = process;
-  while (end < line.size() && !IsBlank(line[end])) ++end;
-  const std::string_view word = line.substr(process, end - process);
-  const bool number =
-      !word.empty() && word.find_first_not_of("0123456789") == word.npos;
-  if (!number && word != ":nemesis") return std::string_view::npos;
-  const size_t type = SkipBlanks(line, end);
-  if (type >= line.size() || line[type] != ':') return std::string_view::npos;
-  return process;
+  const size_t message = SkipBlanks(line, at);
+  if (message == at && !IsBlank(line[at - 1])) return std::string_view::npos;
+  return message;
 }
 
-bool IsLogLine(std::string_view line) {
+// Skips a time in brackets, such as "[ 1000 ] ".
+size_t SkipTime(std::string_view line, size_t at) {
+  if (at == line.size() || line[at] != '[') return at;
+  const size_t digits = SkipBlanks(line, at + 1);
+  size_t end = line.find_first_not_of("0123456789.,", digits);
+  if (end == digits || end == std::string_view::npos) return at;
+  end = SkipBlanks(line, end);
+  if (end == line.size() || line[end] != ']') return at;
+  const size_t next = SkipBlanks(line, end + 1);
+  return next == end + 1 ? at : next;
+}
+
+// A word of the message that names what an operation does, in whatever
+// brackets: an operation written as a map, with another process, and so on.
+size_t FindStrangeType(std::string_view line, size_t message) {
+  bool number = false;
+  for (Words words(line, message); !words.done(); words.Next()) {
+    std::string_view word = words.word();
+    const size_t first = word.find_first_not_of("([{\"");
+    if (first == std::string_view::npos) continue;
+    word.remove_prefix(first);
+    word = word.substr(0, word.find_last_not_of(")]}\",") + 1);
+    const bool bare = number && IsType(":" + std::string(word));
+    if (IsType(word) || bare) return words.begin() + first;
+    number = IsNumber(word);
+  }
+  return std::string_view::npos;
+}
+
+// Any logger's "… 0 :invoke :write …". A keyword before a type is the key of a
+// map, or a nemesis. Messages about other things say :info, too.
+size_t FindStrangeEntry(std::string_view line) {
+  std::string_view before;
+  for (Words words(line, 0); !words.done();) {
+    const std::string_view word = words.word();
+    const size_t at = words.begin();
+    words.Next();
+    const size_t colon = before.find(':');
+    const bool process =
+        word == ":info" ? IsNumber(before)
+                        : colon == before.npos || colon + 1 == before.size();
+    if (process && IsType(word) && words.word().substr(0, 1) == ":") return at;
+    before = word;
+  }
+  return std::string_view::npos;
+}
+
+LogLine Classify(std::string_view line) {
+  const size_t message = FindMessage(line);
+  if (message == std::string_view::npos) {
+    return {.strange = FindStrangeEntry(line)};
+  }
+  // A process is a number or a keyword; a type follows.
+  const size_t process = SkipTime(line, message);
+  Words words(line, process);
+  const std::string_view name = words.word();
+  words.Next();
+  const bool client = IsNumber(name) && words.word().substr(0, 1) == ":";
+  const bool nemesis =
+      name == ":nemesis" ? words.word().substr(0, 1) == ":"
+                         : name.substr(0, 1) == ":" && words.word() == ":info";
+  if (client || nemesis) return {.entry = process};
+  if (IsNumber(name) && words.done()) return {.strange = process};
+  return {.strange = FindStrangeType(line, message)};
+}
+
+bool NamesLogger(std::string_view line) {
   constexpr std::string_view kLevels[] = {"TRACE", "DEBUG", "INFO",
                                           "WARN",  "ERROR", "FATAL"};
   bool first = true;
@@ -180,6 +283,14 @@ bool IsLogLine(std::string_view line) {
   return false;
 }
 
+}  // namespace
+
+bool IsLogLine(std::string_view line) {
+  const LogLine found = Classify(line);
+  return found.entry != std::string_view::npos ||
+         found.strange != std::string_view::npos || NamesLogger(line);
+}
+
 absl::StatusOr<Recording> ReadJepsenLog(Window* window,
                                         const Vocabulary& vocabulary,
                                         const JepsenOptions& options,
@@ -193,7 +304,10 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window,
     absl::StatusOr<bool> more = lines.Next(&line);
     if (!more.ok()) return std::move(more).status();
     if (!*more) break;
-    const size_t begin = FindLogEntry(line.text);
+    const auto [begin, strange] = Classify(line.text);
+    if (strange != std::string_view::npos) {
+      return Explained(BadInput({line.number, strange + 1}, kStrange), line);
+    }
     if (begin == std::string_view::npos) continue;
     const bool client = line.text[begin] != ':';
     absl::Status status = parser.Parse(line, begin);

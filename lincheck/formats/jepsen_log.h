@@ -2,8 +2,10 @@
 //
 // Operations stand in lines such as
 //   INFO  jepsen.util - 4<TAB>:invoke<TAB>:cas<TAB>[1 2]
-// with :ok, :fail or :info in place of :invoke when they end. Every other line
-// is skipped. What the entries mean stands in jepsen_calls.h.
+// with :ok, :fail or :info in place of :invoke when they end. A line that looks
+// like one in another form is an error, since a history without it may be
+// linearizable. Every other line is skipped. jepsen_calls.h says what the
+// entries mean.
 #ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_LOG_H_
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_LOG_H_
 
@@ -24,12 +26,9 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window,
                                         const JepsenOptions& options,
                                         EdnKind initial);
 
-// Where the entry begins (its process) in a line that has one; npos if the line
-// is one to skip.
-size_t FindLogEntry(std::string_view line);
-
-// Whether a logger of such a test wrote this line, with or without an entry:
-// "INFO  jepsen.core - …", whatever time or thread it tells besides.
+// Whether a log of such a test may have this line. The line has an entry, or
+// what looks like one, or a logger wrote it: "INFO  jepsen.core - …", whatever
+// time or thread it tells besides.
 bool IsLogLine(std::string_view line);
 
 }  // namespace quorate::lincheck

@@ -116,9 +116,7 @@ bool HasLogLine(std::string_view text) {
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
-    if (FindLogEntry(line) != std::string_view::npos || IsLogLine(line)) {
-      return true;
-    }
+    if (IsLogLine(line)) return true;
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return false;

@@ -560,6 +560,68 @@ TEST(ReadJepsenLog, NoOperation_IsAnEmptyHistory) {
   }
 }
 
+TEST(ReadJepsenLog, TimeInBrackets_IsSkipped) {
+  EXPECT_EQ(
+      Shown(Read("INFO [worker 0] jepsen.util: [ 0 ] 0\t:invoke\t:write\t6\n"
+                 "INFO [worker 1] jepsen.util: [10] 1\t:invoke\t:read\tnil\n"
+                 "INFO [worker 0] jepsen.util: [ 1000 ] 0\t:ok\t:write\t6\n"
+                 "INFO [worker 1] jepsen.util: [ 2.5 ] 1\t:ok\t:read\t8\n"
+                 "INFO [n] jepsen.util: [ 9 ] :nemesis\t:info\t:kill\t1\n")),
+      "jepsen-log cas-register\n"
+      "fault [4, …] : kill 1\n"
+      "0  write(6) [0, 2]\n"
+      "1  read() = 8 [1, 3]\n");
+}
+
+TEST(ReadJepsenLog, OperationInAnotherForm_IsAnError) {
+  const std::string before = "INFO  jepsen.util - 0\t:invoke\t:write\t3\n";
+  for (const char* line :
+       {"INFO  jepsen.util: [ x ] 0\t:ok\t:write\t3\n",
+        "INFO  jepsen.util: (5) 0\t:ok\t:write\t3\n",
+        "INFO  jepsen.util: worker 0\t:ok\t:write\t3\n",
+        "INFO  jepsen.util: 0:\t:ok\t:write\t3\n",
+        "INFO  jepsen.util: 0\tok\t:write\t3\n", "INFO  jepsen.util: 0\n",
+        "INFO  jepsen.util: 0",
+        "INFO  jepsen.util: {:process 0, :type :ok, :f :write, :value 3}\n",
+        "INFO  jepsen.util: [:ok 0]\n", "INFO  my.util: 0\t:ok\t:write\t3\n",
+        "0\t:ok\t:write\t3\n", "0\t:info\t:write\t3\n",
+        "worker-0 :ok :write 3\n"}) {
+    EXPECT_NE(Shown(Read(before + line)).find("looks like an operation"),
+              std::string::npos)
+        << line;
+    EXPECT_NE(Shown(Read(line)).find("1:"), std::string::npos) << line;
+    EXPECT_FALSE(Read(line).ok()) << line;
+  }
+  EXPECT_EQ(Shown(Read(before + "INFO  jepsen.util: [ x ] 0\t:ok\t:write\t3")),
+            "2:28: this line looks like an operation, but process, type, "
+            "function and value do not follow the name of the logger, "
+            "jepsen.util (the last line has no end: cut short?)");
+}
+
+TEST(ReadJepsenLog, LinesAboutOperations_AreSkipped) {
+  const std::string entry = "INFO  jepsen.util - 0\t:invoke\t:write\t3\n";
+  for (const char* line :
+       {"INFO  jepsen.core - {:ok 12 :fail 3 :info 4}\n",
+        " {:process 3, :type :ok, :f :read, :value 3}\n",
+        "{:process 3 :type :ok :f :read}\n", " :type :ok,\n",
+        "#{:ok :fail :info}\n", "INFO  jepsen.nemesis: :info :start\n",
+        "INFO  jepsen.util - :checker\t:info\t:start\tnil\n",
+        "WARN  jepsen.core - Process 3 crashed :ok\n"}) {
+    EXPECT_EQ(Shown(Read(entry + line)).substr(0, 24),
+              "jepsen-log cas-register\n")
+        << line << Shown(Read(entry + line));
+  }
+}
+
+TEST(ReadJepsenLog, FailedOperations_AreCounted) {
+  const absl::StatusOr<Recording> recording = Read(
+      "INFO  jepsen.util - 0\t:invoke\t:write\t3\n"
+      "INFO  jepsen.util - 0\t:fail\t:write\t3\n");
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->history.operations().size(), 0u);
+  EXPECT_EQ(recording->left_out, 1u);
+}
+
 TEST(ReadJepsenLog, Mistakes_SayWhere) {
   const auto error = [](const std::string& entry) {
     return Shown(Read("INFO  jepsen.util - 0 :invoke " + entry));

@@ -58,6 +58,8 @@ struct Recording {
   // What objects start as, where that was told; else empty.
   std::string initial;
   FailedCas failed_cas;
+  // Operations that certainly did not take place. The history lacks them.
+  uint64_t left_out = 0;
 };
 // The model with what objects start as, where that was told.
 std::string ModelText(const Recording& recording);
