@@ -208,6 +208,43 @@ CounterExample Explain(const History& history, const Model& model,
                    options);
 }
 
+CounterExample::Core CoreOf(const History& history,
+                            const CounterExample& counter_example) {
+  const std::vector<size_t>& all = counter_example.operations;
+  if (counter_example.minimal || all.size() <= kCoreOperationsMax) {
+    return {.operations = all};
+  }
+  const auto operations = history.operations();
+  const auto& orders = counter_example.partial_orders;
+  size_t center = all.back();
+  if (!orders.empty()) center = orders[0].blocked;
+  if (counter_example.blocked != CounterExample::kNotKnown) {
+    center = counter_example.blocked;
+  }
+  std::vector<size_t> nearest;
+  if (!orders.empty() && orders[0].blocked == center) {
+    nearest.assign(orders[0].placed.rbegin(), orders[0].placed.rend());
+  } else {
+    for (size_t i = all.size(); i-- > 0;) {
+      const bool before = operations[all[i]].invoke <= operations[center].ret;
+      if (before && all[i] != center) nearest.push_back(all[i]);
+    }
+  }
+  nearest.resize(std::min(nearest.size(), kCoreOperationsMax - 1));
+  nearest.push_back(center);
+  CounterExample::Core core{.left_out = all.size()};
+  for (const size_t i : all) {
+    const auto found = std::find(nearest.begin(), nearest.end(), i);
+    if (found != nearest.end()) --core.left_out;
+  }
+  std::sort(nearest.begin(), nearest.end(), [&](size_t a, size_t b) {
+    return std::pair(operations[a].invoke, a) <
+           std::pair(operations[b].invoke, b);
+  });
+  core.operations = std::move(nearest);
+  return core;
+}
+
 std::string Describe(const History& history, const Model& model,
                      const CounterExample& counter_example) {
   const std::string& name = history.partition_name(counter_example.partition);
@@ -215,7 +252,12 @@ std::string Describe(const History& history, const Model& model,
       name.empty() ? "the object" : absl::StrCat("key \"", name, "\""),
       " is not linearizable: ", counter_example.reason,
       counter_example.minimal ? "" : " (not minimised)", "\n");
-  for (size_t i : counter_example.operations) {
+  const CounterExample::Core core = CoreOf(history, counter_example);
+  if (core.left_out > 0) {
+    absl::StrAppend(&text, "  (", core.left_out,
+                    " operations are left out; these are the nearest)\n");
+  }
+  for (size_t i : core.operations) {
     const Operation& op = history.operations()[i];
     absl::StrAppend(&text, "  client ", op.client, " [", op.invoke, ", ",
                     op.known() ? absl::StrCat(op.ret) : "…", "] ",

@@ -82,6 +82,11 @@ struct PartialOrder {
 // it linearizable.
 struct CounterExample {
   static constexpr size_t kNotKnown = ~size_t{0};
+  // The operations that a text for people has.
+  struct Core {
+    std::vector<size_t> operations;  // By time of invocation.
+    size_t left_out = 0;             // So many of the counter-example are not.
+  };
   uint32_t partition = 0;
   std::vector<size_t>
       operations;  // Indices into History::operations(), by time of invocation.
@@ -97,6 +102,15 @@ struct CounterExample {
   // Longest first; at least one, unless there was no time to find it.
   std::vector<PartialOrder> partial_orders;
 };
+
+// A counter-example that is not minimal has no more operations than this in a
+// text for people.
+inline constexpr size_t kCoreOperationsMax = 40;
+
+// All operations of a counter-example, or those nearest to the one that has no
+// place: the end of the longest order, or what was called last before it.
+CounterExample::Core CoreOf(const History& history,
+                            const CounterExample& counter_example);
 
 struct Verdict {
   // kViolation if any partition is wrong; else kUnknown if any could not be

@@ -494,7 +494,34 @@ TEST(Checker, NotMinimised_StillHasReasonAndOrder) {
     ASSERT_EQ(example.partial_orders.size(), 1u);
     EXPECT_EQ(example.partial_orders[0].before, 60u);
     EXPECT_EQ(example.partial_orders[0].placed.back(), 99u);
+    // A text has the operation and those before it.
+    const CounterExample::Core core = CoreOf(history, example);
+    ASSERT_EQ(core.operations.size(), kCoreOperationsMax);
+    EXPECT_EQ(core.operations.front(), 101 - kCoreOperationsMax);
+    EXPECT_EQ(core.operations.back(), 100u);
+    EXPECT_EQ(core.left_out, example.operations.size() - kCoreOperationsMax);
+    const std::string text = Describe(history, model, example);
+    EXPECT_NE(text.find("(" + std::to_string(core.left_out) +
+                        " operations are left out; "),
+              std::string::npos);
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'),
+              static_cast<int64_t>(kCoreOperationsMax) + 2);
   }
+}
+
+TEST(Checker, NotMinimised_WithoutAnOrder_HasTheOperationsCalledLast) {
+  const History history = ManyWritesThenStaleRead(100);
+  CounterExample example{.blocked = CounterExample::kNotKnown};
+  for (size_t i = 0; i < 101; ++i) example.operations.push_back(i);
+  EXPECT_EQ(CoreOf(history, example).operations.back(), 100u);
+  EXPECT_EQ(CoreOf(history, example).left_out, 101 - kCoreOperationsMax);
+  example.blocked = 50;
+  EXPECT_EQ(CoreOf(history, example).operations.back(), 50u);
+  EXPECT_EQ(CoreOf(history, example).operations.front(),
+            51 - kCoreOperationsMax);
+  example.minimal = true;
+  EXPECT_EQ(CoreOf(history, example).operations.size(), 101u);
+  EXPECT_EQ(CoreOf(history, example).left_out, 0u);
 }
 
 TEST(Checker, NodeBudgetSpent_SaysUnknown) {

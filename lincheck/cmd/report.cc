@@ -129,6 +129,7 @@ std::string LevelsText(const FileReport& report) {
 std::string CounterExampleText(const FileReport& report) {
   if (!report.verdict.counter_example.has_value()) return "";
   const CounterExample& example = *report.verdict.counter_example;
+  const CounterExample::Core core = CoreOf(report.recording.history, example);
   const size_t count = example.operations.size();
   std::string text = absl::StrCat(
       "\n", Indented(example.reason, "  "), "\n  ",
@@ -137,8 +138,13 @@ std::string CounterExampleText(const FileReport& report) {
                                 " operations show it, whatever else happened"),
       example.minimal
           ? (count == 1 ? ":\n" : "; without any one of them it could be:\n")
-          : " (not minimised):\n");
-  text += Table(report, example.operations);
+      : core.left_out == 0
+          ? " (not minimised):\n"
+          : absl::StrCat(
+                " (not minimised). The ", Grouped(core.operations.size()),
+                " nearest to the contradiction, without ",
+                Grouped(core.left_out), " others (--json has all):\n"));
+  text += Table(report, core.operations);
   if (!example.context.empty()) {
     text += "  It holds whenever these took effect, or if they never did:\n";
     text += Table(report, example.context);
