@@ -8,6 +8,7 @@ load("//third_party/system:plain.bzl", "coverage_tools", "plain_rules_cc")
 _LIBRARIES = {
     "boost": "/usr/include/boost",
     "boost_beast": "/usr/include/boost/beast",
+    "cli11": "/usr/include/CLI",
     "com_google_googletest": "/usr/include/gtest",
     "com_google_protobuf": "/usr/include/google/protobuf",
     "nlohmann_json": "/usr/include/nlohmann",
