@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -25,13 +27,13 @@
 namespace quorate::sim {
 namespace {
 
-// A run that takes longer than this time is taken to hang.
-constexpr unsigned kWallSecondsMax = 600;
+// A run that waits: so many times its limit of processor time.
+constexpr unsigned kWallFactor = 4;
 // A run that dies has so long to deliver its results.
 constexpr unsigned kLastSecondsMax = 60;
-// The signals of programs that die of their own mistakes, and of alarm().
-constexpr int kDeadlySignals[] = {SIGABRT, SIGALRM, SIGBUS,
-                                  SIGFPE,  SIGILL,  SIGSEGV};
+// The signals of programs that die of their own mistakes, and of limits.
+constexpr int kDeadlySignals[] = {SIGABRT, SIGALRM, SIGBUS, SIGFPE,
+                                  SIGILL,  SIGSEGV, SIGXCPU};
 // A run in so many is made twice.
 constexpr uint64_t kTwiceEvery = 100;
 
@@ -48,6 +50,7 @@ struct Active {
   Simulation* run = nullptr;
   int out = -1;
   int64_t begin_ns = 0;
+  unsigned processor_seconds = 0;  // The limit of the job.
 };
 Active g_active;
 
@@ -106,10 +109,28 @@ void ForEachDeadlySignal(void (*handler)(int)) {
   ::sigaltstack(&other, nullptr);
   struct sigaction action {};
   action.sa_handler = handler;
-  action.sa_flags = SA_ONSTACK;
+  // A second signal ends a handler that hangs.
+  action.sa_flags = SA_ONSTACK | SA_NODEFER;
   for (const int signal : kDeadlySignals) {
     ::sigaction(signal, &action, nullptr);
   }
+}
+
+// The process gets SIGXCPU when it has used so much.
+void LimitProcessorTime(unsigned seconds) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_CPU, &limit);
+  limit.rlim_cur = std::min<rlim_t>(seconds, limit.rlim_max);
+  ::setrlimit(RLIMIT_CPU, &limit);
+}
+
+// The limit of processor time of a job. Runs make minutes of simulated time in
+// each second, also under sanitizers, so an endless loop is what reaches it.
+unsigned ProcessorSeconds(const Job& job) {
+  const Duration simulated = job.run.duration.value_or(Duration(0));
+  const auto run =
+      static_cast<unsigned>((job.processor_time_max + simulated).ms() / 1000);
+  return job.twice ? 2 * run : run;
 }
 
 // Delivers the results of a run that dies, and lets it die. The functions that
@@ -119,8 +140,8 @@ void OnDeadlySignal(int signal) {
   ForEachDeadlySignal(SIG_DFL);
   SetCheckHandler([](std::string_view) { ::_exit(3); });
   ::alarm(kLastSecondsMax);
+  LimitProcessorTime(g_active.processor_seconds + kLastSecondsMax);
   if (g_active.run != nullptr) Deliver(g_active.run->Current());
-  // The signal arrives when this handler returns.
   ::raise(signal);
 }
 
@@ -153,12 +174,17 @@ std::string RunAgain(const Simulator& simulator, const Job& job,
 }
 
 [[noreturn]] void Child(const Simulator& simulator, const Job& job, int out) {
+  const unsigned seconds = ProcessorSeconds(job);
   ForEachDeadlySignal(&OnDeadlySignal);
-  ::alarm(kWallSecondsMax);
+  LimitProcessorTime(seconds);
+  ::alarm(kWallFactor * seconds);
   RunOptions options = job.run;
   options.record = !job.tape_out.empty();
   options.keep_trace = !job.trace_out.empty() || job.compare;
-  g_active = {.job = &job, .out = out, .begin_ns = WallNs()};
+  g_active = {.job = &job,
+              .out = out,
+              .begin_ns = WallNs(),
+              .processor_seconds = seconds};
   const std::unique_ptr<Simulation> run =
       simulator.make(options, job.replay.has_value() ? &*job.replay : nullptr);
   if (job.verbose) {
@@ -190,6 +216,7 @@ struct Worker {
   uint64_t seed = 0;
   pid_t pid = 0;
   int in = -1;
+  unsigned processor_seconds = 0;  // Its limit.
   std::string text;
 };
 
@@ -204,7 +231,10 @@ Worker Start(const Simulator& simulator, const Job& job) {
     Child(simulator, job, ends[1]);
   }
   ::close(ends[1]);
-  return {.seed = job.run.seed, .pid = pid, .in = ends[0]};
+  return {.seed = job.run.seed,
+          .pid = pid,
+          .in = ends[0],
+          .processor_seconds = ProcessorSeconds(job)};
 }
 
 // Reads available output. True once the child has closed its end.
@@ -216,6 +246,19 @@ bool ReadSome(Worker* worker) {
   return n == 0;
 }
 
+std::string DescribeSignal(int signal, unsigned processor_seconds) {
+  if (signal == SIGXCPU) {
+    return absl::StrCat("the run took more than ", processor_seconds,
+                        " s of processor time: an endless loop?");
+  }
+  if (signal == SIGALRM) {
+    return absl::StrCat("the run took more than ",
+                        kWallFactor * processor_seconds, " s");
+  }
+  return absl::StrCat("the run died of signal ", signal, " (",
+                      ::strsignal(signal), ")");
+}
+
 RunReport End(Worker* worker) {
   ::close(worker->in);
   int status = 0;
@@ -225,12 +268,8 @@ RunReport End(Worker* worker) {
   RunReport result = report.ok() ? *std::move(report) : RunReport{};
   result.seed = worker->seed;
   if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
     result.violations.push_back(
-        signal == SIGALRM
-            ? absl::StrCat("the run took more than ", kWallSecondsMax, " s")
-            : absl::StrCat("the run died of signal ", signal, " (",
-                           ::strsignal(signal), ")"));
+        DescribeSignal(WTERMSIG(status), worker->processor_seconds));
   } else if (WEXITSTATUS(status) != 0 || !report.ok()) {
     result.violations.push_back(
         absl::StrCat("the run ended with status ", WEXITSTATUS(status),
@@ -271,7 +310,9 @@ SwarmReport RunSwarm(const Simulator& simulator, const SwarmOptions& options) {
   uint64_t left = options.last_seed - options.first_seed + 1;
   while (left > 0 || !workers.empty()) {
     while (left > 0 && workers.size() < options.jobs) {
-      Job job{.run = options.run, .twice = next % kTwiceEvery == 0};
+      Job job{.run = options.run,
+              .twice = next % kTwiceEvery == 0,
+              .processor_time_max = options.processor_time_max};
       job.run.seed = next++;
       --left;
       workers.push_back(Start(simulator, job));

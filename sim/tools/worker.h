@@ -16,6 +16,9 @@
 
 namespace quorate::sim {
 
+// Runs take seconds.
+inline constexpr Duration kProcessorTimeMax = Seconds(180);
+
 // The task of one child process.
 struct Job {
   RunOptions run;
@@ -29,6 +32,10 @@ struct Job {
   bool verbose = false;  // Prints log lines to standard error.
   // Makes the run twice. It is a violation if the hashes differ.
   bool twice = false;
+  // A run that uses more processor time is ended: it has an endless loop. The
+  // simulated time comes on top, if the options give it. A job that makes the
+  // run twice has twice as much.
+  Duration processor_time_max = kProcessorTimeMax;
   // Requires `twice`. Keeps the events of both runs, so that the violation has
   // the first difference.
   bool compare = false;
@@ -43,6 +50,7 @@ struct SwarmOptions {
   uint64_t first_seed = 1;
   uint64_t last_seed = 1;
   uint32_t jobs = 1;
+  Duration processor_time_max = kProcessorTimeMax;  // Job::processor_time_max.
   // Receives the report of each run when it ends, in any order. One run in a
   // hundred is made twice. If the two differ, two more runs are made to compare
   // their events.

@@ -17,7 +17,7 @@
 namespace quorate::sim {
 namespace {
 
-enum class Death { kNone, kCheck, kSignal };
+enum class Death { kNone, kCheck, kSignal, kEndlessLoop };
 
 // Two nodes with timers. After some turns the run dies.
 class Mortal final : public Subject {
@@ -39,6 +39,7 @@ class Mortal final : public Subject {
     if (world_.now() < SimTime() + Seconds(1)) return;
     CHECK(death_ != Death::kCheck) << "planted";
     if (death_ == Death::kSignal) std::raise(SIGSEGV);
+    while (death_ == Death::kEndlessLoop) ++turns_;
   }
   void StopClients() override {}
   bool ClientsIdle() const override { return true; }
@@ -61,6 +62,7 @@ class Mortal final : public Subject {
 
   World& world_;
   const Death death_;
+  volatile uint64_t turns_ = 0;
 };
 
 Simulator MortalSimulator(Death death) {
@@ -103,6 +105,36 @@ TEST_P(WorkerDeath, RunThatDies_LeavesItsResults) {
 
 INSTANTIATE_TEST_SUITE_P(Deaths, WorkerDeath,
                          testing::Values(Death::kCheck, Death::kSignal));
+
+TEST(WorkerLimit, EndlessLoop_IsEndedAndLeavesItsResults) {
+  const Job job{.run = {.seed = 3, .duration = Seconds(1)},
+                .trace_out = PathOf("trace"),
+                .processor_time_max = Milliseconds(0)};
+  const RunReport report =
+      RunInChild(MortalSimulator(Death::kEndlessLoop), job);
+  EXPECT_EQ(report.violations,
+            std::vector<std::string>{"the run took more than 1 s of processor "
+                                     "time: an endless loop?"});
+  EXPECT_EQ(report.seed, 3u);
+  EXPECT_EQ(report.summary, "two nodes");
+  EXPECT_FALSE(ReadFile(job.trace_out).value().empty());
+}
+
+TEST(WorkerLimit, EndlessLoop_EndsNoOtherRunOfASwarm) {
+  SwarmOptions options{.run = {.duration = Seconds(1)},
+                       .first_seed = 1,
+                       .last_seed = 3,
+                       .jobs = 3,
+                       .processor_time_max = Milliseconds(0)};
+  const Simulator simulator = SubjectSimulator("mortal", [](World& world) {
+    const bool second = world.choices().seed() == 2;
+    return std::make_unique<Mortal>(
+        world, second ? Death::kEndlessLoop : Death::kNone);
+  });
+  const SwarmReport swarm = RunSwarm(simulator, options);
+  EXPECT_EQ(swarm.runs, 3u);
+  EXPECT_EQ(swarm.failing_seeds, std::vector<uint64_t>{2});
+}
 
 // The second run in a process has another number of nodes.
 TEST(SubjectSwarm, RepetitionThatDiffers_NamesTheFirstEvent) {
