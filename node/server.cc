@@ -45,6 +45,17 @@ constexpr std::string_view kTooManyClients =
 constexpr std::string_view kHttpRefusal =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
+// Where operators read on when the host of a node does not start.
+constexpr std::string_view kFailuresPage = "see docs/operate/failures.md";
+
+absl::Status WithFailuresPage(const absl::Status& why) {
+  if (why.ok() || absl::IsInvalidArgument(why) ||
+      Message(why).find(kFailuresPage) != std::string::npos) {
+    return why;
+  }
+  return absl::Status(why.code(), Concat(Message(why), ", ", kFailuresPage));
+}
+
 // Interval at which Stop checks whether every request is answered.
 constexpr Duration kStopPoll = Milliseconds(10);
 // Time that Stop waits for the disk at its end.
@@ -207,7 +218,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     host_.Start([this](absl::Status status) {
       // The turns of the recovery held no request up.
       env_.process.ResetTurnTimes();
-      if (status.ok()) status = Listen();
+      status = status.ok() ? Listen() : WithFailuresPage(status);
       if (status.ok()) {
         router_.SetLeadershipObserver(
             [this] { balance_.OnLeadershipChanged(); });
@@ -682,8 +693,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   void OnStopped(const absl::Status& why) override {
     env_.tracer.Log(env::Severity::kError,
-                    Concat("node ", config_.node,
-                           " stopped acknowledging: ", Message(why)));
+                    Concat("node ", config_.node, " stopped acknowledging: ",
+                           Message(why), ", ", kFailuresPage));
     router_.OnReplicasChanged();
     if (observer_ != nullptr) observer_->OnStopped(why);
   }
@@ -702,6 +713,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (observer_ != nullptr) observer_->OnStatesDiffer(group, index);
   }
   void OnFenced(GroupId group, const absl::Status& why) override {
+    env_.tracer.Log(env::Severity::kError,
+                    Concat("group ", group, " does not serve on node ",
+                           config_.node, ", ", kFailuresPage));
     router_.OnReplicasChanged();
     agent_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnFenced(group, why);

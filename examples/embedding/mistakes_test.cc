@@ -139,8 +139,93 @@ TEST_F(MistakesTest, TwoHosts_InOneDirectory) {
 
 TEST_F(MistakesTest, Plan_WithUnsortedVoters) {
   options_.plan.groups[0].voters = {NodeId(2), NodeId(1)};
+  ExpectListed(Start(), "voters is not sorted by id, from this node on: 1");
+}
+
+TEST_F(MistakesTest, Plan_ThatIsEmpty) {
+  options_.plan.groups.clear();
+  ExpectListed(Start(), "HostOptions::plan.groups is empty");
+}
+
+TEST_F(MistakesTest, Plan_OfGroup0) {
+  options_.plan.groups[0].group = GroupId(0);
+  ExpectListed(Start(), "HostOptions::plan: groups has group 0");
+}
+
+TEST_F(MistakesTest, Plan_WithAGroupTwice) {
+  options_.plan.groups.push_back(options_.plan.groups[0]);
+  ExpectListed(Start(), "HostOptions::plan: groups has group 1 twice");
+}
+
+TEST_F(MistakesTest, Plan_WithoutVoters) {
+  options_.plan.groups[0].voters.clear();
+  ExpectListed(Start(), "HostOptions::plan: group 1: voters is empty");
+}
+
+TEST_F(MistakesTest, Plan_WithAVoterTwice) {
+  options_.plan.groups[0].voters = {NodeId(1), NodeId(1)};
+  ExpectListed(Start(), "group 1: voters has this node twice: 1");
+}
+
+TEST_F(MistakesTest, Plan_WithAVoterThatIsNoPeer) {
+  options_.plan.groups[0].voters = {NodeId(1), NodeId(2)};
+  ExpectListed(Start(), "HostOptions::peers lacks node 2, a member of group 1");
+  // Nothing was written.
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/identity"));
+}
+
+TEST_F(MistakesTest, Plan_WithAVoterWithoutAnAddress) {
+  options_.plan.groups[0].voters = {NodeId(1), NodeId(2)};
+  options_.peers = {{NodeId(2), ""}};
+  ExpectListed(Start(), "HostOptions::peers, node 2: ");
+}
+
+TEST_F(MistakesTest, Node_0) {
+  options_.node = NodeId(0);
+  ExpectListed(Start(), "HostOptions::node is 0");
+  options_.node = NodeId(1);
+  options_.peers = {{NodeId(0), "127.0.0.1:1"}};
+  ExpectListed(Start(), "HostOptions::peers has node 0");
+}
+
+TEST_F(MistakesTest, Peers_WithANodeTwice) {
+  options_.peers = {{NodeId(2), "127.0.0.1:1"}, {NodeId(2), "127.0.0.1:2"}};
+  ExpectListed(Start(), "HostOptions::peers has node 2 twice");
+}
+
+TEST_F(MistakesTest, Peers_WithTheNodeItselfAtTheStart) {
+  options_.peers = {{NodeId(1), "127.0.0.1:1"}};
+  ExpectListed(Start(), "HostOptions::peers has node 1, which is this node");
+}
+
+TEST_F(MistakesTest, Times_ThatDoNotFit) {
+  options_.core.heartbeat_interval = options_.core.election_timeout_min;
   ExpectListed(Start(),
-               "the plan of group 1 has unsorted or impossible members");
+               "HostOptions::core.heartbeat_interval, 300 ms, is not below "
+               "core.election_timeout_min, 300 ms");
+  options_.core.heartbeat_interval = Duration(0);
+  ExpectListed(Start(), "HostOptions::core.heartbeat_interval is 0 ms");
+  options_.core = {};
+  options_.core.election_timeout_max = Milliseconds(200);
+  ExpectListed(Start(),
+               "HostOptions::core.election_timeout_max, 200 ms, is below "
+               "core.election_timeout_min, 300 ms");
+}
+
+TEST_F(MistakesTest, FoundingLevel_0) {
+  options_.founding_level = raft::Level(0);
+  ExpectListed(Start(), "HostOptions::founding_level is 0");
+}
+
+TEST_F(MistakesTest, Join_ThatCannotWork) {
+  options_.join.emplace();
+  ExpectListed(Start(),
+               "HostOptions::bootstrap and HostOptions::join are both");
+  options_.bootstrap = false;
+  ExpectListed(Start(), "HostOptions::join.seeds is empty");
+  options_.join->seeds = {"127.0.0.1:1"};
+  options_.join->token = std::string(2000, 't');
+  ExpectListed(Start(), "HostOptions::join.token has 2000 bytes");
 }
 
 TEST_F(MistakesTest, Peers_WithTheNodeItself) {

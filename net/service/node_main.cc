@@ -36,6 +36,8 @@ raft::HostOptions HostOptionsOf(const Arguments& arguments, ClusterId cluster) {
   host.accept_plan = [](const raft::BootstrapPlan&) {
     return absl::OkStatus();
   };
+  host.lost_directory_advice =
+      "A node whose directory was lost comes back with --join";
   raft::GroupPlan group = {.group = kGroup};
   if (arguments.join) host.join.emplace();
   for (const std::string& address : arguments.peers) {

@@ -15,27 +15,46 @@ namespace {
 
 constexpr uint32_t kVersion = 7;
 
-bool IsStrictlySorted(const std::vector<NodeId>& nodes) {
-  return std::adjacent_find(nodes.begin(), nodes.end(), [](NodeId a, NodeId b) {
-           return a >= b;
-         }) == nodes.end();
-}
-
 bool Contains(const std::vector<NodeId>& nodes, NodeId node) {
   return std::binary_search(nodes.begin(), nodes.end(), node);
 }
 
-bool IsValid(const GroupPlan& plan) {
-  const auto is_bad = [](const std::vector<NodeId>& nodes) {
-    return !IsStrictlySorted(nodes) || Contains(nodes, NodeId()) ||
-           nodes.size() > kConfigurationMembersMax;
-  };
-  return plan.group != GroupId() && !plan.voters.empty() &&
-         !is_bad(plan.voters) && !is_bad(plan.learners) &&
-         std::none_of(
-             plan.learners.begin(), plan.learners.end(),
-             [&](NodeId node) { return Contains(plan.voters, node); }) &&
-         plan.parameters.size() <= kParametersBytesMax;
+// Empty: the list is sorted by id, without node 0 and without doubles.
+std::string WhyNot(std::string_view list, const std::vector<NodeId>& nodes) {
+  const std::string name(list);
+  if (nodes.size() > kConfigurationMembersMax) {
+    return absl::StrCat(name, " has ", nodes.size(), " nodes, more than ",
+                        kConfigurationMembersMax);
+  }
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i] == NodeId()) {
+      return absl::StrCat(name, " has node 0: a node has an id from 1 on");
+    }
+    if (i == 0 || nodes[i - 1] < nodes[i]) continue;
+    return absl::StrCat(name,
+                        nodes[i - 1] == nodes[i]
+                            ? " has this node twice: "
+                            : " is not sorted by id, from this node on: ",
+                        nodes[i].value());
+  }
+  return "";
+}
+
+// Empty: the plan is one of a group.
+std::string WhyNot(const GroupPlan& plan) {
+  if (plan.voters.empty()) return "voters is empty";
+  std::string why = WhyNot("voters", plan.voters);
+  if (why.empty()) why = WhyNot("learners", plan.learners);
+  if (!why.empty()) return why;
+  for (const NodeId node : plan.learners) {
+    if (!Contains(plan.voters, node)) continue;
+    return absl::StrCat("learners has a voter: ", node.value());
+  }
+  if (plan.parameters.size() > kParametersBytesMax) {
+    return absl::StrCat("parameters has ", plan.parameters.size(),
+                        " bytes, more than ", kParametersBytesMax);
+  }
+  return "";
 }
 
 void AppendNodes(std::string* out, const std::vector<NodeId>& nodes) {
@@ -145,12 +164,19 @@ uint32_t BootstrapRecord::plan_checksum() const {
 absl::Status ValidatePlan(const BootstrapPlan& plan) {
   GroupId before;
   for (const GroupPlan& group : plan.groups) {
-    if (group.group <= before || !IsValid(group)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the plan of group ", group.group.value(),
-                       " has unsorted or impossible members, or more than ",
-                       kParametersBytesMax, " bytes of parameters"));
+    const uint32_t id = group.group.value();
+    std::string why;
+    if (group.group == GroupId()) {
+      why = "groups has group 0: a group has an id from 1 on";
+    } else if (group.group == before) {
+      why = absl::StrCat("groups has group ", id, " twice");
+    } else if (group.group < before) {
+      why = absl::StrCat("groups is not sorted by id: group ", id,
+                         " comes after group ", before.value());
+    } else if (const std::string wrong = WhyNot(group); !wrong.empty()) {
+      why = absl::StrCat("group ", id, ": ", wrong);
     }
+    if (!why.empty()) return absl::InvalidArgumentError(why);
     before = group.group;
   }
   return absl::OkStatus();

@@ -77,7 +77,8 @@ struct BootstrapRecord {
                          const BootstrapRecord&) = default;
 };
 
-// OK if the lists are sorted and each group has a valid configuration.
+// OK if the lists are sorted and each group has a valid configuration. The
+// error names the group and the field.
 absl::Status ValidatePlan(const BootstrapPlan& plan);
 
 std::string EncodePlan(const BootstrapPlan& plan);

@@ -99,9 +99,7 @@ void Founding::OnAnswer(NodeId from, StoreIncarnation store,
       Finish(absl::FailedPreconditionError(absl::StrCat(
           "the cluster exists: node ", from.value(),
           " says that it was founded with another data directory of node ",
-          self_.value(),
-          ". If that directory is lost, the node needs a token of 'quoratectl "
-          "node replace', see docs/operate/failures.md")));
+          self_.value())));
       break;
   }
 }

@@ -78,6 +78,10 @@ Host::Impl::~Impl() {
 
 void Host::Impl::Start(Started started) {
   started_ = std::move(started);
+  if (absl::Status wrong = CheckOptions(options_); !wrong.ok()) {
+    return callbacks_.AddForNextTurn(
+        [this, wrong = std::move(wrong)] { OnOpened(wrong); });
+  }
   startup_ = std::make_unique<Startup>(
       disk_env_, options_, make_, founding_,
       [this](const StoreIdentity& store, const BootstrapPlan& plan) {
@@ -516,8 +520,8 @@ void Host::Impl::WarnOfLongLogs() {
                    " bytes of entries, and of their places in memory, beside "
                    "those that followers lack. The limit is ",
                    options_.log_bytes_max,
-                   ": snapshots are written more slowly than entries come. A "
-                   "start reads them all, see docs/operate/running.md"));
+                   ": snapshots are written more slowly than entries come, and "
+                   "a start reads them all"));
 }
 
 // While a snapshot is written, entries that it will remove are still counted.

@@ -45,8 +45,9 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   // Recovers the replicas and connects to the peers. A new store waits until
-  // the cluster is founded. `started` is called once: with OK, or with the
-  // error of the directory, the address or the disk and its remedy.
+  // the cluster is founded. `started` is called once, in a later turn: with OK
+  // or an error. kInvalidArgument names a wrong field of HostOptions. Other
+  // errors are of the directory, the address or the disk, and have the remedy.
   void Start(Started started);
 
   // Ends the replicas' work: they ignore messages and time, and answer all that

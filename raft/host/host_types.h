@@ -137,7 +137,28 @@ struct HostOptions {
 };
 
 // The result of a proposal. `outcome` says whether it took effect; `status`
-// says why not, or why this is unknown.
+// says why not, or why this is unknown. Codes of `status`:
+//
+//   kOk                  kDone
+//   kNotFound            kNotExecuted: this node holds no replica of the group,
+//                        or the replica was dropped
+//   kUnavailable         kNotExecuted: this node does not lead the group, or
+//                        its leadership has just begun or is being transferred;
+//                        another node may take it. Also: the node has stopped
+//   kResourceExhausted   kNotExecuted: a bound is reached; try again later
+//   kInvalidArgument     kNotExecuted: the payload is too large, or the
+//                        configuration breaks a rule
+//   kFailedPrecondition  kNotExecuted: a level that a member does not know, a
+//                        voter that has not caught up, or a halted replica
+//   kAborted             kNotExecuted: another leader's entry took its place,
+//                        or the base of a configuration is not the present one
+//   kAlreadyExists       kNotExecuted: the group has this configuration
+//   kDataLoss            kNotExecuted: the replica is fenced
+//   kUnknown             kUnknown: the leader changed, or a snapshot covered
+//                        the entry, before the result was known
+//
+// A proposal that is under way when its replica stops is kUnknown, with the
+// code of the reason.
 struct ProposeResult {
   Outcome outcome = Outcome::kUnknown;
   absl::Status status;
@@ -147,8 +168,13 @@ struct ProposeResult {
 };
 
 using ProposeDone = absl::AnyInvocable<void(const ProposeResult&)>;
-// OK: during the call, a read of the state machine is linearizable. Otherwise
-// kUnavailable.
+// OK: during the call, a read of the state machine is linearizable. Otherwise:
+//
+//   kUnavailable         no leader confirmed the read, or the node has stopped
+//   kNotFound            this node holds no replica of the group, or the
+//                        replica was dropped
+//   kFailedPrecondition  the replica is halted
+//   kDataLoss            the replica is fenced
 using ReadDone = absl::AnyInvocable<void(absl::Status)>;
 
 // Whether this node's replica of a group works, and if not, why.

@@ -26,8 +26,11 @@ class Pulses {
   Pulses(Duration heartbeat_interval, Duration election_timeout_min)
       : heartbeat_interval_(heartbeat_interval),
         late_after_(election_timeout_min),
-        beats_(std::max<int64_t>(
-            1, election_timeout_min.ns() / 2 / heartbeat_interval.ns())) {}
+        // A host refuses other intervals when it starts.
+        beats_(heartbeat_interval <= Duration(0)
+                   ? 1
+                   : std::max<int64_t>(1, election_timeout_min.ns() / 2 /
+                                              heartbeat_interval.ns())) {}
 
   // ---- Nodes that need pulses of this one.
   // A quiet group begins or ends to need them.

@@ -754,7 +754,7 @@ bool Replica::SenderIsMember(ReplicaId sender, NodeId from,
                      from.value(),
                      ": its data directory is not the one that belongs to "
                      "the group. Only that very directory can bring the "
-                     "node back, see docs/operate/failures.md"));
+                     "node back"));
   }
   return false;
 }

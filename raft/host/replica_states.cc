@@ -53,8 +53,7 @@ void Replica::TakeStateDigest(const Message& message) {
 void Replica::FenceForState(Index index) {
   const absl::Status why = absl::DataLossError(absl::StrCat(
       "group ", key_.group.value(), ": the state of this replica after entry ",
-      index.value(),
-      " differs from that of a majority, see docs/operate/failures.md"));
+      index.value(), " differs from that of a majority"));
   services_.observer.OnStatesDiffer(key_.group, index);
   FenceForGood(why);
 }
@@ -65,7 +64,7 @@ void Replica::FenceForLostEntries() {
   FenceForGood(absl::DataLossError(absl::StrCat(
       "group ", key_.group.value(),
       ": the log of this replica lacks entries that it had acknowledged as "
-      "durable, see docs/operate/failures.md")));
+      "durable")));
 }
 
 void Replica::FenceForGood(const absl::Status& why) {
@@ -98,8 +97,7 @@ void Replica::LogDifference(Index index, const std::string& which) {
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
                    ": replicas have different states after entry ",
-                   index.value(), ": ", which,
-                   ", see docs/operate/failures.md"));
+                   index.value(), ": ", which));
   services_.observer.OnStatesDiffer(key_.group, index);
 }
 
@@ -110,9 +108,7 @@ void Replica::LogLostEntries(Index last) {
       absl::StrCat("raft: group ", key_.group.value(),
                    ": the log of a follower lacks entries that were on its "
                    "disk, up to index ",
-                   last.value(),
-                   ". It is fenced, see "
-                   "docs/operate/failures.md"));
+                   last.value(), ". It is fenced"));
 }
 
 absl::Status Replica::RefusalStatus(Refused::Reason reason) const {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/host_port.h"
 #include "raft/core/configuration.h"
 #include "raft/host/admission_message.h"
 #include "raft/log/read_attempts.h"
@@ -37,7 +38,118 @@ std::string WithoutGroup(const absl::Status& failure, GroupId group) {
   return message;
 }
 
+// ---- Mistakes in the options
+
+template <typename... Parts>
+absl::Status Wrong(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat("HostOptions::", parts...));
+}
+
+std::string Ms(Duration duration) { return absl::StrCat(duration.ms(), " ms"); }
+
+absl::Status CheckPeers(const HostOptions& options) {
+  absl::btree_set<NodeId> nodes;
+  for (const env::PeerAddress& peer : options.peers) {
+    if (peer.node == NodeId()) {
+      return Wrong("peers has node 0: a node has an id from 1 on");
+    }
+    if (peer.node == options.node) {
+      return Wrong("peers has node ", peer.node.value(),
+                   ", which is this node: leave it out");
+    }
+    if (!nodes.insert(peer.node).second) {
+      return Wrong("peers has node ", peer.node.value(), " twice");
+    }
+    const absl::Status address = ParseHostPort(peer.address).status();
+    if (!address.ok()) {
+      return Wrong("peers, node ", peer.node.value(), ": ", address.message());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTimes(const CoreOptions& core) {
+  if (core.heartbeat_interval <= Duration(0)) {
+    return Wrong("core.heartbeat_interval is ", Ms(core.heartbeat_interval),
+                 ": it is longer than 0");
+  }
+  if (core.heartbeat_interval >= core.election_timeout_min) {
+    return Wrong("core.heartbeat_interval, ", Ms(core.heartbeat_interval),
+                 ", is not below core.election_timeout_min, ",
+                 Ms(core.election_timeout_min),
+                 ": followers would campaign between two heartbeats");
+  }
+  if (core.election_timeout_max < core.election_timeout_min) {
+    return Wrong("core.election_timeout_max, ", Ms(core.election_timeout_max),
+                 ", is below core.election_timeout_min, ",
+                 Ms(core.election_timeout_min));
+  }
+  return absl::OkStatus();
+}
+
+// A founding waits for every node of the plan.
+absl::Status CheckFounding(const HostOptions& options) {
+  if (options.plan.groups.empty()) {
+    return Wrong("plan.groups is empty: a founding needs a group");
+  }
+  const absl::Status valid = ValidatePlan(options.plan);
+  if (!valid.ok()) return Wrong("plan: ", valid.message());
+  if (options.founding_level == Level()) {
+    return Wrong("founding_level is 0: the first level is 1");
+  }
+  for (const GroupPlan& group : options.plan.groups) {
+    for (const auto* members : {&group.voters, &group.learners}) {
+      for (const NodeId node : *members) {
+        const bool known =
+            node == options.node ||
+            std::any_of(options.peers.begin(), options.peers.end(),
+                        [&](const auto& peer) { return peer.node == node; });
+        if (known) continue;
+        return Wrong("peers lacks node ", node.value(), ", a member of group ",
+                     group.group.value(),
+                     " in HostOptions::plan: the founding would wait for it");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckJoin(const HostOptions& options) {
+  if (options.bootstrap) {
+    return Wrong(
+        "bootstrap and HostOptions::join are both set: a node founds "
+        "a cluster, or joins one that exists");
+  }
+  if (options.join->seeds.empty()) {
+    return Wrong("join.seeds is empty: name a node of the cluster");
+  }
+  if (options.join->token.size() > kJoinTokenBytesMax) {
+    return Wrong("join.token has ", options.join->token.size(),
+                 " bytes, more than ", kJoinTokenBytesMax);
+  }
+  if (options.listen_address.size() > kJoinAddressBytesMax) {
+    return Wrong("listen_address has ", options.listen_address.size(),
+                 " bytes, more than ", kJoinAddressBytesMax);
+  }
+  return absl::OkStatus();
+}
+
+// The options that a start with an empty directory uses besides others: the
+// plan of a founding, or HostOptions::join.
+absl::Status CheckNewStore(const HostOptions& options) {
+  return options.join.has_value() ? CheckJoin(options) : CheckFounding(options);
+}
+
 }  // namespace
+
+absl::Status CheckOptions(const HostOptions& options) {
+  if (options.node == NodeId()) {
+    return Wrong("node is 0: a node has an id from 1 on");
+  }
+  absl::Status status = CheckPeers(options);
+  if (status.ok()) status = CheckTimes(options.core);
+  return status;
+}
 
 Restored FirstState(const Configuration& first) {
   Entry entry{.term = Term(1),
@@ -61,6 +173,11 @@ Startup::Startup(env::Env& env, const HostOptions& options,
       admission_(env, options),
       serve_(std::move(serve)),
       done_(std::move(done)) {}
+
+absl::Status Startup::WithAdvice(const absl::Status& why) const {
+  return absl::Status(why.code(), absl::StrCat(why.message(), ". ",
+                                               options_.lost_directory_advice));
+}
 
 LogOptions Startup::StoreOptions() const {
   LogOptions log = options_.log;
@@ -87,10 +204,11 @@ void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
     return OnIdentity(std::move(identity));
   }
   if (!options_.bootstrap && !options_.join.has_value()) {
-    return Finish(absl::NotFoundError(
-        absl::StrCat(std::string(identity.status().message()), ". ",
-                     options_.lost_directory_advice)));
+    return Finish(WithAdvice(identity.status()));
   }
+  // Nothing is written for options that cannot work.
+  absl::Status right = CheckNewStore(options_);
+  if (!right.ok()) return Finish(std::move(right));
   step_ = CreateStore(env_, options_.cluster, options_.node,
                       [this](absl::StatusOr<StoreIdentity> created) {
                         OnIdentity(std::move(created));
@@ -154,7 +272,7 @@ void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
         "stopped, or did not admit it: start with bootstrap again, or to "
         "join"));
   }
-  const absl::Status valid = ValidatePlan(options_.plan);
+  const absl::Status valid = CheckNewStore(options_);
   if (!valid.ok()) return Finish(valid);
   std::vector<std::string> addresses = options_.seeds;
   addresses.push_back(OwnAddress());
@@ -215,13 +333,8 @@ absl::Status Startup::BeginFounding() {
 }
 
 absl::Status Startup::BeginJoining() {
-  if (options_.bootstrap || options_.join->seeds.empty() ||
-      options_.join->token.size() > kJoinTokenBytesMax ||
-      options_.listen_address.size() > kJoinAddressBytesMax) {
-    return absl::InvalidArgumentError(
-        "a node that joins a cluster does not bootstrap one, has a seed, and a "
-        "token and an address of usual size");
-  }
+  const absl::Status right = CheckNewStore(options_);
+  if (!right.ok()) return right;
   admission_.Begin(opened_.identity.store,
                    [this](absl::StatusOr<StoreAdmission::Admitted> admitted) {
                      if (!admitted.ok()) return Finish(admitted.status());
@@ -232,7 +345,11 @@ absl::Status Startup::BeginJoining() {
 }
 
 void Startup::OnRecord(absl::StatusOr<BootstrapRecord> record) {
-  if (!record.ok()) return Finish(record.status());
+  if (!record.ok()) {
+    return Finish(absl::IsFailedPrecondition(record.status())
+                      ? WithAdvice(record.status())
+                      : record.status());
+  }
   opened_.record = *std::move(record);
   step_ = CreateLog(env_, opened_.identity,
                     [this](absl::StatusOr<StoreIdentity> created) {

@@ -51,6 +51,10 @@ struct OpenedStore {
   absl::btree_set<GroupKey> founded;
 };
 
+// Finds mistakes in the options that every start uses. kInvalidArgument names
+// the field.
+absl::Status CheckOptions(const HostOptions& options);
+
 // The state with which a member of a new group starts: entry 1 is the
 // configuration.
 Restored FirstState(const Configuration& first);
@@ -132,6 +136,8 @@ class Startup {
   void RecordStart();
   void Finish(absl::Status status);
   LogOptions StoreOptions() const;
+  // The error of a store that may have lost its directory.
+  absl::Status WithAdvice(const absl::Status& why) const;
 
   env::Env& env_;
   const HostOptions& options_;

@@ -34,8 +34,7 @@ class WatchedDisk final : public env::ForwardingDisk {
         status_ = absl::Status(
             status.code(),
             absl::StrCat("cannot sync the data directory: ", status.message(),
-                         ". Look at the disk, then start the node again, "
-                         "see docs/operate/failures.md"));
+                         ". Look at the disk, then start the node again"));
         failed_();
       }
       done(std::move(status));

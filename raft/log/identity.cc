@@ -168,8 +168,7 @@ class Reading final : public StoreOperation {
           "the data directory belongs to node ", identity->node.value(),
           ", this is node ", node_.value(),
           ": correct the configuration or the path. A copy of another node's "
-          "directory cannot replace a lost one, see "
-          "docs/operate/failures.md")));
+          "directory cannot replace a lost one")));
     }
     Finish(*identity);
   }

@@ -64,7 +64,7 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
     return absl::DataLossError(
         "the file 'identity' is damaged; restore it from a copy of this very "
         "directory: the file never changes once its cluster is founded. "
-        "Without a copy the directory is lost, see docs/operate/failures.md");
+        "Without a copy the directory is lost");
   }
   StoreIdentity identity;
   identity.node = NodeId(LoadFixed<uint32_t>(bytes, 12));

@@ -64,7 +64,7 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
     return Fail(absl::DataLossError(
         "all its files (log-*) are missing although the store was created; "
         "put these very files back if they were moved. If they are lost, so is "
-        "the directory: see docs/operate/failures.md"));
+        "the directory"));
   }
   ReadNextHead();
 }
@@ -241,7 +241,7 @@ void Recovery::OnLastCandidate() {
   if (candidates_.empty()) {
     return Fail(absl::DataLossError(
         "none of its segments can be read from the beginning: the directory is "
-        "lost, see docs/operate/failures.md"));
+        "lost"));
   }
   const uint64_t number = candidates_.back();
   candidates_.pop_back();
@@ -427,7 +427,7 @@ void Recovery::GiveUpBallast(const std::string& why) {
         env::Severity::kWarning,
         absl::StrCat("log: the disk is nearly full (", why,
                      "), so the start removes the file 'ballast': free "
-                     "space, see docs/operate/failures.md"));
+                     "space"));
   }
   leftovers_.push_back(std::string(kBallastName));
   has_ballast_ = false;
@@ -456,7 +456,7 @@ void Recovery::OnSegment(absl::StatusOr<SegmentOpener::Opened> opened) {
     return Fail(absl::ResourceExhaustedError(absl::StrCat(
         opened.status().message(),
         "; free space on the disk, or raise the quota or the limit that is "
-        "reached, and start again: see docs/operate/failures.md")));
+        "reached, and start again")));
   }
   opener_.reset();
   leftovers_.push_back(SegmentName(opening_.header.number));

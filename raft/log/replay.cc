@@ -43,8 +43,7 @@ void Replay::Fence(GroupKey key, const std::string& why) {
   newly_fenced_ = true;
   group.fenced = absl::DataLossError(absl::StrCat(
       "group ", key.group.value(), " is fenced: its log is damaged (", why,
-      "); it stays fenced, its group goes on with the other replicas: see "
-      "docs/operate/failures.md"));
+      "); it stays fenced, its group goes on with the other replicas"));
 }
 
 void Replay::FenceAll(const std::string& why) {
@@ -83,7 +82,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
         absl::StrCat("group ", key.group.value(),
                      " is fenced: an earlier run found that its log or its "
                      "state is wrong; it stays fenced, its group goes on with "
-                     "the other replicas: see docs/operate/failures.md"));
+                     "the other replicas"));
   }
   return absl::OkStatus();
 }

@@ -312,9 +312,8 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
     case HandshakeRefusal::kOtherBootstrap:
       return absl::StrCat(
           "node ", hello.from.node.value(), " and node ", other.value(),
-          " have different groups, replicas, read-only nodes or slots in their "
-          "configuration files: the file that differs from the majority's is "
-          "wrong, see docs/operate/failures.md");
+          " have different plans of the cluster: the plan that differs from "
+          "the majority's is wrong");
     case HandshakeRefusal::kOtherStore:
       return absl::StrCat(
           "node ", other.value(), " is connected to another process that is ",
@@ -327,19 +326,19 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           ", which the directory of the program with start ",
           hello.from.start.number,
           " does not have: that directory is a copy, or an older state of "
-          "itself, see docs/operate/failures.md");
+          "itself");
     case HandshakeRefusal::kOwnStore:
       return absl::StrCat(
           "node ", self.node.value(), " runs already, with ",
           StoryOf(self.node, known ? reply.start : self.start),
           "; the program that asks has a copy of that directory: only one of "
-          "them may run, see docs/operate/failures.md");
+          "them may run");
     case HandshakeRefusal::kOtherFounding:
       return absl::StrCat(
           "node ", hello.from.node.value(), " and node ", other.value(),
           " name the same cluster, ", self.cluster.value(),
-          ", and were not founded together: one of them needs another "
-          "cluster.id, or a token of 'quoratectl node add'");
+          ", and were not founded together: one of them needs another cluster "
+          "id, or has to join the cluster of the other one");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

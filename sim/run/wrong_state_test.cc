@@ -55,7 +55,7 @@ class WrongStatesTest : public ::testing::Test {
   static absl::Status ForState() {
     return absl::DataLossError(
         "group 3: the state of this replica after entry 64 differs from that "
-        "of a majority, see docs/operate/failures.md");
+        "of a majority");
   }
 
   std::vector<std::string> found_;

@@ -273,7 +273,7 @@ class EditedFileTest(Cleaned):
         # Nothing is founded without the third node.
         time.sleep(2)
         err = nodes.stop(3)
-        self.assertIn('have different groups, replicas, read-only nodes or slots in their configuration files', err)
+        self.assertIn('have different plans of the cluster', err)
         # As docs/operate/failures.md says.
         nodes.launch(3, '--bootstrap')
         for node in (1, 2, 3):
