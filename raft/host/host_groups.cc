@@ -269,6 +269,9 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
                   absl::NotFoundError(absl::StrCat(
                       "this node holds no replica of group ", group.value())));
   }
+  env_.tracer.Log(env::Severity::kInfo,
+                  absl::StrCat("raft: group ", group.value(),
+                               ": the replica of this node is dropped"));
   observer_.OnDropped(group);
   BeginDrop(key, std::move(done));
 }

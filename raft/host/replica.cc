@@ -38,6 +38,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
     : services_(services),
       key_(key),
       state_machine_(std::move(state_machine)),
+      lines_(services.env.tracer, key),
       digests_(services.options.digest_interval,
                services.options.core.heartbeat_interval * 8) {
   const CoreContext context = {.replica = key.replica,
@@ -49,6 +50,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
                 services.env.random, services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
   level_ = core_->configuration().level;
+  lines_.SetMembers(*core_);
   if (core_->commit_index() > core_->applied_index()) {
     services_.env.tracer.Sometimes("raft.commit_known_at_start");
   }
@@ -711,6 +713,7 @@ void Replica::HandleEvents(const Output& output) {
       default:
         break;
     }
+    lines_.OnEvent(*core_, event);
     services_.observer.OnEvent(key_.group, event);
   }
 }

@@ -32,6 +32,7 @@
 #include "raft/host/replica_snapshots.h"
 #include "raft/host/snapshot_turn.h"
 #include "raft/host/state_digests.h"
+#include "raft/host/texts/event_lines.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
 
@@ -292,6 +293,7 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
   bool lost_entries_ = false;  // The leader has said so in this step.
+  EventLines lines_;
   StateDigests digests_;
   Level level_;         // The level of the configuration in effect.
   Index asked_digest_;  // The index in the leader's last heartbeat.

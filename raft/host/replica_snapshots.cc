@@ -163,6 +163,7 @@ void ReplicaSnapshots::OnWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   }
   End();
   services_.env.tracer.Sometimes("raft.snapshot_taken");
+  LogSnapshot("took a snapshot", *snapshot);
   const bool whole =
       std::exchange(cuts_whole_log_, false) ||
       services_.env.buggify.Fire("raft.host.no_trailing_entries");
@@ -172,6 +173,16 @@ void ReplicaSnapshots::OnWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   CutLog(*std::move(snapshot), cut);
   // Entries that were applied meanwhile may make the next one due.
   MaybeBegin();
+}
+
+void ReplicaSnapshots::LogSnapshot(std::string_view what,
+                                   const SnapshotDescriptor& snapshot) {
+  if (!services_.env.tracer.Logs(env::Severity::kInfo)) return;
+  services_.env.tracer.Log(
+      env::Severity::kInfo,
+      absl::StrCat("raft: group ", key_.group.value(), " ", std::string(what),
+                   " of ", snapshot.size_bytes, " bytes, through entry ",
+                   snapshot.position.index.value()));
 }
 
 void ReplicaSnapshots::CutLog(SnapshotDescriptor snapshot, const LogCut& cut) {
@@ -609,6 +620,7 @@ void ReplicaSnapshots::FinishInstall(const SnapshotDescriptor& snapshot,
   }
   bytes_since_snapshot_ = retained_bytes_ = 0;
   services_.env.tracer.Sometimes("raft.snapshot_installed");
+  LogSnapshot("installed a snapshot of its leader", snapshot);
   owner_.OnRestored(snapshot);
   owner_.Step(SnapshotInstalled{snapshot, true});
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/container/btree_map.h"
 #include "absl/status/status.h"
@@ -171,6 +172,7 @@ class ReplicaSnapshots {
   LogCut CutBehind(Index snapshot_index) const;
   // Forgets the entries before `cut`, which `snapshot` covers.
   void CutLog(SnapshotDescriptor snapshot, const LogCut& cut);
+  void LogSnapshot(std::string_view what, const SnapshotDescriptor& snapshot);
   void SetRetained(const LogCut& cut, uint64_t snapshot_bytes);
   void NoteCutOff(const LogCut& cut);
 

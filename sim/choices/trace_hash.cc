@@ -111,8 +111,8 @@ std::string TraceRecord::ToString() const {
   return line;
 }
 
-void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
-                    uint64_t payload) {
+void TraceHash::Append(SimTime time, MachineId machine, TraceKind kind,
+                       uint64_t payload) {
   // For a given event each half is a bijection of its old value, so a
   // difference never disappears.
   const uint64_t who =
@@ -126,6 +126,12 @@ void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
   ++counts_[static_cast<size_t>(kind)];
   if (keep_ || IsIn(kInStory, kind)) Keep(time, machine, kind, payload);
   if (IsIn(kRunsCode, kind)) cause_ = count_;
+}
+
+void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
+                    uint64_t payload) {
+  Append(time, machine, kind, payload);
+  if (IsIn(kInStory, kind) && story_hook_) story_hook_(story_.back());
 }
 
 void TraceHash::Keep(SimTime time, MachineId machine, TraceKind kind,
@@ -157,9 +163,10 @@ void TraceHash::AddNamed(SimTime time, MachineId machine, TraceKind kind,
 void TraceHash::AddToStory(SimTime time, MachineId machine, TraceKind kind,
                            uint64_t payload, std::string words) {
   CHECK(IsIn(kInStory, kind));
-  Add(time, machine, kind, payload);
+  Append(time, machine, kind, payload);
   if (keep_) Detail(words);
   story_.back().detail = std::move(words);
+  if (story_hook_) story_hook_(story_.back());
 }
 
 }  // namespace quorate::sim

@@ -107,6 +107,10 @@ class TraceHash {
   // An event of the story of the run, in words for people.
   void AddToStory(SimTime time, MachineId machine, TraceKind kind,
                   uint64_t payload, std::string words);
+  // `hook` receives each event of the story from now on, in order of time.
+  void SetStoryHook(std::function<void(const TraceRecord&)> hook) {
+    story_hook_ = std::move(hook);
+  }
   // The hash of `bytes`, for the payload of a record; 0 if bytes are not
   // hashed.
   uint64_t Of(std::string_view bytes) const {
@@ -138,6 +142,9 @@ class TraceHash {
   const std::vector<TraceRecord>& story() const { return story_; }
 
  private:
+  // Adds an event, and does not call the hook.
+  void Append(SimTime time, MachineId machine, TraceKind kind,
+              uint64_t payload);
   // Stores the event in the lists that have it.
   [[gnu::noinline]] void Keep(SimTime time, MachineId machine, TraceKind kind,
                               uint64_t payload);
@@ -154,6 +161,7 @@ class TraceHash {
   const bool hashes_bytes_;
   std::vector<TraceRecord> records_;
   std::vector<TraceRecord> story_;
+  std::function<void(const TraceRecord&)> story_hook_;
 };
 
 }  // namespace quorate::sim

@@ -183,5 +183,21 @@ TEST(TraceHash, Story_IsKeptWithoutTheOtherRecords) {
   EXPECT_EQ(LeadPayload::Of(hash.story()[1].payload).term, 70u);
 }
 
+TEST(TraceHash, StoryHook_GetsEachEventWithItsWordsAndChangesNothing) {
+  std::vector<std::string> told;
+  TraceHash with_hook(false);
+  TraceHash without(false);
+  with_hook.SetStoryHook([&](const TraceRecord& event) {
+    told.push_back(std::string(TraceKindName(event.kind)) + ":" + event.detail);
+  });
+  for (TraceHash* hash : {&with_hook, &without}) {
+    hash->Add(SimTime(1), MachineId(1), TraceKind::kBoot, uint64_t{0});
+    hash->Add(SimTime(2), MachineId(1), TraceKind::kTimer, uint64_t{0});
+    hash->AddToStory(SimTime(3), MachineId(1), TraceKind::kDeed, 0, "pause n1");
+  }
+  EXPECT_EQ(told, (std::vector<std::string>{"boot:", "deed:pause n1"}));
+  EXPECT_EQ(with_hook.value(), without.value());
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -159,15 +159,6 @@ std::vector<std::string> Harness::Violations() const {
   return {all.front()};
 }
 
-std::vector<std::string> Harness::Story() const {
-  std::vector<std::string> lines;
-  for (const TraceRecord& event : world_.story()) {
-    if (event.detail.empty()) continue;
-    lines.push_back(absl::StrCat(event.time.ms(), " ms: ", event.detail));
-  }
-  return lines;
-}
-
 Tape Harness::tape() const {
   Tape tape = world_.tape();
   if (options_.duration.has_value()) {

@@ -67,8 +67,6 @@ class Harness {
   bool on(FaultFamily family) const {
     return schedule_.has_value() && schedule_->on(family);
   }
-  // The faults and leaderships so far, one line each.
-  std::vector<std::string> Story() const;
   // The violation that ended the run. Later violations of one turn follow from
   // it, and are left out.
   std::vector<std::string> Violations() const;

@@ -17,8 +17,8 @@ class Simulation {
  public:
   virtual ~Simulation() = default;
 
-  // `sink` receives the nodes' log lines of at least `severity`. Call it before
-  // Execute.
+  // `sink` receives the nodes' log lines of at least `severity`, and the faults
+  // (World::SetLogSink). Call it before Execute.
   virtual void SetLogSink(env::Severity severity, LogSink sink) = 0;
   // Runs everything. Call it once.
   virtual RunReport Execute() = 0;
@@ -26,8 +26,6 @@ class Simulation {
   // The functions below may be called at any time, also in the middle of
   // Execute when the run fails a CHECK. They return what there is so far.
   virtual RunReport Current() const = 0;
-  // The faults, one line each.
-  virtual std::vector<std::string> Story() const = 0;
   // The history of clients, in a format that //lincheck reads. Empty: this
   // simulation keeps none.
   virtual std::string History() const { return ""; }

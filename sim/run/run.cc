@@ -788,7 +788,6 @@ void Run::SetLogSink(env::Severity severity, LogSink sink) {
 }
 RunReport Run::Execute() { return impl_->Execute(); }
 RunReport Run::Current() const { return impl_->Current(); }
-std::vector<std::string> Run::Story() const { return impl_->harness().Story(); }
 std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }
 const std::vector<SentOperation>& Run::sent() const { return impl_->sent(); }

@@ -44,7 +44,6 @@ class Run final : public Simulation {
   void SetLogSink(env::Severity severity, LogSink sink) override;
   RunReport Execute() override;
   RunReport Current() const override;
-  std::vector<std::string> Story() const override;
   // The history on keys that do not expire, with faults and leaders.
   std::string History() const override;
   Tape tape() const override;

@@ -37,7 +37,6 @@ class SubjectRun final : public Simulation {
     if (report.summary.empty()) report.summary = "no summary of the subject";
     return report;
   }
-  std::vector<std::string> Story() const override { return harness_.Story(); }
   Tape tape() const override { return harness_.tape(); }
   const std::vector<TraceRecord>& trace() const override {
     return harness_.world().trace();

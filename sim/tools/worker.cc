@@ -86,11 +86,6 @@ void Deliver(RunReport report) {
         [&](std::ostream& out) { out << active.run->History(); });
   write(active.job->trace_out,
         [&](std::ostream& out) { WriteTrace(*active.run, out); });
-  if (active.job->verbose) {
-    for (const std::string& line : active.run->Story()) {
-      std::fprintf(stderr, "schedule: %s\n", line.c_str());
-    }
-  }
   WriteAll(active.out, EncodeReport(report));
 }
 

@@ -451,6 +451,14 @@ void World::AddMarkHook(MarkHook hook) {
 void World::SetLogSink(env::Severity severity, LogSink sink) {
   hooks_->least = severity;
   hooks_->sink = std::move(sink);
+  state_->hash.SetStoryHook([hooks = hooks_.get()](const TraceRecord& event) {
+    // The node itself logs that it leads.
+    if (event.kind == TraceKind::kLead || hooks->sink == nullptr) return;
+    const std::string_view words =
+        event.detail.empty() ? TraceKindName(event.kind) : event.detail;
+    hooks->sink(event.time, event.machine, env::Severity::kInfo,
+                "world: " + std::string(words));
+  });
 }
 
 void World::Violate(std::string what) {

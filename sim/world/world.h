@@ -314,7 +314,9 @@ class World {
   // ---- ReplicaChecker.
   // `hook` is called after every turn.
   void SetStepHook(absl::AnyInvocable<void(MachineId)> hook);
-  // `sink` receives log lines of at least `severity`.
+  // `sink` receives log lines of at least `severity`. It also receives the
+  // faults, starts and crashes, each when it happens, as lines "world: …" of
+  // the machine, or of machine 0.
   void SetLogSink(env::Severity severity, LogSink sink);
   // Reports a violation. Violations are kept in order.
   void Violate(std::string what);
