@@ -32,6 +32,9 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       dropped_(std::move(start.dropped)),
       write_number_(start.write_number),
       idle_alarm_(env.loop, [this] { OnIdleAlarm(); }),
+      end_mark_(std::make_unique<EndMarkWriter>(
+          env, options.cluster, options.store, options.witness_delay * 2,
+          [this] { AnswerWitnesses(); })),
       start_number_(state_.current()->number),
       last_number_(start_number_),
       spare_warning_(env.loop, env.tracer),
@@ -129,6 +132,7 @@ void LogImpl::Witness(Done done) {
   witness_dones_.push_back(std::move(done));
   // Rewriting would go on for a while. The part that is written is valid.
   if (rewriting_ != nullptr) EndRewriting();
+  if (!unwitnessed_) end_mark_->Write();
   AnswerWitnesses();
   ScheduleFlush();
 }
@@ -569,6 +573,7 @@ void LogImpl::OnIdleAlarm() {
 
 void LogImpl::AnswerWitnesses() {
   if (writing_ || opener_ != nullptr || unwitnessed_ || HasWork()) return;
+  if (end_mark_ != nullptr && end_mark_->writing()) return;
   for (Done& done : witness_dones_) {
     CallLater(std::move(done), absl::OkStatus());
   }
@@ -614,7 +619,11 @@ void LogImpl::OnWritten(absl::Status status) {
   state_.current()->file_bytes = allocated_end_;
   unwitnessed_ = !std::exchange(writing_witness_, false);
   idle_ = false;
-  if (unwitnessed_) {
+  if (!unwitnessed_) {
+    // A witness that is lost is no loss of anything else.
+    end_mark_->Write();
+  } else {
+    end_mark_->Note({state_.current()->number, position_});
     written_at_ = loop_.ReadClock().mono;
     idle_alarm_.SetFor(written_at_ + options_.witness_delay);
   }
@@ -644,6 +653,7 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
   }
   writing_ = true;  // The log never writes again.
   spare_maker_.reset();
+  end_mark_.reset();
   for (Done& done : written_) CallLater(std::move(done), status_);
   written_.clear();
   for (Done& done : witness_dones_) CallLater(std::move(done), status_);

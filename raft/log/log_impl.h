@@ -22,6 +22,7 @@
 #include "env/env.h"
 #include "env/fifo.h"
 #include "raft/log/callback_queue.h"
+#include "raft/log/end_mark.h"
 #include "raft/log/entry_reader.h"
 #include "raft/log/files/ballast.h"
 #include "raft/log/files/file_remover.h"
@@ -216,6 +217,7 @@ class LogImpl final : public Log {
   bool idle_ = false;  // There was no work for LogOptions::witness_delay.
   std::vector<Done> witness_dones_;
   env::Alarm idle_alarm_;
+  std::unique_ptr<EndMarkWriter> end_mark_;  // Null after the log has failed.
 
   // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;

@@ -28,6 +28,15 @@ LogOptions Clamped(LogOptions options) {
   return options;
 }
 
+// `bytes`, with zeros up to `size` if the file was truncated from outside.
+// Zeros do not verify.
+Buffer Padded(Buffer bytes, uint64_t size) {
+  if (bytes.size() >= size) return bytes;
+  std::string padded(bytes.view());
+  padded.resize(size);
+  return Buffer::Take(std::move(padded));
+}
+
 }  // namespace
 
 Recovery::Recovery(env::Env& env, const LogOptions& options, Log::Opened opened)
@@ -55,6 +64,7 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
       (resumes ? received_ : leftovers_).push_back(name);
     }
     has_ballast_ |= name == kBallastName;
+    has_end_mark_ |= name == kEndMarkName;
     const uint64_t number = ParseSegmentName(name);
     if (number == 0) continue;
     files_[number];
@@ -70,7 +80,7 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
 }
 
 void Recovery::ReadNextHead() {
-  if (heads_left_.empty()) return FindLast();
+  if (heads_left_.empty()) return ReadEndMark();
   const uint64_t number = heads_left_.back();
   heads_left_.pop_back();
   pending_ = env_.disk.Open(
@@ -120,6 +130,42 @@ void Recovery::OnHead(uint64_t number, uint64_t bytes,
     file.header = *header;
   }
   ReadNextHead();
+}
+
+void Recovery::ReadEndMark() {
+  if (!has_end_mark_) return FindLast();
+  pending_ = env_.disk.Open(
+      kEndMarkName, env::Disk::OpenMode::kExisting,
+      [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return Fail(Annotate(file.status(), kEndMarkName));
+        file_ = *std::move(file);
+        pending_ = file_->Read(0, kEndMarkBytes + 1,
+                               [this](absl::StatusOr<Buffer> bytes) {
+                                 OnEndMark(std::move(bytes));
+                               });
+      });
+}
+
+void Recovery::OnEndMark(absl::StatusOr<Buffer> bytes) {
+  file_.reset();
+  if (!bytes.ok() && !IsUnreadable(bytes.status())) {
+    return Fail(Annotate(bytes.status(), kEndMarkName));
+  }
+  const absl::StatusOr<SegmentOffset> end =
+      bytes.ok()
+          ? DecodeEndMark(options_.cluster, options_.store, bytes->view())
+          : bytes.status();
+  if (end.ok()) {
+    end_mark_ = *end;
+  } else if (env_.tracer.Logs(env::Severity::kError)) {
+    env_.tracer.Log(
+        env::Severity::kError,
+        absl::StrCat("log: the file '", std::string(kEndMarkName),
+                     "' is damaged (", end.status().message(),
+                     "), so this start does not notice if the log lost its "
+                     "end. Check the disk"));
+  }
+  FindLast();
 }
 
 void Recovery::ReadWhole(uint64_t number, uint64_t limit,
@@ -248,6 +294,9 @@ void Recovery::OnLastCandidate() {
   ReadWhole(number, ~uint64_t{0}, [this, number] {
     const uint32_t seed = SegmentSeed(options_.cluster, options_.store, number);
     last_bytes_ = std::move(bytes_);
+    if (number == end_mark_.segment) {
+      last_bytes_ = Padded(std::move(last_bytes_), end_mark_.offset);
+    }
     last_scan_ = ScanSegment(last_bytes_.view(), number, seed);
     const FileHead& file = files_[number];
     if (last_scan_.synced == 0 && (last_scan_.opened == 0 || !file.header_ok)) {
@@ -260,11 +309,34 @@ void Recovery::OnLastCandidate() {
   });
 }
 
+// If the record before the mark is lost, those behind it may be lost as well.
+void Recovery::CompareWithEndMark() {
+  if (last_ < end_mark_.segment) {
+    fences_.push_back(absl::StrCat(
+        SegmentName(end_mark_.segment), ", which was durable up to byte ",
+        end_mark_.offset, ", is missing, or has lost its beginning"));
+  } else if (last_ == end_mark_.segment &&
+             unconfirmed_from_ < end_mark_.offset) {
+    unconfirmed_from_ = end_mark_.offset;
+    const bool whole = std::ranges::any_of(
+        last_scan_.records, [this](const ScannedRecord& record) {
+          return record.kind == ScannedRecord::Kind::kGood &&
+                 record.end == end_mark_.offset;
+        });
+    if (whole) return;
+    fences_.push_back(absl::StrCat(SegmentName(last_),
+                                   ", which was durable up to byte ",
+                                   end_mark_.offset, ", has lost its end"));
+  }
+}
+
 void Recovery::BuildChain() {
-  // Records before the largest synced offset are confirmed by a later record.
-  // If there is no such offset, the whole segment is unconfirmed.
+  // Records before the largest synced offset are confirmed by a later record,
+  // and those before the end mark by the mark. If there is no such offset, the
+  // whole segment is unconfirmed.
   last_header_ok_ = files_[last_].header_ok;
   unconfirmed_from_ = last_scan_.synced;
+  CompareWithEndMark();
   write_number_ = last_scan_.write_number_max;
   uint64_t number = last_;
   while (true) {
@@ -315,11 +387,8 @@ void Recovery::ReplayNext() {
 absl::Status Recovery::ReplayRead() {
   auto [place, bytes] = std::exchange(read_, ReadSegment());
   if (place.segment == 0) return absl::OkStatus();
-  if (place.offset != ~uint64_t{0} && bytes.size() < place.offset) {
-    // The file was truncated from outside. Zeros do not verify.
-    std::string padded(bytes.view());
-    padded.resize(place.offset);
-    bytes = Buffer::Take(std::move(padded));
+  if (place.offset != ~uint64_t{0}) {
+    bytes = Padded(std::move(bytes), place.offset);
   }
   const uint64_t number = place.segment;
   const Scan scan =
@@ -393,7 +462,7 @@ void Recovery::RemoveLeftovers() {
 
 // Snapshots that were being received go first.
 void Recovery::CheckSpace() {
-  if (!has_ballast_ && received_.empty()) return BeginSegment();
+  if (!has_ballast_ && received_.empty()) return CreateEndMark();
   pending_ = env_.disk.FreeBytes([this](absl::StatusOr<uint64_t> free) {
     if (!received_.empty()) {
       const uint64_t needed =
@@ -402,11 +471,11 @@ void Recovery::CheckSpace() {
         GiveUpReceived();
         return RemoveLeftovers();
       }
-      if (!has_ballast_) return BeginSegment();
+      if (!has_ballast_) return CreateEndMark();
     }
     if (free.ok() && *free >= options_.ballast_bytes &&
         options_.ballast_bytes > 0) {
-      return BeginSegment();
+      return CreateEndMark();
     }
     GiveUpBallast(free.ok() ? absl::StrCat(*free, " bytes are free")
                             : free.status().ToString());
@@ -433,10 +502,27 @@ void Recovery::GiveUpBallast(const std::string& why) {
   has_ballast_ = false;
 }
 
+// Without room for another file the log goes on without a mark.
+void Recovery::CreateEndMark() {
+  if (has_end_mark_) return BeginSegment();
+  has_end_mark_ = true;
+  pending_ = env_.disk.Open(
+      kEndMarkName, env::Disk::OpenMode::kCreateIfAbsent,
+      [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok() && !absl::IsResourceExhausted(file.status())) {
+          return Fail(Annotate(file.status(), kEndMarkName));
+        }
+        BeginSegment();
+      });
+}
+
+// The number is greater than that of each segment that there was.
 void Recovery::BeginSegment() {
-  opening_.header = {
-      options_.cluster, options_.store,
-      std::max(files_.rbegin()->first, opening_.header.number) + 1, previous_};
+  opening_.header = {options_.cluster, options_.store,
+                     std::max({files_.rbegin()->first, opening_.header.number,
+                               end_mark_.segment}) +
+                         1,
+                     previous_};
   opening_.write_number = ++write_number_;
   opener_ = std::make_unique<SegmentOpener>(
       env_.disk, opening_, options_.batch_bytes_max, recycled_.name,

@@ -17,6 +17,7 @@
 
 #include "env/env.h"
 #include "raft/log/async_task.h"
+#include "raft/log/end_mark.h"
 #include "raft/log/files/segment_reader.h"
 #include "raft/log/log.h"
 #include "raft/log/log_impl.h"
@@ -42,6 +43,8 @@ class Recovery final : public AsyncTask {
   void OnListed(absl::StatusOr<std::vector<std::string>> names);
   void ReadNextHead();
   void OnHead(uint64_t number, uint64_t bytes, absl::StatusOr<Buffer> head);
+  void ReadEndMark();
+  void OnEndMark(absl::StatusOr<Buffer> bytes);
   // Reads file `number` up to `limit`, then calls `next` with bytes_ filled.
   // `meanwhile` runs while the disk reads; its error ends the recovery.
   void ReadWhole(uint64_t number, uint64_t limit,
@@ -58,6 +61,8 @@ class Recovery final : public AsyncTask {
   void FindLast();
   void OnLastCandidate();
   void BuildChain();
+  // Fences all groups if the log ends before the mark.
+  void CompareWithEndMark();
   // Reads the next segment of the chain. Meanwhile it replays the one before,
   // which is read_.
   void ReplayNext();
@@ -72,6 +77,9 @@ class Recovery final : public AsyncTask {
   void CheckSpace();
   void GiveUpReceived();
   void GiveUpBallast(const std::string& why);
+  // Creates the file of the end mark if there is none. The opening of the new
+  // segment syncs the directory.
+  void CreateEndMark();
   void BeginSegment();
   void OnSegment(absl::StatusOr<SegmentOpener::Opened> opened);
   // Fills state_ with the groups. `copies`: the places of the unconfirmed
@@ -85,6 +93,9 @@ class Recovery final : public AsyncTask {
   Log::Opened opened_;
   env::Pending pending_;
 
+  bool has_end_mark_ = false;
+  // Everything before it was durable. Segment 0: it is not known.
+  SegmentOffset end_mark_;
   std::map<uint64_t, FileHead> files_;
   std::vector<uint64_t> heads_left_;
   // Candidates for the last segment, the newest at the back.

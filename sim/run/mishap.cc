@@ -7,6 +7,7 @@
 #include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "raft/host/bootstrap_record.h"
+#include "raft/log/end_mark.h"
 #include "raft/log/identity_format.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
@@ -238,6 +239,32 @@ bool RenumberEntry(MishandledDirectory* directory) {
   return true;
 }
 
+// Lets `edit` take away the end of the last segment: some bytes from `from` on,
+// where the end mark shows the loss.
+bool LoseEnd(MishandledDirectory* directory,
+             absl::FunctionRef<void(std::string* bytes, uint64_t from)> edit) {
+  const auto identity = raft::DecodeIdentity(directory->Read(kIdentity));
+  Segment last;
+  if (!identity.ok() || !ReadLastSegment(directory, &last)) return false;
+  const auto mark = raft::DecodeEndMark(identity->cluster, identity->store,
+                                        directory->Read(raft::kEndMarkName));
+  if (!mark.ok() || mark->segment != raft::ParseSegmentName(last.name)) {
+    return false;
+  }
+  const auto opened = std::find_if(
+      last.records.begin(), last.records.end(), [](const auto& record) {
+        return record.header.type == raft::RecordType::kOpened;
+      });
+  if (opened == last.records.end() || opened->end >= mark->offset) return false;
+  // The last bytes may be padding.
+  const uint64_t before = mark->offset - raft::kRecordAlignment;
+  const uint64_t from =
+      opened->end + directory->Below(before - opened->end + 1);
+  edit(&last.bytes, from);
+  directory->Write(last.name, last.bytes);
+  return true;
+}
+
 // A segment before the last one; empty if there is none.
 std::string EarlierSegment(MishandledDirectory* directory) {
   Segment last;
@@ -445,6 +472,22 @@ constexpr Mishap kMishaps[] = {
        std::string bytes = d->Read(name);
        bytes.resize(d->Below(bytes.size() + 1));
        return d->Write(name, bytes), true;
+     }},
+    {"last segment cut",
+     Outcome::kContained,
+     {},
+     [](MishandledDirectory* d) {
+       return LoseEnd(
+           d, [](std::string* bytes, uint64_t from) { bytes->resize(from); });
+     }},
+    {"end of the last segment overwritten with zeros",
+     Outcome::kContained,
+     {},
+     [](MishandledDirectory* d) {
+       return LoseEnd(d, [](std::string* bytes, uint64_t from) {
+         std::fill(bytes->begin() + static_cast<ptrdiff_t>(from), bytes->end(),
+                   '\0');
+       });
      }},
     {"snapshot removed",
      Outcome::kContained,

@@ -79,7 +79,7 @@ UNITS = {
         " segment_opener spare_segment",
         "identity identity_format snapshot_format snapshot_staging",
         "starts",
-        "log_impl log_segments recovery",
+        "end_mark log_impl log_segments recovery",
         "snapshot_store snapshot_store_impl",
     ],
     "raft/log/files": ["ballast file_remover segment_reader zero_fill"],
