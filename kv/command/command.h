@@ -35,7 +35,7 @@ namespace quorate::kv {
 // (kv/store/rules_test.cc). It is also the level of a group (raft::Level):
 // batches of a version are proposed once all members of the group know it. A
 // batch carries its version. Batches of older versions keep their meaning:
-inline constexpr uint32_t kRulesVersion = 6;
+inline constexpr uint32_t kRulesVersion = 7;
 // The oldest version of batches that this program still makes.
 inline constexpr uint32_t kRulesVersionMin = 2;
 

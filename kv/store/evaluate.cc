@@ -23,6 +23,10 @@ constexpr size_t kDecimalBytesMaxRules1 = 255;
 // nothing does not, as in Redis.
 constexpr uint32_t kWritesOfRedisRules = 5;
 
+// Since these rules a kWatch removes the key if it is due. So a later removal
+// of it is none between WATCH and EXEC.
+constexpr uint32_t kWatchOfDueKeyRules = 7;
+
 // Evaluates one command. A null builder discards results.
 class Evaluator {
  public:
@@ -42,6 +46,7 @@ class Evaluator {
   using Key = Keyspace::Key;
 
   bool Read(const CommandView& command);
+  bool Watch(const CommandView& command);
   bool Set(const CommandView& command);
   bool GetDel(const CommandView& command);
   bool Del(const CommandView& command);
@@ -184,6 +189,11 @@ bool Evaluator::Read(const CommandView& command) {
                    });
   CHECK(done) << "log time decides in an entry";
   return false;
+}
+
+bool Evaluator::Watch(const CommandView& command) {
+  if (command.rules >= kWatchOfDueKeyRules) FindForWrite(FirstKey(command));
+  return Read(command);
 }
 
 bool Evaluator::Holds(const CommandView& check) {
@@ -480,11 +490,12 @@ bool Evaluator::Run(const CommandView& command) {
     case Op::kKeyCount:
     case Op::kScan:
     case Op::kTtl:
-    case Op::kWatch:
     case Op::kGetBit:
     case Op::kMGetOfSlots:
     case Op::kExistsOfSlots:
       return Read(command);
+    case Op::kWatch:
+      return Watch(command);
     case Op::kSet:
       return Set(command);
     case Op::kGetDel:

@@ -25,9 +25,9 @@
 namespace quorate::kv {
 namespace {
 
-TEST(Rules, OfVersion6_HaveTheseConstants) {
+TEST(Rules, OfVersion7_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
-      {"kRulesVersion", {kRulesVersion, 6}},
+      {"kRulesVersion", {kRulesVersion, 7}},
       {"kRulesVersionMin", {kRulesVersionMin, 2}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
@@ -208,6 +208,26 @@ TEST_F(RulesTest, AScriptOfTheChangesOfVersion5_HasTheirResultsAndDigest) {
   testing::ExpectGolden("kv/store/testdata/rules_v5.golden", results);
 }
 
+// A due key that a kWatch has seen is gone before its check.
+TEST_F(RulesTest, AScriptOfTheChangesOfVersion7_HasTheirResultsAndDigest) {
+  std::string results;
+  for (const uint32_t rules : {6, 7}) {
+    const int64_t now_ms = rules * 1'000;
+    Add({.op = Op::kSet, .expire_at_ms = now_ms + 1}, {"{a}1", "a"});
+    Add({.op = Op::kSet, .expire_at_ms = now_ms + 9}, {"{a}2", "b"});
+    results += Apply(now_ms, rules);
+    for (const char* key : {"{a}1", "{a}2", "{a}none"}) {
+      Add({.op = Op::kWatch}, {key});
+    }
+    results += Apply(now_ms + 5, rules);
+    Add({.op = Op::kWatch}, {"{a}1"});
+    Add({.op = Op::kDel}, {"{a}2"});
+    results += Apply(now_ms + 6, rules);
+  }
+  AppendFixed(&results, store_.Digest());
+  testing::ExpectGolden("kv/store/testdata/rules_v7.golden", results);
+}
+
 class WritesTest : public RulesTest {
  protected:
   // Whether the command wrote, of a key with the value "a" or without one, and
@@ -324,7 +344,7 @@ TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
   AddStep(FreezeStep{MoveId(2)});
   AddStep(ReleaseStep{PlanOf(2, "{a}", 1), 1});
   AddStep(ReleaseStep{PlanOf(2, "{a}", 1), 1});
-  std::string results = Apply(1'000);
+  std::string results = Apply(1'000, 6);
   AppendFixed(&results, store_.Digest());
   // The slot comes back, with one key.
   MovePlan back = PlanOf(3, "{a}", 2);
@@ -344,7 +364,7 @@ TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
   const auto reader = other.ReadSlot(back.id, slot);
   AddStep(PrepareStep{back});
   AddStep(StageStep{back.id, reader->Next(20)});
-  results += Apply(1'001);
+  results += Apply(1'001, 6);
   AppendFixed(&results, store_.Digest());
   MoveSeal seal = *other.SealOf(back.id);
   ++seal.digest;
@@ -355,7 +375,7 @@ TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
   AddStep(ActivateStep{back});
   AddStep(ActivateStep{back});
   Add({.op = Op::kGet}, {"{a}3"});
-  results += Apply(1'002);
+  results += Apply(1'002, 6);
   AppendFixed(&results, store_.Digest());
   EXPECT_EQ(store_.log_time(), WallTime(7'000'000'000));
   testing::ExpectGolden("kv/store/testdata/rules_v6.golden", results);

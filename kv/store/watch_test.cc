@@ -97,6 +97,27 @@ TEST(Watch_AbsentKey, SetAndExpiredSince_DoesNotPass) {
   EXPECT_FALSE(watcher.Passes("{s}a", watched, 21));
 }
 
+// The group was idle, so the first entry after the time of expiry is the WATCH.
+TEST(Watch_DueKey, ThatNothingHasRemovedYet_Passes) {
+  Watcher watcher;
+  watcher.Add(Op::kSet, {"{s}a", "v"}, 10);
+  watcher.Apply(2);
+  const Watched watched = watcher.Watch("{s}a", 20);
+  EXPECT_TRUE(watched.absent);
+  EXPECT_TRUE(watcher.Passes("{s}a", watched, 21));
+}
+
+TEST(Watch_DueKey, SetSince_DoesNotPass) {
+  Watcher watcher;
+  watcher.Add(Op::kSet, {"{s}a", "v"}, 10);
+  watcher.Apply(2);
+  const Watched watched = watcher.Watch("{s}a", 20);
+  watcher.Add(Op::kSet, {"{s}a", "w"}, 30);
+  watcher.Apply(21);
+  EXPECT_FALSE(watcher.Passes("{s}a", watched, 22));
+  EXPECT_FALSE(watcher.Passes("{s}a", watched, 40));
+}
+
 TEST(Watch_AbsentKey, SetAndFlushedSince_DoesNotPass) {
   Watcher watcher;
   const Watched watched = watcher.Watch("{s}a", 1);
