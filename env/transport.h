@@ -197,8 +197,10 @@ class Transport {
   // Replaces what later handshakes say of this store: its cluster has been
   // founded. Connections are replaced, so that the others learn it. Requires:
   // Start succeeded; cluster, node and incarnation are as they were. No effect
-  // after Stop.
-  virtual void SetIdentity(const TransportIdentity& identity) = 0;
+  // after Stop, and none where there are no handshakes.
+  virtual void SetIdentity(const TransportIdentity& identity) {
+    (void)identity;
+  }
 
   // Replaces the list of peers: new ones are connected. Those that are not
   // named any more lose their connections and what waits for them, and no

@@ -12,6 +12,7 @@
 #include "raft/core/configuration.h"
 #include "raft/host/admission.h"
 #include "raft/host/host_impl.h"
+#include "raft/host/options_check.h"
 #include "raft/host/service.h"
 #include "raft/log/read_attempts.h"
 
@@ -138,7 +139,6 @@ std::vector<env::PeerAddress> Host::Impl::WithSeenStarts(
 }
 
 void Host::Impl::OnStartSeen(NodeId node, const env::SeenStart& seen) {
-  if (log_ == nullptr) return;  // It is being founded.
   const auto found = starts_.seen.find(node);
   if (found == starts_.seen.end() && starts_.seen.size() >= kSeenStartsMax) {
     return;
@@ -146,17 +146,18 @@ void Host::Impl::OnStartSeen(NodeId node, const env::SeenStart& seen) {
   if (found != starts_.seen.end() && found->second == seen) return;
   starts_.seen[node] = seen;
   starts_changed_ = true;
-  if (starts_write_ == nullptr) WriteSeenStarts();
+  // While the store is being founded, it is written later.
+  if (log_ != nullptr && !starts_file_.has_value()) WriteSeenStarts();
 }
 
 // After an error the starts are seen again once this node has restarted.
 void Host::Impl::WriteSeenStarts() {
-  if (!std::exchange(starts_changed_, false)) return starts_write_.reset();
-  starts_write_ = WriteStarts(disk_env_, identity_.incarnation, starts_,
-                              [this](absl::Status status) {
-                                if (!status.ok()) starts_changed_ = false;
-                                WriteSeenStarts();
-                              });
+  if (!std::exchange(starts_changed_, false)) return starts_file_.reset();
+  starts_file_.emplace(disk_, identity_.incarnation);
+  starts_file_->Write(starts_, [this](absl::Status status) {
+    if (!status.ok()) starts_changed_ = false;
+    WriteSeenStarts();
+  });
 }
 
 void Host::Impl::OnConflict(env::HandshakeRefusal reason,
@@ -200,6 +201,9 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   snapshots_->OnSpeed([this] { return log_size_.Haste(); });
   ListenToLog();
   options_.cluster = opened->identity.cluster;
+  for (const auto& [node, seen] : starts_.seen) {
+    opened->starts.seen[node] = seen;
+  }
   starts_ = std::move(opened->starts);
   if (!opened->record.joined()) founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
@@ -219,6 +223,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                std::move(group.state_machine));
   }
   status_ = Serve(*opened);
+  if (starts_changed_ && !starts_file_.has_value()) WriteSeenStarts();
   if (status_.ok()) {
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {

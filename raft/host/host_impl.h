@@ -24,7 +24,7 @@
 #include "raft/host/removed_entries.h"
 #include "raft/host/replica.h"
 #include "raft/host/startup.h"
-#include "raft/host/watched_disk.h"
+#include "raft/log/files/watched_disk.h"
 
 namespace quorate::raft {
 
@@ -194,9 +194,9 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::Status status_ = absl::UnavailableError("the node is starting");
   env::TransportIdentity identity_;
   Starts starts_;
-  bool starts_changed_ = false;              // Since the last write began.
-  std::unique_ptr<AsyncTask> starts_write_;  // Null: none is under way.
-  bool founded_now_ = false;  // This program founded the cluster.
+  bool starts_changed_ = false;            // Since the last write began.
+  std::optional<StartsFile> starts_file_;  // Empty: no write is under way.
+  bool founded_now_ = false;               // This program founded the cluster.
   bool heard_peers_ = false;  // Some peer of this cluster was admitted.
   Level founded_level_;
   uint64_t hash_key_ = 0;

@@ -9,6 +9,7 @@
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,10 @@
 #include "raft/host/founding.h"
 #include "raft/host/host_types.h"
 #include "raft/host/snapshot_loader.h"
+#include "raft/log/files/starts.h"
 #include "raft/log/identity.h"
 #include "raft/log/log.h"
 #include "raft/log/snapshot_store.h"
-#include "raft/log/starts.h"
 
 namespace quorate::raft {
 
@@ -51,10 +52,6 @@ struct OpenedStore {
   absl::btree_set<GroupKey> founded;
 };
 
-// Finds mistakes in the options that every start uses. kInvalidArgument names
-// the field.
-absl::Status CheckOptions(const HostOptions& options);
-
 // The state with which a member of a new group starts: entry 1 is the
 // configuration.
 Restored FirstState(const Configuration& first);
@@ -78,6 +75,7 @@ class Startup {
 
  private:
   void OnIdentityRead(absl::StatusOr<StoreIdentity> identity);
+  void OnStartsRead(absl::StatusOr<Starts> starts);
   // Makes the copy of a directory one of another cluster.
   absl::Status Restore(const StoreIdentity& identity);
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
@@ -155,6 +153,7 @@ class Startup {
   size_t unready_ = 0;  // Groups that are being prepared.
   absl::btree_map<GroupId, std::unique_ptr<SnapshotLoader>> loaders_;
   std::unique_ptr<AsyncTask> step_;  // The operation in progress.
+  std::optional<StartsFile> starts_file_;
   std::vector<env::Pending> probes_;
   size_t unanswered_probes_ = 0;
   void (Startup::*after_probes_)() = nullptr;

@@ -71,18 +71,17 @@ UNITS = {
         "admission host host_groups outbox",
         "admission_message bootstrap_record envelope founding_message" +
         " state_digests",
-        "bytes_state_machine founding snapshot_loader startup",
+        "bytes_state_machine founding options_check snapshot_loader startup",
         "replica replica_snapshots replica_states",
     ],
     "raft/log": [
         "entry_reader live_entries log_state record replay scan" +
         " segment_opener spare_segment",
         "identity identity_format snapshot_format snapshot_staging",
-        "starts",
         "end_mark log_impl log_segments recovery",
         "snapshot_store snapshot_store_impl",
     ],
-    "raft/log/files": ["ballast file_remover segment_reader zero_fill"],
+    "raft/log/files": ["ballast file_remover segment_reader starts zero_fill"],
     "raft/transport": ["handshake hello_call refusal_log seen_starts transport"],
     "shardctrl": ["map partition placement planner"],
     "shardctrl/controller": [

@@ -1,10 +1,10 @@
-// raft/host/watched_disk.h: the disk of a node, which notices that a sync of
-// the directory failed.
+// raft/log/files/watched_disk.h: the disk of a node, which notices that a sync
+// of the directory failed.
 //
 // Log and snapshots would repeat their work for ever: no file that they create
 // becomes durable any more (env/disk.h).
-#ifndef QUORATE_RAFT_HOST_WATCHED_DISK_H_
-#define QUORATE_RAFT_HOST_WATCHED_DISK_H_
+#ifndef QUORATE_RAFT_LOG_FILES_WATCHED_DISK_H_
+#define QUORATE_RAFT_LOG_FILES_WATCHED_DISK_H_
 
 #include <utility>
 
@@ -48,4 +48,4 @@ class WatchedDisk final : public env::ForwardingDisk {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_WATCHED_DISK_H_
+#endif  // QUORATE_RAFT_LOG_FILES_WATCHED_DISK_H_

@@ -1,12 +1,12 @@
-// raft/log/starts.h: the starts of a store, as its directory remembers them,
-// and those of other stores that it has seen. Format:
+// raft/log/files/starts.h: the starts of a store, as its directory remembers
+// them, and those of other stores that it has seen. Format:
 // docs/reference/formats/starts.md.
 //
 // Two programs on copies of one directory have equal identities. Their starts
 // after the copy have equal numbers and different tags. So a store that has
 // seen a start of one of them can tell the other one. Decision 0114.
-#ifndef QUORATE_RAFT_LOG_STARTS_H_
-#define QUORATE_RAFT_LOG_STARTS_H_
+#ifndef QUORATE_RAFT_LOG_FILES_STARTS_H_
+#define QUORATE_RAFT_LOG_FILES_STARTS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -19,10 +19,11 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "env/env.h"
+#include "env/buffer.h"
+#include "env/disk.h"
 #include "env/ids.h"
+#include "env/pending.h"
 #include "env/transport.h"
-#include "raft/log/async_task.h"
 
 namespace quorate::raft {
 
@@ -49,21 +50,37 @@ std::string EncodeStarts(StoreIncarnation store, const Starts& starts);
 absl::StatusOr<Starts> DecodeStarts(StoreIncarnation store,
                                     std::string_view bytes);
 
-// Reads what the directory of this store remembers. A file that is missing or
-// damaged remembers nothing. Errors of the disk that may pass are returned.
-using StartsRead = absl::AnyInvocable<void(absl::StatusOr<Starts>)>;
-[[nodiscard]] std::unique_ptr<AsyncTask> ReadStarts(env::Env& env,
-                                                    StoreIncarnation store,
-                                                    StartsRead done);
+// The file of one store. One operation is under way at a time. Destroying the
+// object cancels its callback.
+class StartsFile {
+ public:
+  using ReadDone = absl::AnyInvocable<void(absl::StatusOr<Starts>)>;
+  using WriteDone = absl::AnyInvocable<void(absl::Status)>;
 
-// Replaces the file, durably and in one step. At most one task writes at a
-// time.
-using StartsWritten = absl::AnyInvocable<void(absl::Status)>;
-[[nodiscard]] std::unique_ptr<AsyncTask> WriteStarts(env::Env& env,
-                                                     StoreIncarnation store,
-                                                     const Starts& starts,
-                                                     StartsWritten done);
+  // `disk` outlives the object.
+  StartsFile(env::Disk& disk, StoreIncarnation store)
+      : disk_(disk), store_(store) {}
+
+  // kNotFound: there is no file. kDataLoss: it is damaged. Other errors of the
+  // disk may pass.
+  void Read(ReadDone done);
+  // Replaces the file, durably and in one step.
+  void Write(const Starts& starts, WriteDone done);
+
+ private:
+  void Commit();
+  void FinishRead(absl::StatusOr<Starts> result);
+  void FinishWrite(const absl::Status& status);
+
+  env::Disk& disk_;
+  const StoreIncarnation store_;
+  ReadDone read_done_;
+  WriteDone write_done_;
+  Buffer bytes_;
+  std::unique_ptr<env::File> file_;
+  env::Pending pending_;
+};
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_STARTS_H_
+#endif  // QUORATE_RAFT_LOG_FILES_STARTS_H_
