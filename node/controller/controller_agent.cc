@@ -67,7 +67,7 @@ ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
 void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
   own_ = std::move(own);
   working_ = true;
-  started_ = MonoNow();
+  started_ = connected_ = MonoNow();
   view_.SetMapObserver([this] {
     if (!working_) return;
     if (KnowsRecovery() != NodeId()) OnChanged(kControllerGroup);
@@ -125,10 +125,11 @@ void ControllerAgent::Work() {
       on_state_();
     }
   }
-  const bool starts =
-      MonoNow() < started_ + config_.host.core.election_timeout_max;
-  const bool often = starts || (view_.alone() && !cluster_.removed());
-  WorkAt(MonoNow() + (often ? kIntervalAlone : kInterval));
+  if (!view_.alone()) connected_ = MonoNow();
+  const MonoTime often_until =
+      view_.alone() ? connected_ + kSettledInterval
+                    : started_ + config_.host.core.election_timeout_max;
+  WorkAt(MonoNow() + (MonoNow() < often_until ? kIntervalAlone : kInterval));
 }
 
 void ControllerAgent::Reconcile() {
@@ -633,8 +634,7 @@ void ControllerAgent::Act(Action action) {
 }
 
 std::string_view ControllerAgent::removed() const {
-  return cluster_.removed() ? std::string_view(kRemovedText)
-                            : std::string_view();
+  return cluster_.removed() ? kRemovedText : "";
 }
 
 std::vector<StuckWish> ControllerAgent::StuckWishes() const {

@@ -44,7 +44,7 @@ class ControllerAgent final : public ControllerAccess {
   static constexpr Duration kSettledInterval = Seconds(5);
   // At least this often for an election timeout after the start. Replicas that
   // the cluster gave up while the node was away should not lead before that. A
-  // node without a connection to another one may be removed: it looks as often.
+  // node that lost all connections may be removed. It looks as often at first.
   static constexpr Duration kIntervalAlone = Milliseconds(50);
   // After a change it waits so long for further ones, unless slots have other
   // owners: then commands wait.
@@ -192,6 +192,8 @@ class ControllerAgent final : public ControllerAccess {
   std::vector<shardctrl::AssignedRun> mapped_slots_;
   bool asks_ = false;  // A question for the state is under way.
   MonoTime started_;
+  // When another node was last seen to be connected.
+  MonoTime connected_;
   // The question of AskRefusing that is under way, and the number of them.
   bool asks_refusing_ = false;
   size_t refusing_questions_ = 0;

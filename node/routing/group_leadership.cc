@@ -78,8 +78,10 @@ void GroupLeadership::Refresh() {
   hosted_ = placed_ && !removed && parts_.view.OwnStatus(group_).ok() &&
             TakesPart(*parts_.host.core(group_));
   if (!hosted_) {
+    // The other nodes refuse one that was removed before it knows why.
+    const bool away = removed || (!placed_ && !parts_.view.CutOff(group_).ok());
     const NodeId leader =
-        removed ? AnotherNode() : parts_.view.ReachableLeader(group_);
+        away ? AnotherNode() : parts_.view.ReachableLeader(group_);
     if (leader != NodeId()) {
       now = {Leadership::Kind::kRemote, leader,
              parts_.view.leader(group_).term};

@@ -127,11 +127,8 @@ std::optional<Admission> GroupQueue::CheckAdmission(
 std::optional<Admission> GroupQueue::SendAway(const ConnectionOrder& order,
                                               const RoutedRequest& request,
                                               Slot slot, bool forwards) {
-  if (!request.redirect || leadership_.kind() != Leadership::Kind::kRemote) {
-    return std::nullopt;
-  }
-  if (!parts_.cluster.removed() &&
-      (!leadership_.Unservable().ok() || (forwards && leadership_.is_new()))) {
+  if (!request.redirect || leadership_.kind() != Leadership::Kind::kRemote ||
+      (forwards && leadership_.is_new() && leadership_.Unservable().ok())) {
     return std::nullopt;
   }
   // It must not overtake those that were forwarded. Their answers unblock the
