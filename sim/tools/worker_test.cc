@@ -39,7 +39,7 @@ class Mortal final : public Subject {
     if (world_.now() < SimTime() + Seconds(1)) return;
     CHECK(death_ != Death::kCheck) << "planted";
     if (death_ == Death::kSignal) std::raise(SIGSEGV);
-    while (death_ == Death::kEndlessLoop) ++turns_;
+    while (death_ == Death::kEndlessLoop) turns_ = turns_ + 1;
   }
   void StopClients() override {}
   bool ClientsIdle() const override { return true; }

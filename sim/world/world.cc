@@ -453,7 +453,8 @@ void World::SetLogSink(env::Severity severity, LogSink sink) {
   hooks_->sink = std::move(sink);
   state_->hash.SetStoryHook([hooks = hooks_.get()](const TraceRecord& event) {
     // The node itself logs that it leads.
-    if (event.kind == TraceKind::kLead || hooks->sink == nullptr) return;
+    if (event.kind == TraceKind::kLead) return;
+    if (!hooks->Logs(env::Severity::kInfo)) return;
     const std::string_view words =
         event.detail.empty() ? TraceKindName(event.kind) : event.detail;
     hooks->sink(event.time, event.machine, env::Severity::kInfo,

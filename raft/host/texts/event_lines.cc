@@ -1,6 +1,7 @@
 #include "raft/host/texts/event_lines.h"
 
 #include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,26 +11,32 @@
 namespace quorate::raft {
 namespace {
 
-// "1, 2, 4 (learner)", by node. A node with two replicas has both parts.
+// "1, 2, 4 (learner)", by node. A node where one replica takes the place of
+// another has both: "3 (leaves, learner)".
 std::string Members(const Configuration& configuration) {
-  std::map<NodeId, std::string> nodes;
-  const auto add = [&](const std::vector<Member>& members, const char* part) {
+  // The outgoing voters are all that voted before.
+  std::map<ReplicaId, std::pair<NodeId, std::string_view>> parts;
+  const auto add = [&](const std::vector<Member>& members,
+                       std::string_view part) {
     for (const Member& member : members) {
-      std::string& parts = nodes[member.node];
-      if (*part != '\0' || !parts.empty()) {
-        absl::StrAppend(&parts, parts.empty() ? "" : ", ",
-                        *part == '\0' ? "voter" : part);
-      }
+      parts[member.replica] = {member.node, part};
     }
   };
   add(configuration.outgoing_voters, "leaves");
   add(configuration.next_learners, "becomes a learner");
   add(configuration.learners, "learner");
   add(configuration.voters, "");
+  std::map<NodeId, std::string> nodes;
+  for (const auto& [replica, member] : parts) {
+    std::string& words = nodes[member.first];
+    if (member.second.empty()) continue;
+    absl::StrAppend(&words, words.empty() ? "" : ", ",
+                    std::string(member.second));
+  }
   std::string text;
-  for (const auto& [node, parts] : nodes) {
+  for (const auto& [node, words] : nodes) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", node.value());
-    if (!parts.empty()) absl::StrAppend(&text, " (", parts, ")");
+    if (!words.empty()) absl::StrAppend(&text, " (", words, ")");
   }
   return text;
 }
