@@ -27,8 +27,10 @@
 namespace quorate::sim {
 namespace {
 
-// A run that waits: so many times its limit of processor time.
+// A run that waits ends after so many times its limit of processor time, but
+// not before the least time: the machine may be busy.
 constexpr unsigned kWallFactor = 4;
+constexpr unsigned kWallSecondsMin = 600;
 // A run that dies has so long to deliver its results.
 constexpr unsigned kLastSecondsMax = 60;
 // The signals of programs that die of their own mistakes, and of limits.
@@ -128,6 +130,10 @@ unsigned ProcessorSeconds(const Job& job) {
   return job.twice ? 2 * run : run;
 }
 
+unsigned WallSeconds(unsigned processor_seconds) {
+  return std::max(kWallFactor * processor_seconds, kWallSecondsMin);
+}
+
 // Delivers the results of a run that dies, and lets it die. The functions that
 // it calls are not safe in the handler of a signal. At worst the run dies of a
 // second signal and leaves less.
@@ -172,7 +178,7 @@ std::string RunAgain(const Simulator& simulator, const Job& job,
   const unsigned seconds = ProcessorSeconds(job);
   ForEachDeadlySignal(&OnDeadlySignal);
   LimitProcessorTime(seconds);
-  ::alarm(kWallFactor * seconds);
+  ::alarm(WallSeconds(seconds));
   RunOptions options = job.run;
   options.record = !job.tape_out.empty();
   options.keep_trace = !job.trace_out.empty() || job.compare;
@@ -248,7 +254,7 @@ std::string DescribeSignal(int signal, unsigned processor_seconds) {
   }
   if (signal == SIGALRM) {
     return absl::StrCat("the run took more than ",
-                        kWallFactor * processor_seconds, " s");
+                        WallSeconds(processor_seconds), " s");
   }
   return absl::StrCat("the run died of signal ", signal, " (",
                       ::strsignal(signal), ")");
