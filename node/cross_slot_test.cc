@@ -191,6 +191,67 @@ TEST_F(CrossSlotTest, WritesOfMoreThanOneEntry_AreDivided) {
       Concat("*4\r\n", Bulk(value), Bulk(value), Bulk(value), Bulk(value)));
 }
 
+// Names of 5,000 bytes: 120 of each of three groups, more than an entry holds.
+std::vector<std::string> KeysOfLongNames(int count) {
+  std::vector<std::string> keys;
+  for (uint32_t group = 1; group <= kGroups; ++group) {
+    for (int i = 0; i < count; ++i) {
+      keys.push_back(Concat("{", KeyOfGroup(group, i % 100), "}", i,
+                            std::string(5'000, 'k')));
+    }
+  }
+  return keys;
+}
+
+void ReadLongNames(TestCluster& cluster, size_t node) {
+  const auto client = cluster.ConnectResp(node);
+  const std::vector<std::string> keys = KeysOfLongNames(120);
+  EXPECT_EQ(cluster.Command(*client, {"MSET", keys[7], "1", keys[140], "2",
+                                      keys[359], "3"}),
+            "+OK\r\n");
+  std::vector<std::string_view> words = {"MGET"};
+  std::string values = Concat("*", keys.size(), "\r\n");
+  for (size_t i = 0; i < keys.size(); ++i) {
+    words.push_back(keys[i]);
+    values += i == 7     ? Bulk("1")
+              : i == 140 ? Bulk("2")
+              : i == 359 ? Bulk("3")
+                         : "$-1\r\n";
+  }
+  client->Send(EncodeRequest(words));
+  EXPECT_EQ(Await(cluster, *client, values.size()), values);
+  for (const std::string_view verb : {"EXISTS", "TOUCH"}) {
+    words[0] = verb;
+    EXPECT_EQ(cluster.Command(*client, words), ":3\r\n");
+  }
+}
+
+TEST_F(CrossSlotTest, ReadsOfMoreThanOneEntry_AreDivided) {
+  ReadLongNames(cluster_, 0);
+  // The keys of one slot are read at one moment, so their names have to fit.
+  std::vector<std::string> keys;
+  std::vector<std::string_view> words = {"MGET"};
+  for (int i = 0; i < 110; ++i) {
+    keys.push_back(Concat("{", a_, "}", i, std::string(5'000, 'k')));
+  }
+  words.insert(words.end(), keys.begin(), keys.end());
+  const std::string_view refused =
+      "-ERR request is larger than one log entry holds (524288 bytes)\r\n";
+  EXPECT_EQ(Do(words), refused);
+  words.push_back(d_);
+  EXPECT_EQ(Do(words), refused);
+}
+
+// Their names alone, of one byte or more, would not fit an entry.
+TEST_F(CrossSlotTest, ReadsOfVeryManyKeys_AreDivided) {
+  std::vector<std::string> keys;
+  std::vector<std::string_view> words = {"EXISTS"};
+  for (int i = 0; i < 150'000; ++i) keys.push_back(Concat(i));
+  EXPECT_EQ(Do({"MSET", "17", "", "149999", ""}), "+OK\r\n");
+  words.insert(words.end(), keys.begin(), keys.end());
+  EXPECT_EQ(Do(words), ":2\r\n");
+}
+
 TEST(CrossSlot_Limit, False_RefusesAsBefore) {
   TestCluster cluster(
       {.nodes = 3, .groups = kGroups, .adjust = [](Config& config) {
@@ -359,6 +420,12 @@ TEST(CrossSlot_NodeWithoutReplica, ReadsAtOneReadPointOfTheLeader) {
   EXPECT_EQ(cluster.Command(*client, {"MGET", "c", "a", "x", "b"}),
             "*4\r\n$1\r\n3\r\n$1\r\n1\r\n$-1\r\n$1\r\n2\r\n");
   EXPECT_EQ(cluster.Command(*client, {"EXISTS", "a", "b", "c", "x"}), ":3\r\n");
+}
+
+TEST(CrossSlot_NodeWithoutReplica, DividesReadsOfMoreThanOneEntry) {
+  TestCluster cluster({.nodes = 4, .adjust = GroupsOfThree});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  ReadLongNames(cluster, 3);
 }
 
 // The entry with the read decides whether the keys are due.

@@ -455,7 +455,7 @@ void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
 static_assert(raft::kEntryPayloadBytesMax == 524'288);  // kEntryTooLarge.
 
 // True if so many arguments cannot fit one log entry, whatever they are. So
-// their keys need not be hashed.
+// the keys of a write need not be hashed. A read may be divided.
 bool HasTooManyArguments(Arguments request) {
   constexpr size_t kFewArguments = 64;
   return request.size() > kFewArguments &&
@@ -477,7 +477,7 @@ bool IsKeyCommand(const CommandRow& row) {
 void Translate(const CommandRow& row, Arguments request,
                const TranslationRules& rules, Translated* out) {
   const LimitsConfig& limits = rules.limits;
-  if (HasTooManyArguments(request)) {
+  if (row.Has(kWrite) && HasTooManyArguments(request)) {
     out->error = kEntryTooLarge;
     return;
   }

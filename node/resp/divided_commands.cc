@@ -9,6 +9,7 @@
 #include "node/base/text.h"
 #include "node/base/turn_work.h"
 #include "node/resp/error_text.h"
+#include "raft/core/types.h"
 
 namespace quorate::node {
 namespace {
@@ -18,6 +19,12 @@ constexpr size_t kCopiesBytes = 64 << 10;
 constexpr std::string_view kNoMemory =
     "ERR the replies of this node reach limits.output_total_bytes; ask for "
     "fewer keys, or try again";
+
+// Above the encoded sizes of a part of a read, and of an argument without the
+// name of its key.
+constexpr size_t kPartOverheadBytes = 256;
+constexpr size_t kArgumentOverheadBytes =
+    sizeof(uint32_t) + kv::kSlotPrefixBytes;
 
 kv::Op OpForSlots(kv::Op op) {
   return op == kv::Op::kMGet ? kv::Op::kMGetOfSlots : kv::Op::kExistsOfSlots;
@@ -58,7 +65,8 @@ std::vector<DividedCommands::Key> DividedCommands::KeysInOrder(
     const Slot slot = context_.slots().SlotOf(request[i]);
     keys.push_back({.slot = slot,
                     .group = context_.router.QueueOf(slot).group(),
-                    .place = static_cast<uint32_t>(keys.size())});
+                    .place = static_cast<uint32_t>(keys.size()),
+                    .name_bytes = static_cast<uint32_t>(request[i].size())});
   }
   std::ranges::sort(keys, [](const Key& a, const Key& b) {
     return std::tie(a.group, a.slot, a.place) <
@@ -70,11 +78,19 @@ std::vector<DividedCommands::Key> DividedCommands::KeysInOrder(
 size_t DividedCommands::EndOfPart(absl::Span<const Key> keys, size_t begin,
                                   bool write) const {
   const bool by_slot = write || context_.router.slots_moved();
-  size_t end = begin + 1;
-  while (end < keys.size() &&
-         (by_slot ? keys[end].slot == keys[begin].slot
-                  : keys[end].group == keys[begin].group)) {
-    ++end;
+  size_t bytes = kPartOverheadBytes;
+  size_t slot_begin = begin;  // Where the slot begins that has `end`.
+  size_t end = begin;
+  for (; end < keys.size() && keys[end].group == keys[begin].group; ++end) {
+    if (keys[end].slot != keys[slot_begin].slot) {
+      if (by_slot) return end;
+      slot_begin = end;
+    }
+    bytes += kArgumentOverheadBytes + keys[end].name_bytes;
+    // A slot is in one part: its keys are read at one moment.
+    if (slot_begin > begin && bytes > raft::kEntryPayloadBytesMax) {
+      return slot_begin;
+    }
   }
   return end;
 }

@@ -1,8 +1,9 @@
 // node/resp/divided_commands.h: MGET, MSET, DEL, UNLINK, EXISTS and TOUCH of
 // keys in several slots, for plain clients.
 //
-// A write has one part for each slot, and a read one for each group, which
-// reads all its keys at one read point. The parts are routed as commands of
+// A write has one part for each slot. A read has one for each group, or more if
+// the names of its keys do not fit one entry. Each part is read at one read
+// point, and has all keys of its slots. The parts are routed as commands of
 // their own, and their answers become one reply. The connection hands over the
 // answers whose token this object awaits.
 #ifndef QUORATE_NODE_RESP_DIVIDED_COMMANDS_H_
@@ -68,6 +69,7 @@ class DividedCommands {
     Slot slot;
     GroupId group;
     uint32_t place;
+    uint32_t name_bytes;
   };
   struct Command {
     ReplyFormat format = ReplyFormat::kArray;
