@@ -114,6 +114,8 @@ class Disk {
   virtual Pending SyncDirectory(File::Done done) = 0;
   // The number of bytes that files can still take. It may change at once.
   virtual Pending FreeBytes(File::SizeDone done) = 0;
+  // The number of bytes of the disk, with all that is used.
+  virtual Pending SizeBytes(File::SizeDone done) = 0;
   // Takes the exclusive lock `name` until the Disk is destroyed. kUnavailable,
   // with the holder if known, if another process has the lock. Taking a lock
   // that this Disk already holds succeeds.

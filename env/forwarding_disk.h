@@ -36,6 +36,9 @@ class ForwardingDisk : public Disk {
   Pending FreeBytes(File::SizeDone done) override {
     return disk_.FreeBytes(std::move(done));
   }
+  Pending SizeBytes(File::SizeDone done) override {
+    return disk_.SizeBytes(std::move(done));
+  }
   Pending Lock(std::string_view name, File::Done done) override {
     return disk_.Lock(name, std::move(done));
   }

@@ -34,6 +34,15 @@ bool ValidName(std::string_view name) {
   });
 }
 
+absl::StatusOr<struct statvfs> FileSystemOf(int fd,
+                                            const std::string& directory) {
+  struct statvfs info;
+  if (fstatvfs(fd, &info) != 0) {
+    return FileError(errno, "reading the space of", directory);
+  }
+  return info;
+}
+
 }  // namespace
 
 // An open file descriptor, shared by its File and the operations in flight. The
@@ -384,11 +393,21 @@ Pending FileDisk::FreeBytes(env::File::SizeDone done) {
       FileUse::kBulk, nullptr,
       [fd = directory_fd_,
        directory = directory_]() -> absl::StatusOr<uint64_t> {
-        struct statvfs info;
-        if (fstatvfs(fd, &info) != 0) {
-          return FileError(errno, "reading the free space of", directory);
-        }
-        return uint64_t{info.f_bavail} * info.f_frsize;
+        const auto info = FileSystemOf(fd, directory);
+        if (!info.ok()) return info.status();
+        return uint64_t{info->f_bavail} * info->f_frsize;
+      },
+      std::move(done));
+}
+
+Pending FileDisk::SizeBytes(env::File::SizeDone done) {
+  return Do<absl::StatusOr<uint64_t>>(
+      FileUse::kBulk, nullptr,
+      [fd = directory_fd_,
+       directory = directory_]() -> absl::StatusOr<uint64_t> {
+        const auto info = FileSystemOf(fd, directory);
+        if (!info.ok()) return info.status();
+        return uint64_t{info->f_blocks} * info->f_frsize;
       },
       std::move(done));
 }

@@ -44,6 +44,7 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
                       env::File::Done done) override;
   env::Pending SyncDirectory(env::File::Done done) override;
   env::Pending FreeBytes(env::File::SizeDone done) override;
+  env::Pending SizeBytes(env::File::SizeDone done) override;
   // The lock file contains the process id of its holder.
   env::Pending Lock(std::string_view name, env::File::Done done) override;
 

@@ -133,6 +133,10 @@ env::Pending NodeDisk::FreeBytes(env::File::SizeDone done) {
   return Issue({.kind = Kind::kFreeBytes, .done = std::move(done)});
 }
 
+env::Pending NodeDisk::SizeBytes(env::File::SizeDone done) {
+  return Issue({.kind = Kind::kSizeBytes, .done = std::move(done)});
+}
+
 env::Pending NodeDisk::Lock(std::string_view name, env::File::Done done) {
   return Issue({.kind = Kind::kLock,
                 .name = std::string(name),
@@ -197,6 +201,7 @@ DiskAccess NodeDisk::AccessOf(Kind kind) {
     case Kind::kRead:
     case Kind::kSize:
     case Kind::kFreeBytes:
+    case Kind::kSizeBytes:
       return DiskAccess::kRead;
     case Kind::kSync:
     case Kind::kSyncDirectory:
@@ -432,6 +437,9 @@ void NodeDisk::Execute(Operation* operation) {
       }
       operation->size = options_.unusable_bytes + options_.capacity_bytes -
                         std::min(options_.capacity_bytes, image_->TotalBytes());
+      break;
+    case Kind::kSizeBytes:
+      operation->size = options_.unusable_bytes + options_.capacity_bytes;
       break;
     default:
       ExecuteDirectory(operation);

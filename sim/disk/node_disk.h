@@ -40,6 +40,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
                       env::File::Done done) override;
   env::Pending SyncDirectory(env::File::Done done) override;
   env::Pending FreeBytes(env::File::SizeDone done) override;
+  env::Pending SizeBytes(env::File::SizeDone done) override;
   env::Pending Lock(std::string_view name, env::File::Done done) override;
   // env::Pending::Source.
   void Cancel(uint64_t id) override;
@@ -96,6 +97,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     kRead,
     kSync,
     kFreeBytes,
+    kSizeBytes,
     kSize,
   };
   struct Operation {

@@ -113,16 +113,16 @@ absl::Status DiskContract::Lock(env::Env& env, const std::string& name) {
       [&](File::Done done) { return env.disk.Lock(name, std::move(done)); });
 }
 
-uint64_t DiskContract::FreeBytes() {
-  uint64_t free = 0;
+uint64_t DiskContract::Ask(Pending (env::Disk::*question)(File::SizeDone)) {
+  uint64_t answer = 0;
   EXPECT_TRUE(Await([&](File::Done done) {
-                return env().disk.FreeBytes(
-                    [&free, done = std::move(done)](auto bytes) mutable {
-                      if (bytes.ok()) free = *bytes;
+                return (env().disk.*question)(
+                    [&answer, done = std::move(done)](auto bytes) mutable {
+                      if (bytes.ok()) answer = *bytes;
                       done(bytes.status());
                     });
               }).ok());
-  return free;
+  return answer;
 }
 
 std::vector<std::string> DiskContract::List() {
@@ -324,10 +324,12 @@ TEST_P(DiskContract, FileOpenedForTheLog_IsWrittenThereAndReadElsewhere) {
 
 // ---- The directory
 
-TEST_P(DiskContract, FreeBytes_IsTheRoomOfADisk) {
-  const uint64_t free = FreeBytes();
+TEST_P(DiskContract, FreeBytesAndSizeBytes_AreTheRoomOfADisk) {
+  const uint64_t free = Ask(&env::Disk::FreeBytes);
+  const uint64_t size = Ask(&env::Disk::SizeBytes);
   EXPECT_GT(free, uint64_t{1} << 20);
-  EXPECT_LT(free, uint64_t{1} << 60);
+  EXPECT_GE(size, free);
+  EXPECT_LT(size, uint64_t{1} << 60);
 }
 
 TEST_P(DiskContract, List_IsSortedAndComplete) {

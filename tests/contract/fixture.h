@@ -92,7 +92,7 @@ class DiskContract : public ContractTest {
   absl::Status Remove(const std::string& name);
   absl::Status Rename(const std::string& from, const std::string& to);
   absl::Status SyncDirectory();
-  uint64_t FreeBytes();
+  uint64_t Ask(env::Pending (env::Disk::*question)(env::File::SizeDone));
   absl::Status Lock(env::Env& env, const std::string& name);
   std::vector<std::string> List();
 
