@@ -10,6 +10,7 @@
 #include "kv/store/store.h"
 #include "node/admin/admin_api.h"
 #include "node/admin/admin_session.h"
+#include "node/base/disk_watch.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/text.h"
@@ -131,6 +132,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                   return cluster_.slots().SlotOf(key);
                 }),
         balance_(env, config_, cluster_, host_, router_),
+        disk_(
+            env, [this] { return host_.stats().snapshots_without_room; },
+            [this] { OnDiskChanged(); }),
         upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, cluster_, router_),
         resp_clients_(env, config_, metrics_, output_budget_, input_budget_,
@@ -152,6 +156,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             input_budget_,
             memory_budget_,
             turn_work_,
+            disk_,
             parameters_,
             cluster_parameters_,
             [this] { return agent_.StuckWishes(); },
@@ -173,6 +178,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
                {.stored_bytes = [this] { return StoredBytes(); },
                 .memory_left = [this] { return memory_budget_.left_bytes(); },
+                .disk = [this] { return disk_.room(); },
+                .lacks_disk = [this] { return disk_.lacks_room(); },
                 .held =
                     [this](const shardctrl::SlotMove& move) {
                       const RefusedCommands::Pauses pauses =
@@ -226,6 +233,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         router_.Start();
         dialer_.Start();
         cache_.Start();
+        disk_.Start();
         if (has_controller_) agent_.Start(OwnReport());
       }
       started_(status);
@@ -236,12 +244,13 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     stopped_ = std::move(stopped);
     agent_.Stop();
     mover_.Stop();
+    disk_.Stop();
     const MonoTime now = env_.loop.ReadClock().mono;
     // A target that does not lead by then never will: it stops as well, or is
     // dead.
     lead_until_ = now + config_.host.core.election_timeout_max;
     stop_deadline_ = std::max(now + config_.timeouts.stop, lead_until_);
-    router_.view().TellStop();
+    router_.view().TellGivesAway(true);
     PollStop();
   }
 
@@ -472,6 +481,26 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     topology_.OnClusterChanged();
     dialer_.OnClusterChanged();
     cache_.OnClusterChanged();
+  }
+
+  // A leader writes most. Other nodes learn that this one takes no leadership.
+  void OnDiskChanged() {
+    const bool lacks_room = disk_.lacks_room();
+    if (env_.tracer.Logs(env::Severity::kWarning)) {
+      env_.tracer.Log(
+          env::Severity::kWarning,
+          lacks_room
+              ? Concat("the disk has no room for snapshots (",
+                       SizeText(disk_.room().free_bytes), " of ",
+                       SizeText(disk_.room().size_bytes),
+                       " are free): this node gives its leaderships away until "
+                       "there is room. Free space, see "
+                       "docs/operate/failures.md")
+              : "the disk has room for snapshots again");
+    }
+    env_.tracer.Sometimes("node.disk_lacks_room");
+    balance_.SetGivesAway(lacks_room);
+    router_.view().TellGivesAway(lacks_room);
   }
 
   // Another kind of group has its case here. Its readers find its state machine
@@ -750,6 +779,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   AddressCache cache_;
   Router router_;
   LeaderBalance balance_;
+  DiskWatch disk_;
   Upkeep upkeep_;
   Topology topology_;
   Clients resp_clients_;

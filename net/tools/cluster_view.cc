@@ -90,6 +90,25 @@ std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
   return groups;
 }
 
+std::optional<DiskLine> ParseInfoDisk(std::string_view info) {
+  DiskLine disk;
+  const std::string text(info);
+  for (const auto& raw : absl::StrSplit(text, '\n')) {
+    const std::pair<std::string, std::string> field =
+        absl::StrSplit(absl::StripSuffix(raw, "\r"), absl::MaxSplits(':', 1));
+    bool number = true;
+    if (field.first == "disk_free_bytes") {
+      number = absl::SimpleAtoi(field.second, &disk.free_bytes);
+    } else if (field.first == "disk_size_bytes") {
+      number = absl::SimpleAtoi(field.second, &disk.size_bytes);
+    } else if (field.first == "disk_lacks_room") {
+      disk.lacks_room = field.second == "1";
+    }
+    if (!number) return std::nullopt;
+  }
+  return disk.size_bytes > 0 ? std::optional(disk) : std::nullopt;
+}
+
 std::optional<int> ParseSlotCount(std::string_view info) {
   constexpr std::string_view kName = "cluster_slots_assigned:";
   const std::string text(info);

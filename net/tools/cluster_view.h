@@ -55,6 +55,17 @@ struct GroupLine {
 // others. Keys may have any order.
 std::vector<GroupLine> ParseInfoGroups(std::string_view info);
 
+// The disk of a node's data directory, from the persistence section of INFO.
+struct DiskLine {
+  uint64_t free_bytes = 0;
+  uint64_t size_bytes = 0;
+  bool lacks_room = false;
+  friend bool operator==(const DiskLine&, const DiskLine&) = default;
+};
+
+// None if the text lacks it.
+std::optional<DiskLine> ParseInfoDisk(std::string_view info);
+
 // The number of slots of the cluster, from CLUSTER INFO; none if the text lacks
 // it.
 std::optional<int> ParseSlotCount(std::string_view info);

@@ -185,6 +185,7 @@ struct NodeStatus {
   bool answers = false;
   // Why the node that was asked refuses it; empty if it does not.
   std::string refused;
+  std::optional<DiskLine> disk;
   // Empty for a refused node: its groups may be others.
   std::vector<GroupLine> groups;
 };
@@ -210,8 +211,9 @@ NodeStatus StatusOf(const NodeLine& line,
   NodeStatus node{.line = line};
   auto client = RespClient::Connect(line.address, timeout);
   if (!client.ok()) return node;
-  const auto info = (*client)->Call({"INFO", "groups"});
+  const auto info = (*client)->Call({"INFO", "groups", "persistence"});
   node.answers = info.ok() && !info->is_error();
+  if (node.answers) node.disk = ParseInfoDisk(info->text);
   const auto why = refused.find(line.number);
   if (why != refused.end()) {
     node.refused = why->second;
@@ -253,10 +255,15 @@ int SlotsServed(const std::map<uint32_t, GroupStatus>& groups) {
   return served;
 }
 
+bool LacksRoom(const NodeStatus& node) {
+  return node.disk.has_value() && node.disk->lacks_room;
+}
+
 std::string StateOf(const NodeStatus& node) {
   if (!node.answers) return "no answer";
   if (!node.refused.empty()) return "refused";
   std::string unfit;
+  if (LacksRoom(node)) unfit = "disk has no room";
   for (const GroupLine& line : node.groups) {
     if (line.status == "ok") continue;
     absl::StrAppend(&unfit, unfit.empty() ? "" : ", ", "group ", line.group,
@@ -269,9 +276,15 @@ std::string StatusText(const std::vector<NodeStatus>& nodes,
                        const std::map<uint32_t, GroupStatus>& groups,
                        int slots) {
   std::vector<std::vector<std::string>> rows = {
-      {"NODE", "ROLE", "STATE", "SLOTS", "RANGES"}};
+      {"NODE", "ROLE", "STATE", "DISK FREE", "SLOTS", "RANGES"}};
   for (const NodeStatus& node : nodes) {
-    rows.push_back({node.line.address, RoleOf(node.line), StateOf(node),
+    std::string disk = "-";
+    if (node.disk.has_value()) {
+      disk = absl::StrCat(
+          BytesText(static_cast<double>(node.disk->free_bytes)), " of ",
+          BytesText(static_cast<double>(node.disk->size_bytes)));
+    }
+    rows.push_back({node.line.address, RoleOf(node.line), StateOf(node), disk,
                     absl::StrCat(SlotCount(node.line)),
                     absl::StrJoin(node.line.slots, " ")});
     if (!node.refused.empty()) rows.back().back() = node.refused;
@@ -297,12 +310,20 @@ std::string StatusJson(const std::vector<NodeStatus>& nodes,
                        int slots) {
   Json rows = Json::array();
   for (const NodeStatus& node : nodes) {
+    Json disk_free;
+    Json disk_size;
+    if (node.disk.has_value()) {
+      disk_free = node.disk->free_bytes;
+      disk_size = node.disk->size_bytes;
+    }
     rows.push_back({{"id", node.line.id},
                     {"address", node.line.address},
                     {"role", RoleOf(node.line)},
                     {"answers", node.answers},
                     {"state", StateOf(node)},
                     {"why", node.refused},
+                    {"disk_free_bytes", disk_free},
+                    {"disk_size_bytes", disk_size},
                     {"slots", node.line.slots}});
   }
   Json states = Json::array();
@@ -367,6 +388,17 @@ std::string ErrorJson(const ControlAnswer& answer) {
   return Line({{"error", {{"code", code}, {"message", answer.error}}}});
 }
 
+std::string BytesText(double bytes) {
+  const char* unit = "B";
+  for (const char* const next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (bytes < 1024) break;
+    bytes /= 1024;
+    unit = next;
+  }
+  const auto tenths = static_cast<int64_t>(bytes * 10 + 0.5);
+  return absl::StrCat(tenths / 10, ".", tenths % 10, " ", unit);
+}
+
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
@@ -411,7 +443,8 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   std::vector<NodeStatus> all;
   for (const NodeLine& line : *nodes) {
     all.push_back(StatusOf(line, refused, options.timeout));
-    well = well && all.back().answers && all.back().refused.empty();
+    well = well && all.back().answers && all.back().refused.empty() &&
+           !LacksRoom(all.back());
   }
   const std::map<uint32_t, GroupStatus> groups = GroupsOf(all);
   for (const auto& [id, group] : groups) {

@@ -51,18 +51,6 @@ std::string TextOf(const Json& value) {
   return value.is_null() ? "-" : value.dump();
 }
 
-// "96.0 MiB".
-std::string BytesText(double bytes) {
-  const char* unit = "B";
-  for (const char* const next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (bytes < 1024) break;
-    bytes /= 1024;
-    unit = next;
-  }
-  const auto tenths = static_cast<int64_t>(bytes * 10 + 0.5);
-  return absl::StrCat(tenths / 10, ".", tenths % 10, " ", unit);
-}
-
 // The admin address of the node at `address`, whichever of its addresses for
 // clients that is.
 absl::StatusOr<std::string> FindAdmin(const std::string& address,
@@ -336,7 +324,7 @@ Look HoldsNone(const Json& row) {
 std::string NodesText(const Json& answer) {
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "ROLE", "STATE", "ZONE", "HOST", "WEIGHT", "REPLICAS",
-       "LEADERS", "BYTES", "RESP", "CLUSTER", "HTTP", "PEER"}};
+       "LEADERS", "BYTES", "DISK FREE", "RESP", "CLUSTER", "HTTP", "PEER"}};
   std::string problems;
   for (const Json& node : answer.value("nodes", Json::array())) {
     const Json addresses = node.value("addresses", Json::object());
@@ -350,6 +338,12 @@ std::string NodesText(const Json& answer) {
     }
     const Json bytes = node.value("bytes", Json());
     row.push_back(bytes.is_number() ? BytesText(bytes.get<double>()) : "-");
+    const Json disk = node.value("disk_size_bytes", Json());
+    row.push_back(
+        disk.is_number()
+            ? absl::StrCat(BytesText(node.value("disk_free_bytes", 0.0)),
+                           " of ", BytesText(disk.get<double>()))
+            : "-");
     for (const char* const name : {"resp", "resp_cluster", "http", "peer"}) {
       row.push_back(at(name));
     }

@@ -151,6 +151,14 @@ TEST(ClusterView, InfoOfTheCluster_HasTheNumberOfSlots) {
   EXPECT_EQ(ParseSlotCount(""), std::nullopt);
 }
 
+TEST(ClusterView, InfoText_HasTheRoomOfTheDisk) {
+  EXPECT_EQ(ParseInfoDisk("# Persistence\r\ndisk_free_bytes:7\r\n"
+                          "disk_size_bytes:90\r\ndisk_lacks_room:1\r\n"),
+            (DiskLine{.free_bytes = 7, .size_bytes = 90, .lacks_room = true}));
+  EXPECT_EQ(ParseInfoDisk("# Persistence\r\nloading:0\r\n"), std::nullopt);
+  EXPECT_EQ(ParseInfoDisk("disk_size_bytes:x\r\n"), std::nullopt);
+}
+
 TEST(ClusterView, InfoText_NamesGroups) {
   const std::vector<GroupLine> groups = ParseInfoGroups(
       "# Cluster\r\ncluster_enabled:1\r\n"

@@ -16,6 +16,11 @@ constexpr std::string_view kNoLeader =
     "has no leader: no node that answers leads it now; if that lasts, see "
     "docs/operate/members.md, A lost majority";
 
+constexpr std::string_view kLacksDisk =
+    "its disk has no room for snapshots, so it gives its leaderships away: "
+    "free "
+    "space there, see docs/operate/failures.md";
+
 Json TextOrNull(std::string_view text) {
   return text.empty() ? Json() : Json(text);
 }
@@ -64,8 +69,16 @@ Json MovesOf(const ClusterState& state, NodeId node,
 Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
               const ClusterUsage& usage) {
   Json bytes;
+  Json disk_free;
+  Json disk_size;
+  Json problem = TextOrNull(row.problem);
   if (const auto own = usage.find(row.id); own != usage.end()) {
     bytes = own->second.bytes;
+    if (const DiskRoom& disk = own->second.disk; disk.size_bytes > 0) {
+      disk_free = disk.free_bytes;
+      disk_size = disk.size_bytes;
+    }
+    if (own->second.lacks_disk && row.problem.empty()) problem = kLacksDisk;
   }
   return {{"id", row.id.value()},
           {"name", row.name},
@@ -83,8 +96,10 @@ Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
           {"replicas", row.replicas},
           {"leaders", row.leaders},
           {"bytes", bytes},
+          {"disk_free_bytes", disk_free},
+          {"disk_size_bytes", disk_size},
           {"moves", MovesOf(state, row.id, usage)},
-          {"problem", TextOrNull(row.problem)}};
+          {"problem", problem}};
 }
 
 // The state names the leader that reported itself last. Zero: it says that it

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "node/base/disk_watch.h"
 #include "shardctrl/controller/command.h"
 #include "shardctrl/controller/recovery.h"
 #include "shardctrl/controller/state.h"
@@ -41,9 +42,10 @@ struct HeldCommands {
 // The data and the work of a node, as it says itself.
 struct NodeUsage {
   uint64_t bytes = 0;  // Keys and values of its replicas.
-  // Bytes that the disk of its data directory has left. The largest number: not
-  // known yet.
-  uint64_t disk_left = ~uint64_t{0};
+  // The disk of its data directory. The size is zero until it is known.
+  DiskRoom disk = {};
+  // Its snapshots fail, because that disk has no room.
+  bool lacks_disk = false;
   // Bytes below limits.memory_bytes. The largest number: there is no limit.
   uint64_t memory_left = ~uint64_t{0};
   // Members of the groups that it leads; at most kFilledMax.

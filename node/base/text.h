@@ -47,6 +47,13 @@ std::string Concat(const Pieces&... pieces) {
   return out;
 }
 
+// "512 KiB"; from 10 MiB on "20 MiB".
+inline std::string SizeText(uint64_t bytes) {
+  constexpr uint64_t kMebibytesFrom = uint64_t{10} << 20;
+  return bytes < kMebibytesFrom ? Concat(bytes >> 10, " KiB")
+                                : Concat(bytes >> 20, " MiB");
+}
+
 inline std::string_view Message(const absl::Status& status) {
   return {status.message().data(), status.message().size()};
 }

@@ -15,6 +15,7 @@
 #include "env/env.h"
 #include "env/siphash.h"
 #include "kv/slots/slot_strategy.h"
+#include "node/base/disk_watch.h"
 #include "node/base/http_date.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
@@ -84,6 +85,7 @@ struct Context {
   InputBudget& input_budget;
   MemoryBudget& memory_budget;
   TurnWork& work;
+  const DiskWatch& disk;
   // The parameters of both addresses.
   const ConfigParameters& parameters;
   const ConfigParameters& cluster_parameters;

@@ -103,9 +103,6 @@ void ControllerAgent::Work() {
   const bool looks = changed_ || MonoNow() - looked_at_ >= kSettledInterval;
   if (looks) {
     looked_at_ = MonoNow();
-    disk_asked_ = env_.disk.FreeBytes([this](absl::StatusOr<uint64_t> left) {
-      if (left.ok()) disk_left_ = *left;
-    });
     NoteMembers();
   }
   FollowState();
@@ -614,7 +611,7 @@ void ControllerAgent::Act(Action action) {
             End(busy, result.status);
           });
     case Kind::kTransfer:
-      if (view_.stops(action.to)) return;
+      if (view_.gives_away(action.to)) return;
       return host_.TransferLeadership(action.group, action.replica);
     case Kind::kDrop:
       Began(busy);
@@ -680,7 +677,8 @@ std::vector<MoveReport> ControllerAgent::Moves() const {
 
 NodeUsage ControllerAgent::Usage() const {
   NodeUsage usage{.bytes = measures_.stored_bytes(),
-                  .disk_left = disk_left_,
+                  .disk = measures_.disk(),
+                  .lacks_disk = measures_.lacks_disk(),
                   .memory_left = measures_.memory_left()};
   for (const shardctrl::SlotMove& move : state().moves) {
     const HeldCommands held = measures_.held(move);

@@ -60,6 +60,9 @@ class ControllerAgent final : public ControllerAccess {
   struct Measures {
     std::function<uint64_t()> stored_bytes;  // Keys and values of this node.
     std::function<uint64_t()> memory_left;
+    // The size is zero until it is known.
+    std::function<DiskRoom()> disk;
+    std::function<bool()> lacks_disk;
     std::function<HeldCommands(const shardctrl::SlotMove&)> held;
   };
 
@@ -207,8 +210,6 @@ class ControllerAgent final : public ControllerAccess {
   // with its reason. One that is forgotten makes the node ask again.
   absl::btree_map<StoreIncarnation, env::Pending> asking_;
   absl::btree_map<StoreIncarnation, std::string> refused_;
-  uint64_t disk_left_ = NodeUsage().disk_left;
-  env::Pending disk_asked_;
   // When the controller said that these are the stores of their nodes.
   absl::btree_map<StoreIncarnation, MonoTime> bound_;
   uint64_t draws_ = 0;

@@ -33,7 +33,9 @@ PeerResult Malformed(const std::string& why) {
 Buffer EncodeUsage(const NodeUsage& usage) {
   std::string out;
   AppendFixed(&out, usage.bytes);
-  AppendFixed(&out, usage.disk_left);
+  AppendFixed(&out, usage.disk.free_bytes);
+  AppendFixed(&out, usage.disk.size_bytes);
+  AppendFixed(&out, static_cast<uint8_t>(usage.lacks_disk));
   AppendFixed(&out, usage.memory_left);
   AppendFixed(&out, static_cast<uint32_t>(usage.filled.size()));
   for (const FilledReplica& filled : usage.filled) {
@@ -55,7 +57,9 @@ Buffer EncodeUsage(const NodeUsage& usage) {
 std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
   FixedReader reader(bytes);
   NodeUsage usage{.bytes = reader.Take<uint64_t>()};
-  usage.disk_left = reader.Take<uint64_t>();
+  usage.disk.free_bytes = reader.Take<uint64_t>();
+  usage.disk.size_bytes = reader.Take<uint64_t>();
+  usage.lacks_disk = reader.Take<uint8_t>() != 0;
   usage.memory_left = reader.Take<uint64_t>();
   const auto filled_count = reader.Take<uint32_t>();
   if (filled_count > NodeUsage::kFilledMax) reader.Fail();

@@ -53,12 +53,6 @@ absl::btree_map<NodeId, uint64_t> BytesUnderWay(const ClusterState& state,
   return bytes;
 }
 
-std::string SizeText(uint64_t bytes) {
-  constexpr uint64_t kMebibytesFrom = uint64_t{10} << 20;
-  return bytes < kMebibytesFrom ? Concat(bytes >> 10, " KiB")
-                                : Concat(bytes >> 20, " MiB");
-}
-
 }  // namespace
 
 std::string LackOfRoom(const ClusterState& state, const SlotMove& move,
@@ -68,14 +62,15 @@ std::string LackOfRoom(const ClusterState& state, const SlotMove& move,
     const auto found = usage.find(node);
     if (found == usage.end()) continue;
     const NodeUsage& its = found->second;
+    const uint64_t disk_left =
+        its.disk.size_bytes == 0 ? ~uint64_t{0} : its.disk.free_bytes;
     const uint64_t disk = (bytes + others[node]) * kDiskCopies;
     const uint64_t memory = kv::MemoryForSlots(bytes) + others[node];
-    if (disk <= its.disk_left && memory <= its.memory_left) continue;
-    const bool of_disk = disk > its.disk_left;
+    if (disk <= disk_left && memory <= its.memory_left) continue;
+    const bool of_disk = disk > disk_left;
     return Concat(
-        "node ", node, " has ",
-        SizeText(of_disk ? its.disk_left : its.memory_left), " of ",
-        of_disk ? "disk" : "memory", " left, and ",
+        "node ", node, " has ", SizeText(of_disk ? disk_left : its.memory_left),
+        " of ", of_disk ? "disk" : "memory", " left, and ",
         others[node] == 0 ? "the slots take "
                           : "these slots and earlier moves take ",
         SizeText(of_disk ? disk : memory),

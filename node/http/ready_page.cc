@@ -57,6 +57,19 @@ void AppendStuckWishes(const Context& context, std::string* lines) {
   }
 }
 
+// The node serves without room, so the line does not count.
+void AppendDisk(const DiskWatch& disk, std::string* lines) {
+  if (!disk.known()) return;
+  const DiskRoom& room = disk.room();
+  Append(lines, disk.lacks_room() ? "[ ]" : "[+]", "disk ",
+         SizeText(room.free_bytes), " of ", SizeText(room.size_bytes),
+         " free",
+         disk.lacks_room() ? ": no room for snapshots, so this node gives its "
+                             "leaderships away until space is freed"
+                           : "",
+         "\n");
+}
+
 }  // namespace
 
 ReadyPage MakeReadyPage(const Context& context, bool verbose) {
@@ -64,6 +77,7 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
   bool ready = log.ok();
   std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
                              log.ok() ? "ok" : Message(log), "\n");
+  AppendDisk(context.disk, &lines);
   if (const std::string_view removed = context.removed(); !removed.empty()) {
     Append(&lines, "[-]", removed, "\nnot ready\n");
     return {.ready = false, .text = std::move(lines)};

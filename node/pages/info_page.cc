@@ -103,6 +103,10 @@ void Persistence(const InfoInputs& inputs, std::string* out) {
          context.host.status().ok() ? "ok" : "err",
          "\r\nlog_durable_writes:", log.durable_writes,
          "\r\nlog_written_bytes:", log.written_bytes, "\r\n");
+  if (!context.disk.known()) return;
+  Append(out, "disk_free_bytes:", context.disk.room().free_bytes,
+         "\r\ndisk_size_bytes:", context.disk.room().size_bytes,
+         "\r\ndisk_lacks_room:", context.disk.lacks_room() ? 1 : 0, "\r\n");
 }
 
 // "1.250" for 1250 microseconds.

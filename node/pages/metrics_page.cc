@@ -426,6 +426,20 @@ void WriteStorage(Context& context, Page& page) {
       host.staged_bytes);
   One(page, "quorate_log_segments", "gauge", "Segment files of the log.",
       log.segments);
+  if (!context.disk.known()) return;
+  One(page, "quorate_disk_free_bytes", "gauge",
+      "Free bytes of the disk of the data directory.",
+      context.disk.room().free_bytes);
+  One(page, "quorate_disk_size_bytes", "gauge",
+      "Size of the disk of the data directory.",
+      context.disk.room().size_bytes);
+  One(page, "quorate_disk_lacks_room", "gauge",
+      "1 while the disk has no room for snapshots: this node gives its "
+      "leaderships away.",
+      context.disk.lacks_room() ? 1 : 0);
+}
+
+void WriteStores(Context& context, Page& page) {
   const auto store = [&](std::string_view name, std::string_view type,
                          std::string_view help,
                          uint64_t (*value)(const kv::Store&)) {
@@ -496,9 +510,9 @@ void WriteCommandsAndHttp(Context& context, Page& page) {
 }
 
 constexpr void (*kParts[])(Context&, Page&) = {
-    WriteNode,    WriteConnections, WriteCommandsAndHttp,
-    WriteRouting, WritePeers,       WriteView,
-    WriteMoves,   WriteRaft,        WriteStorage};
+    WriteNode,    WriteConnections, WriteCommandsAndHttp, WriteRouting,
+    WritePeers,   WriteView,        WriteMoves,           WriteRaft,
+    WriteStorage, WriteStores};
 
 }  // namespace
 

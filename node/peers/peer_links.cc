@@ -65,16 +65,16 @@ void PeerLinks::AskStatus(NodeId node) {
   SendStatus(node, found->second, StatusMessage::Kind::kAsks);
 }
 
-void PeerLinks::TellStop() {
-  stops_ = true;
+void PeerLinks::TellGivesAway(bool gives_away) {
+  gives_away_ = gives_away;
   for (const auto& [node, peer] : peers_) {
     if (!peer.gone) AskStatus(node);
   }
 }
 
-bool PeerLinks::Stops(NodeId node) const {
+bool PeerLinks::GivesAway(NodeId node) const {
   const auto found = peers_.find(node);
-  return found != peers_.end() && found->second.stops;
+  return found != peers_.end() && found->second.gives_away;
 }
 
 bool PeerLinks::TakeAsked(NodeId node) {
@@ -90,7 +90,7 @@ void PeerLinks::SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind) {
                                      .start = known.start,
                                      .changes = known.changes},
                            .own = own_,
-                           .stops = stops_};
+                           .gives_away = gives_away_};
   if (peer.waiting) {
     message.answer = {peer.waiting->id,
                       status_->Report(to, peer.store, *peer.waiting)};
@@ -112,7 +112,7 @@ void PeerLinks::OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
       peer.waiting->id.number < id.number) {
     peer.waiting = message.query;
     peer.store = store;
-    peer.stops = message.stops;
+    peer.gives_away = message.gives_away;
   }
   if (message.kind != StatusMessage::Kind::kAsks) return;
   peer.asked = true;

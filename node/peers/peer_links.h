@@ -65,10 +65,11 @@ class PeerLinks final : public env::Transport::Receiver {
   // answer yet. Query and answer travel in the lane of heartbeats, and may be
   // lost. Requires: `node` is another node, which the map has or had.
   void AskStatus(NodeId node);
-  // Tells all nodes that this one stops, now and with each query.
-  void TellStop();
-  // The process of `node` said so.
-  bool Stops(NodeId node) const;
+  // Tells all nodes whether this one gives its leaderships away and takes no
+  // others, now and with each query. At first it does not.
+  void TellGivesAway(bool gives_away);
+  // The process of `node` said so last.
+  bool GivesAway(NodeId node) const;
   // True if `node` has asked for an answer at once since the last call.
   bool TakeAsked(NodeId node);
 
@@ -96,7 +97,7 @@ class PeerLinks final : public env::Transport::Receiver {
     std::optional<StatusQuery> waiting;
     StoreIncarnation store;
     bool asked = false;  // See TakeAsked.
-    bool stops = false;
+    bool gives_away = false;
     // The map has the node no longer. Callbacks may still name the links. The
     // id of a node is not used again, so there are few such peers.
     bool gone = false;
@@ -123,7 +124,7 @@ class PeerLinks final : public env::Transport::Receiver {
   PeerAnswers::Handler handler_;  // Null before Start.
   StatusObserver* status_ = nullptr;
   NodeAddresses own_;
-  bool stops_ = false;  // This node does.
+  bool gives_away_ = false;  // This node does.
   absl::AnyInvocable<void()> on_room_;
   // References stay valid: the message of one peer may add another.
   std::map<NodeId, Peer> peers_;

@@ -26,8 +26,9 @@ using Kind = PeerRequest::Kind;
 
 // The kinds behind those of requests.
 constexpr uint8_t kPiece = 4;
-// Added to the kind of a status message whose sender stops.
-constexpr uint8_t kStops = 3;
+// Added to the kind of a status message if the sender gives its leaderships
+// away.
+constexpr uint8_t kGivesAway = 3;
 // Service, checksum, version, kind, asker, number.
 constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
 // Size of the answer, offset.
@@ -193,10 +194,12 @@ absl::StatusOr<StatusAnswer> DecodeStatusAnswer(FixedReader reader) {
   return answer;
 }
 
-absl::StatusOr<PeerMessage> DecodeStatus(StatusMessage::Kind kind, bool stops,
+absl::StatusOr<PeerMessage> DecodeStatus(StatusMessage::Kind kind,
+                                         bool gives_away,
                                          const PeerRequestId& id,
                                          FixedReader reader) {
-  StatusMessage message{.kind = kind, .query = {.id = id}, .stops = stops};
+  StatusMessage message{
+      .kind = kind, .query = {.id = id}, .gives_away = gives_away};
   message.query.start = reader.Take<uint64_t>();
   message.query.changes = reader.Take<uint64_t>();
   message.own = TakeAddresses(&reader);
@@ -329,9 +332,9 @@ std::vector<Buffer> EncodeStatus(const MessageLink& link,
     more += kAnswerHeaderBytes + report.refused.size() * kGroupBytes +
             report.rows.size() * kRowBytes + address_bytes;
   }
-  const uint8_t stops = message.stops ? kStops : 0;
+  const uint8_t added = message.gives_away ? kGivesAway : 0;
   std::string body =
-      Begin(static_cast<uint8_t>(message.kind) + stops, message.query.id, more);
+      Begin(static_cast<uint8_t>(message.kind) + added, message.query.id, more);
   AppendFixed(&body, message.query.start);
   AppendFixed(&body, message.query.changes);
   AppendAddresses(&body, message.own);
@@ -358,16 +361,16 @@ absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
   id.number = reader.Take<uint64_t>();
   using Status = StatusMessage::Kind;
   if (version != kPeerMessageVersion || kind == 0 ||
-      kind > static_cast<uint8_t>(Status::kAnswers) + kStops || id.asker == 0 ||
-      id.number == 0) {
+      kind > static_cast<uint8_t>(Status::kAnswers) + kGivesAway ||
+      id.asker == 0 || id.number == 0) {
     return Malformed(
         Concat("version ", +version, ", kind ", +kind, ", number ", id.number));
   }
   if (kind == kPiece) return DecodePiece(id, reader, bytes);
-  const bool stops = kind > static_cast<uint8_t>(Kind::kControl);
-  const auto status = static_cast<Status>(kind - (stops ? kStops : 0));
+  const bool gives_away = kind > static_cast<uint8_t>(Kind::kControl);
+  const auto status = static_cast<Status>(kind - (gives_away ? kGivesAway : 0));
   if (status == Status::kAsks || status == Status::kAnswers) {
-    return DecodeStatus(status, stops, id, reader);
+    return DecodeStatus(status, gives_away, id, reader);
   }
   return DecodeRequest(static_cast<Kind>(kind), id, reader, bytes);
 }

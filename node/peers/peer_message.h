@@ -110,8 +110,9 @@ struct StatusMessage {
   StatusQuery query;
   // The addresses of the sender. The receiver may not be able to ask for them.
   NodeAddresses own;
-  // The sender stops. It gives its leaderships away, and takes no others.
-  bool stops = false;
+  // The sender gives its leaderships away, and takes no others: it stops, or
+  // its disk has no room.
+  bool gives_away = false;
   std::optional<StatusAnswer> answer;
 };
 

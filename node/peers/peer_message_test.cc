@@ -126,9 +126,9 @@ std::vector<StatusMessage> StatusMessages() {
   for (const StatusAnswer& answer : Answers()) {
     messages.push_back(WithAnswer(answer));
   }
-  messages.push_back({.query = Query(), .stops = true});
+  messages.push_back({.query = Query(), .gives_away = true});
   messages.push_back(WithAnswer(Answers()[0]));
-  messages.back().stops = true;
+  messages.back().gives_away = true;
   return messages;
 }
 
@@ -226,7 +226,7 @@ TEST(PeerMessage, Status_DecodesToItself) {
     EXPECT_EQ(out.query.start, 6u);
     EXPECT_EQ(out.query.changes, 7u);
     EXPECT_EQ(out.own, message.own);
-    EXPECT_EQ(out.stops, message.stops);
+    EXPECT_EQ(out.gives_away, message.gives_away);
     ASSERT_EQ(out.answer.has_value(), message.answer.has_value());
     if (!out.answer) continue;
     EXPECT_EQ(out.answer->id, kOtherId);

@@ -26,21 +26,38 @@ LeaderBalance::LeaderBalance(env::Env& env, const Config& config,
   OnMapChanged();
 }
 
-// A preference that stays keeps its pause.
 void LeaderBalance::OnMapChanged() {
+  MakePreferences();
+  OnLeadershipChanged();
+}
+
+void LeaderBalance::SetGivesAway(bool gives_away) {
+  gives_away_ = gives_away;
+  preferences_.clear();
+  OnMapChanged();
+}
+
+// A preference that stays keeps its pause.
+void LeaderBalance::MakePreferences() {
   const std::vector<Preference> before = std::exchange(preferences_, {});
-  for (const shardctrl::Group& group : cluster_.shards().groups()) {
-    const NodeId preferred = group.preferred_leader;
-    if (preferred == NodeId() || preferred == config_.node) continue;
+  const auto add = [&](GroupId group, NodeId preferred) {
     const auto same = std::ranges::find_if(before, [&](const auto& old) {
-      return old.group == group.id && old.preferred == preferred;
+      return old.group == group && old.preferred == preferred;
     });
     preferences_.push_back(
         same != before.end()
             ? *same
-            : Preference{group.id, preferred, MonoTime::Min(), kInterval});
+            : Preference{group, preferred, MonoTime::Min(), kInterval});
+  };
+  if (gives_away_) {
+    for (const GroupId group : host_.groups()) add(group, NodeId());
+    return;
   }
-  OnLeadershipChanged();
+  for (const shardctrl::Group& group : cluster_.shards().groups()) {
+    const NodeId preferred = group.preferred_leader;
+    if (preferred == NodeId() || preferred == config_.node) continue;
+    add(group.id, preferred);
+  }
 }
 
 ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
@@ -55,7 +72,7 @@ ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
         [&](const auto& voter) { return voter.replica == follower.replica; });
     if (votes && (wanted == NodeId() || follower.node == wanted) &&
         follower.active && env_.transport.link(follower.node).open &&
-        !router_.view().stops(follower.node) &&
+        !router_.view().gives_away(follower.node) &&
         (also_busy || !follower.wants_no_entries) &&
         follower.state == "replicate" &&
         follower.match.value() + kLagMax >= last) {
@@ -66,16 +83,18 @@ ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
 }
 
 bool LeaderBalance::Leads(GroupId group) const {
-  const GroupQueue* const queue = router_.FindQueue(group);
-  return queue != nullptr &&
-         queue->leadership().kind == Leadership::Kind::kSelf;
+  const raft::Core* const core = std::as_const(host_).core(group);
+  return core != nullptr && core->role() == raft::RoleKind::kLeader;
 }
 
 void LeaderBalance::OnLeadershipChanged() {
   if (armed_ || stopped_) return;
-  const bool any = std::any_of(
-      preferences_.begin(), preferences_.end(),
-      [&](const Preference& preference) { return Leads(preference.group); });
+  // Any group may come to be led here.
+  const bool any =
+      gives_away_ || std::any_of(preferences_.begin(), preferences_.end(),
+                                 [&](const Preference& preference) {
+                                   return Leads(preference.group);
+                                 });
   if (!any) return;
   armed_ = true;
   timer_ = env_.loop.At(env_.loop.ReadClock().mono + kInterval, [this] {
@@ -86,6 +105,7 @@ void LeaderBalance::OnLeadershipChanged() {
 
 void LeaderBalance::Tick() {
   if (stopped_) return;
+  if (gives_away_) MakePreferences();
   const MonoTime now = env_.loop.ReadClock().mono;
   for (Preference& preference : preferences_) {
     if (!Leads(preference.group) ||

@@ -2,11 +2,11 @@
 // preferred replica, so that leaders are spread over the nodes.
 //
 // Only the leader transfers, and only to a replica on a connected node. It must
-// have nearly the whole log and take entries, and its node must not be about to
-// stop. After a start a replica may have
-// seconds of work with its log, and could answer nothing as the leader. The
-// pause before the next transfer doubles after each transfer that did not last,
-// so a preferred node that cannot keep leadership is left alone.
+// have nearly the whole log and take entries, and its node must not give its
+// own leaderships away. After a start a replica may have seconds of work with
+// its log, and could answer nothing as the leader. The pause before the next
+// transfer doubles after each transfer that did not last, so a preferred node
+// that cannot keep leadership is left alone.
 #ifndef QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 #define QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 
@@ -33,6 +33,9 @@ class LeaderBalance {
   // Call when leadership changed. A timer runs only while this node leads a
   // group that prefers another node.
   void OnLeadershipChanged();
+  // While `gives_away`, this node transfers each leadership to any other voter
+  // that can take it, because its disk has no room.
+  void SetGivesAway(bool gives_away);
   // Transfers every leadership that another voter can take now, because this
   // node stops. Call it again until this node leads nothing: a target may fail,
   // or catch up later. Balancing ends.
@@ -42,11 +45,12 @@ class LeaderBalance {
  private:
   struct Preference {
     GroupId group;
-    NodeId preferred;
+    NodeId preferred;  // Zero: any other node.
     MonoTime not_before;
     Duration pause;
   };
 
+  void MakePreferences();
   void Tick();
   bool Leads(GroupId group) const;
   // Another voter that can lead at once: one on node `wanted`, or any voter if
@@ -60,6 +64,7 @@ class LeaderBalance {
   raft::Host& host_;
   Router& router_;
   std::vector<Preference> preferences_;
+  bool gives_away_ = false;
   bool stopped_ = false;
   bool armed_ = false;
   env::Pending timer_;

@@ -69,8 +69,8 @@ class LiveView final : public StatusObserver {
   // Tells each node whose last report has an older map than this node's that
   // there is a newer one. It then asks for it.
   void TellMap();
-  // Tells each node that this one stops.
-  void TellStop() { links_.TellStop(); }
+  // Tells each node whether this one gives its leaderships away.
+  void TellGivesAway(bool gives_away) { links_.TellGivesAway(gives_away); }
   // Reports that addresses of nodes changed.
   void OnAddressesChanged();
 
@@ -83,9 +83,9 @@ class LiveView final : public StatusObserver {
   bool works(NodeId node) const;
   // There are other nodes, and none of them is connected.
   bool alone() const;
-  // `node` said that it stops: it gives its leaderships away, and takes no
-  // others. Its next process says so no longer.
-  bool stops(NodeId node) const { return links_.Stops(node); }
+  // `node` said that it gives its leaderships away, and takes no others: it
+  // stops, or its disk has no room. Its next process does not say so yet.
+  bool gives_away(NodeId node) const { return links_.GivesAway(node); }
   // kStopped also if `node` holds no replica of the group.
   ReplicaState replica(GroupId group, NodeId node) const;
   // The groups of which `node` holds a replica, ascending, by its own report.

@@ -30,7 +30,7 @@ UNITS = {
         "counter_load quickstart_add quickstart_files scale_demo",
     ],
     "node/admin": ["admin_api admin_json admin_session"],
-    "node/base": ["http_date reply_text"],
+    "node/base": ["disk_watch http_date reply_text"],
     "node/cluster": [
         "address_cache cluster_map node_addresses peer_dialer slot_owners",
     ],
