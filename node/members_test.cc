@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
@@ -214,6 +215,136 @@ TEST_F(MembersTest, NodeWhoseDiskFailed_IsGivenUp) {
   EXPECT_TRUE(Await("/v1/nodes/3", [](const Json& node) {
     return node["replicas"] == 0;
   })) << last_.dump(1);
+}
+
+// Its log works. It would grow until the disk is full, and most so as a leader.
+TEST_F(MembersTest, NodeWhoseDiskHasNoRoom_GivesItsLeadershipsAway) {
+  Begin({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+           config.host.snapshot_threshold_bytes = 4096;
+         }});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const auto led = [&](size_t node) {
+    size_t count = 0;
+    for (const GroupId group : host(node).groups()) {
+      count += cluster_->LeaderOf(group) == node ? 1 : 0;
+    }
+    return count;
+  };
+  ASSERT_TRUE(RunUntil([&] { return led(1) > 0; }));
+  const sim::MachineId machine = cluster_->machine(1);
+  uint64_t used = 0;
+  for (const std::string& name : cluster_->world().DiskFiles(machine)) {
+    used += cluster_->world().DiskFileSize(machine, name);
+  }
+  uint64_t& capacity = cluster_->world().disk_options(machine).capacity_bytes;
+  const uint64_t before = capacity;
+  capacity = used + (2 << 20);
+  auto client = cluster_->ConnectResp(0);
+  const auto write = [&] {
+    for (int i = 0; i < 20; ++i) {
+      const std::string key = Concat("k", i);
+      EXPECT_EQ(
+          cluster_->Command(*client, {"SET", key, std::string(1'000, 'v')}),
+          "+OK\r\n");
+    }
+    cluster_->world().RunFor(Seconds(1));
+  };
+  for (int i = 0; i < 30 && led(1) > 0; ++i) write();
+  EXPECT_EQ(led(1), 0u);
+  // It takes none, though it is the preferred leader of a group.
+  for (int i = 0; i < 20; ++i) {
+    write();
+    EXPECT_EQ(led(1), 0u);
+  }
+  EXPECT_TRUE(host(1).status().ok());
+  const Json node = Ask(0, "GET", "/v1/nodes/2").second;
+  EXPECT_LT(node["disk_free_bytes"], node["disk_size_bytes"]);
+  EXPECT_TRUE(absl::StrContains(std::string(node["problem"]), "no room"));
+  EXPECT_TRUE(absl::StrContains(cluster_->server(1).MetricsText(),
+                                "\nquorate_disk_lacks_room 1\n"));
+  auto http = cluster_->ConnectHttp(1);
+  const std::string ready = cluster_->CallHttp(
+      *http, "GET /readyz?verbose HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(absl::StrContains(ready, " 200 ")) << ready;
+  EXPECT_TRUE(absl::StrContains(ready, "[ ]disk ")) << ready;
+  capacity = before;
+  EXPECT_TRUE(RunUntil([&] { return led(1) > 0; }));
+  EXPECT_TRUE(Ask(0, "GET", "/v1/nodes/2").second["problem"].is_null());
+}
+
+// A sample that is there twice has not fallen meanwhile, if it is a counter.
+class CountersTest : public MembersTest {
+ protected:
+  using Samples = std::map<std::string, double>;
+  static Samples CountersOf(const std::string& text) {
+    Samples samples;
+    bool counts = false;
+    for (const auto& piece : absl::StrSplit(text, '\n')) {
+      const std::string line(piece);
+      if (line.starts_with("# TYPE ")) {
+        counts = line.ends_with(" counter") || line.ends_with(" histogram");
+      } else if (counts && !line.empty() && line[0] != '#') {
+        const size_t end = line.rfind(' ');
+        samples[line.substr(0, end)] = std::stod(line.substr(end + 1));
+      }
+    }
+    return samples;
+  }
+  // Clients of each node write keys that are gone soon, and read.
+  void Load() {
+    for (size_t node = 0; node < cluster_->size(); ++node) {
+      auto client = cluster_->ConnectResp(node);
+      for (int i = 0; i < 20; ++i) {
+        const std::string key = Concat("k", node, ".", i);
+        cluster_->Command(*client, {"SET", key, "v", "PX", "10"});
+        cluster_->Command(*client, {"GET", key});
+      }
+      cluster_->Command(*client, {"QUORATE.CONSISTENCY", "BOUNDED", "10000"});
+      for (int i = 0; i < 20; ++i) {
+        cluster_->Command(*client, {"GET", Concat("k", node, ".", i)});
+      }
+    }
+    cluster_->world().RunFor(Seconds(2));
+  }
+  void ExpectNoneFell() {
+    for (size_t node = 0; node < cluster_->size(); ++node) {
+      const Samples now = CountersOf(cluster_->server(node).MetricsText());
+      for (const auto& [name, value] : now) {
+        EXPECT_GE(value, last_samples_[node][name]) << name << " of " << node;
+        last_samples_[node][name] = value;
+      }
+    }
+  }
+
+  std::map<size_t, Samples> last_samples_;
+};
+
+TEST_F(CountersTest, OfGroupsThatLeaveANodeOrEnd_DoNotFall) {
+  Begin({.nodes = 4, .groups = 3, .replicas = 3});
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  Load();
+  ExpectNoneFell();
+  ASSERT_EQ(Ask(0, "POST", "/v1/groups/3/retire").first, 200);
+  ASSERT_TRUE(Await("/v1/groups", [](const Json& answer) {
+    return answer["groups"].size() == 3;
+  })) << last_.dump(1);
+  Load();
+  ExpectNoneFell();
+  const auto drain = [&](int node) {
+    const std::string row = Concat("/v1/nodes/", node);
+    ASSERT_EQ(Ask(0, "POST", row + "/drain").first, 200);
+    ASSERT_TRUE(Await(row, [](const Json& now) {
+      return now["replicas"] == 0;
+    })) << last_.dump(1);
+    cluster_->world().RunFor(Seconds(3));
+    Load();
+    ExpectNoneFell();
+  };
+  ASSERT_NO_FATAL_FAILURE(drain(2));
+  // Its replicas come back, and count on.
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/2/undrain").first, 200);
+  ASSERT_NO_FATAL_FAILURE(drain(3));
+  EXPECT_FALSE(host(1).groups().empty());
 }
 
 TEST_F(MembersTest, DrainWithoutAnotherNode_IsRefusedAndNamesTheGroup) {

@@ -523,6 +523,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     options->pool = record_pool_;
     options->rules_known = KnownRules(config_);
     options->key_reads = &metrics_.key_reads;
+    options->ended = &metrics_.ended_stores[group];
     options->pages = {.keys = config_.bounds.page_keys,
                       .rows = config_.bounds.page_rows};
     return std::make_unique<kv::Store>(*std::move(options));

@@ -56,11 +56,19 @@ class Store::Impl {
         limits_(options.rules),
         rules_known_(options.rules_known),
         key_reads_(options.key_reads),
+        ended_(options.ended),
         pool_(options.pool),
         pages_(options.pages),
         ownership_(options.slot_count, options.owned),
         keyspace_(std::make_unique<Keyspace>(
             options.hash_key, options.slot_count, pool_, pages_.keys)) {}
+  ~Impl() {
+    if (ended_ == nullptr) return;
+    const Counters all = counters();
+    ended_->keys_expired += all.keys_expired;
+    ended_->duplicates_answered += all.duplicates_answered;
+    ended_->snapshots_taken += all.snapshots_taken;
+  }
 
   Buffer Apply(const raft::Entry& entry, bool wants_result);
   void Advance(const raft::Entry& entry);
@@ -119,6 +127,7 @@ class Store::Impl {
   const Rules limits_;
   const uint32_t rules_known_;
   KeyReads* const key_reads_;
+  StoreTotals* const ended_;
   // Null while an entry is applied whose results this node does not need.
   KeyReads* key_reads_of_entry_ = nullptr;
   const std::shared_ptr<RecordPool> pool_;

@@ -26,6 +26,7 @@
 #include "kv/command/key_reads.h"
 #include "kv/command/result.h"
 #include "kv/command/rules.h"
+#include "kv/command/store_totals.h"
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
 #include "kv/store/long_read.h"
@@ -57,6 +58,9 @@ struct StoreOptions {
   // Counts the keys of reads whose results this node needs. Outlives the store.
   // Null: they are not counted.
   KeyReads* key_reads = nullptr;
+  // The destructor of the store adds its counts. Outlives the store. Null: they
+  // end with it.
+  StoreTotals* ended = nullptr;
   PageBounds pages = {};
 };
 

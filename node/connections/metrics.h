@@ -8,14 +8,17 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/key_reads.h"
+#include "kv/command/store_totals.h"
 #include "node/commands/command_table.h"
 
 namespace quorate::node {
@@ -88,6 +91,8 @@ class Metrics {
   uint64_t snapshots_installed = 0;
   // The stores of this node count here.
   kv::KeyReads key_reads;
+  // Of groups whose replicas left this node, perhaps to come back.
+  std::map<GroupId, kv::StoreTotals> ended_stores;
 
  private:
   // By CommandId, and empty before the first command. Null: none of its kind.

@@ -30,6 +30,9 @@ struct InfoInputs {
 Totals Sum(Context& context) {
   context.work.Add(context.router.queues().size() / TurnWork::kGroupsPerUnit);
   Totals totals;
+  for (const auto& [group, ended] : context.metrics.ended_stores) {
+    totals.expired += ended.keys_expired;
+  }
   for (const auto& queue : context.router.queues()) {
     const kv::Store* store = queue->store();
     if (store == nullptr) continue;

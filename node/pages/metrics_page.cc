@@ -133,9 +133,8 @@ void WriteConnections(Context& context, Page& page) {
 uint64_t SumOf(const Context& context,
                uint64_t (*value)(const QueueCounters&)) {
   uint64_t sum = 0;
-  for (const auto& queue : context.router.queues()) {
-    sum += value(queue->counters());
-  }
+  context.router.ForEachQueue(
+      [&](const GroupQueue& queue) { sum += value(queue.counters()); });
   return sum;
 }
 
@@ -466,13 +465,32 @@ void WriteStores(Context& context, Page& page) {
       "Writes refused because of the memory limit.", memory.refused_commands());
   store("quorate_sessions", "gauge", "Client sessions.",
         [](const kv::Store& s) { return s.session_count(); });
-  store("quorate_expired_keys_total", "counter", "Keys removed as expired.",
-        [](const kv::Store& s) { return s.counters().keys_expired; });
-  store("quorate_duplicates_answered_total", "counter",
-        "Repeated commands that were answered from their session.",
-        [](const kv::Store& s) { return s.counters().duplicates_answered; });
-  store("quorate_snapshots_taken_total", "counter", "Snapshots begun.",
-        [](const kv::Store& s) { return s.counters().snapshots_taken; });
+  // A replica that came back to this node counts on.
+  const auto counter = [&](std::string_view name, std::string_view help,
+                           uint64_t (*value)(const kv::Store::Counters&),
+                           uint64_t kv::StoreTotals::*ended) {
+    page.Family(name, "counter", help);
+    for (const auto& queue : context.router.queues()) {
+      if (queue->store() == nullptr) continue;
+      page.Sample(Concat("group=\"", queue->group(), "\""),
+                  value(queue->store()->counters()) +
+                      context.metrics.ended_stores[queue->group()].*ended);
+    }
+  };
+  using Counters = kv::Store::Counters;
+  counter(
+      "quorate_expired_keys_total", "Keys removed as expired.",
+      [](const Counters& counts) { return counts.keys_expired; },
+      &kv::StoreTotals::keys_expired);
+  counter(
+      "quorate_duplicates_answered_total",
+      "Repeated commands that were answered from their session.",
+      [](const Counters& counts) { return counts.duplicates_answered; },
+      &kv::StoreTotals::duplicates_answered);
+  counter(
+      "quorate_snapshots_taken_total", "Snapshots begun.",
+      [](const Counters& counts) { return counts.snapshots_taken; },
+      &kv::StoreTotals::snapshots_taken);
 }
 
 void WriteNode(Context& context, Page& page) {

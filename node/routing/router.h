@@ -109,6 +109,8 @@ class Router {
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }
+  // Calls `call` with each queue, also with those that ended.
+  void ForEachQueue(absl::FunctionRef<void(GroupQueue&)> call) const;
   // Questions of other nodes to the controller go to `handler`.
   using ControlHandler =
       absl::AnyInvocable<void(Buffer question, PeerDone done)>;
@@ -169,8 +171,6 @@ class Router {
   void EndQueue(std::unique_ptr<GroupQueue> queue);
   // A new queue, or one of a group that the map has again, takes up its work.
   void Begin(GroupQueue& queue);
-  // Calls `call` with each queue, also with those that ended.
-  void ForEachQueue(absl::FunctionRef<void(GroupQueue&)> call) const;
   // The group's queue, also one that ended, or null.
   GroupQueue* FindAny(GroupId group) const;
   void Wake(GroupQueue& queue);
