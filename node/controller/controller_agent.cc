@@ -108,7 +108,7 @@ void ControllerAgent::Work() {
   FollowState();
   AskRefusing();
   if (cluster_.removed()) {
-    for (const GroupId group : host_.groups()) {
+    for (const GroupId group : view_.GroupsOn(self())) {
       Act({.kind = Action::Kind::kDrop,
            .group = group,
            .why = "the cluster has removed this node"});
@@ -527,6 +527,14 @@ shardctrl::HostView ControllerAgent::View() const {
   for (const GroupId group : host_.groups()) {
     shardctrl::HostedReplica replica;
     if (Describe(group, &replica)) view.replicas.push_back(std::move(replica));
+  }
+  // One that is halted or stopped may run after the next start.
+  for (const auto& [group, replicas] : host_.failed()) {
+    if (host_.condition(group) != raft::Host::Condition::kFenced) continue;
+    for (const ReplicaId replica : replicas) {
+      view.replicas.push_back(
+          {.group = group, .replica = replica, .fenced = true});
+    }
   }
   return view;
 }

@@ -1,7 +1,9 @@
 #include "node/http/ready_page.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "node/base/text.h"
@@ -32,6 +34,13 @@ void AppendGroupElsewhere(const LiveView& view, const GroupQueue& queue,
   } else {
     Append(lines, "is cut off: ", WithoutGroup(Message(cut_off), group), "\n");
   }
+}
+
+// A replica is left over if no known configuration of its group names this node
+// any more. It is dropped then, and no client needs it.
+bool IsLeftOver(const Context& context, GroupId group) {
+  return !std::ranges::binary_search(
+      context.cluster.shards().GroupsOn(context.config.node), group);
 }
 
 // Appends why a replica is fenced or stopped, unless the line of the log gives
@@ -90,9 +99,15 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
     }
     const absl::Status status = view.OwnStatus(queue->group());
     const bool led = queue->leadership().kind != Leadership::Kind::kUnknown;
-    ready = ready && status.ok() && led;
-    Append(&lines, status.ok() && led ? "[+]" : "[-]", "group ", queue->group(),
-           " ");
+    const bool left_over = !status.ok() && IsLeftOver(context, queue->group());
+    const bool works = status.ok() && led;
+    ready = ready && (works || left_over);
+    Append(&lines,
+           left_over ? "[ ]"
+           : works   ? "[+]"
+                     : "[-]",
+           "group ", queue->group(),
+           left_over ? " (has left this node) " : " ");
     if (!status.ok()) {
       Append(
           &lines, "is ",

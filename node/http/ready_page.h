@@ -15,9 +15,9 @@ struct ReadyPage {
 };
 
 // A node is ready if the log works, and if every replica of the node works and
-// has a leader. Other nodes are listed but do not count, and neither do groups
-// that have no replica here. `verbose` lists the parts of a node that is ready
-// as well.
+// has a leader. Other nodes are listed but do not count. Groups that have no
+// replica here do not count either, nor does a replica that its group has left
+// on this node. `verbose` lists the parts of a node that is ready as well.
 ReadyPage MakeReadyPage(const Context& context, bool verbose);
 
 }  // namespace quorate::node

@@ -355,8 +355,9 @@ std::vector<GroupId> LiveView::GroupsOn(NodeId node) const {
     for (const auto& [group, state] : peer->replicas) groups.push_back(group);
     return groups;
   }
-  // The host lists those that run. Others may be fenced since the start.
   groups = host_.groups();
+  for (const auto& [group, replicas] : host_.failed()) groups.push_back(group);
+  // A host that has stopped may know none of them.
   for (const GroupId group : cluster_.shards().GroupsOn(node)) {
     if (Holds(node, group)) groups.push_back(group);
   }

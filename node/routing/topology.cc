@@ -122,10 +122,13 @@ void Topology::RefreshNode(Node& node) {
   const NodeId id = node.config->id;
   node.master = NodeId();
   node.linked = router_.view().alive(id) && router_.view().refusal(id).empty();
-  // Groups of other kinds have no slots, and clients know nothing of them.
+  // Groups of other kinds have no slots, and clients know nothing of them. What
+  // a group has left on the node is not a replica for them.
   std::vector<GroupId> groups = router_.view().GroupsOn(id);
-  std::erase_if(groups, [this](GroupId group) {
-    return PositionOf(group) == groups_.size();
+  const std::vector<GroupId> named = map().GroupsOn(id);
+  std::erase_if(groups, [&](GroupId group) {
+    return PositionOf(group) == groups_.size() ||
+           (!Works(id, group) && !std::ranges::binary_search(named, group));
   });
   const auto working = std::ranges::find_if(
       groups, [&](GroupId group) { return Works(id, group); });

@@ -216,7 +216,9 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   }
   for (OpenedGroup& group : opened->groups) {
     if (!group.failure.ok()) {
-      failed_[group.key.group] = {group.key.replica, group.failure};
+      Impl::Failed& failed = failed_[group.key.group];
+      failed.replicas.push_back(group.key.replica);
+      failed.why = group.failure;
       continue;
     }
     AddReplica(group.key, std::move(group.restored),
@@ -702,6 +704,12 @@ std::vector<GroupId> Host::groups() const {
   std::vector<GroupId> ids;
   for (const auto& [id, replica] : impl_->replicas_) ids.push_back(id);
   return ids;
+}
+
+std::map<GroupId, std::vector<ReplicaId>> Host::failed() const {
+  std::map<GroupId, std::vector<ReplicaId>> failed;
+  for (const auto& [id, one] : impl_->failed_) failed[id] = one.replicas;
+  return failed;
 }
 
 absl::Status Host::group_status(GroupId group) const {

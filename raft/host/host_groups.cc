@@ -253,17 +253,17 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
   if (recoveries_.contains(group)) {
     return Answer(std::move(done), IsRecovered(group));
   }
-  GroupKey key{group, ReplicaId()};
+  std::vector<ReplicaId> replicas;
   if (Replica* const running = replica(group)) {
-    key = running->key();
+    replicas = {running->key().replica};
     running->Leave(absl::NotFoundError(absl::StrCat(
         "the replica of group ", group.value(), " on this node was dropped")));
     RemoveReplica(group);
   } else if (const auto failed = failed_.find(group); failed != failed_.end()) {
-    key.replica = failed->second.replica;
+    replicas = std::move(failed->second.replicas);
     failed_.erase(failed);
   } else if (creations_.contains(group)) {
-    key = GiveUpCreation(group);
+    replicas = {GiveUpCreation(group).replica};
   } else {
     return Answer(std::move(done),
                   absl::NotFoundError(absl::StrCat(
@@ -273,7 +273,19 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
                   absl::StrCat("raft: group ", group.value(),
                                ": the replica of this node is dropped"));
   observer_.OnDropped(group);
-  BeginDrop(key, std::move(done));
+  DropAll(group, std::move(replicas), std::move(done));
+}
+
+void Host::Impl::DropAll(GroupId group, std::vector<ReplicaId> replicas,
+                         Finished done) {
+  const GroupKey key{group, replicas.back()};
+  replicas.pop_back();
+  if (replicas.empty()) return BeginDrop(key, std::move(done));
+  BeginDrop(key, [this, group, replicas = std::move(replicas),
+                  done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    DropAll(group, std::move(replicas), std::move(done));
+  });
 }
 
 // The absence of a replica that was founded with the cluster would look like a

@@ -120,6 +120,8 @@ class Host::Impl final : public env::Transport::Receiver {
   GroupKey GiveUpCreation(GroupId group);
   void DropReplica(GroupId group, Finished done);
   void BeginDrop(GroupKey key, Finished done);
+  // Drops one after the other. Requires: there is one.
+  void DropAll(GroupId group, std::vector<ReplicaId> replicas, Finished done);
   // Its log is removed.
   void OnLogDropped(GroupKey key, absl::Status status);
   void EndDrop(GroupId group, absl::Status status);
@@ -245,7 +247,7 @@ class Host::Impl final : public env::Transport::Receiver {
   // Replicas that the start could not run (OpenedGroup::failure). They keep
   // silent.
   struct Failed {
-    ReplicaId replica;
+    std::vector<ReplicaId> replicas;
     absl::Status why;
   };
   absl::btree_map<GroupId, Failed> failed_;

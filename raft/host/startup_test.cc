@@ -140,6 +140,7 @@ class StartupTest : public testing::Test {
       groups.push_back(host.group_status(group.group));
       conditions_[group.group] = host.condition(group.group);
     }
+    if (while_it_runs_) while_it_runs_(host);
     return groups;
   }
   // Group 1 needs its snapshot, and group 2 has none.
@@ -191,6 +192,7 @@ class StartupTest : public testing::Test {
   GroupId unknown_parameters_;
   std::map<GroupId, Host::Condition> conditions_;
   size_t allocated_bytes_ = 0;  // While the host ran.
+  std::function<void(Host&)> while_it_runs_;
 };
 
 // No sequence of crashes leaves them.
@@ -205,6 +207,30 @@ TEST_F(StartupTest, TwoLogsOfOneGroup_FenceIt) {
   EXPECT_TRUE(absl::StrContains(groups[0].message(), "logs of two replicas"))
       << groups[0];
   EXPECT_EQ(groups[1], absl::OkStatus());
+}
+
+TEST_F(StartupTest, TwoLogsOfOneGroup_AreDroppedTogether) {
+  const GroupKey other{GroupId(1), ReplicaId(77)};
+  for (const GroupKey& key : {KeyOf(1), KeyOf(2), other}) {
+    ASSERT_TRUE(AppendFirst(key).ok());
+  }
+  h_.Close();
+  absl::Status dropped = absl::UnknownError("not called");
+  while_it_runs_ = [&](Host& host) {
+    ASSERT_TRUE(host.failed().contains(GroupId(1)));
+    EXPECT_EQ(host.failed()[GroupId(1)].size(), 2u);
+    EXPECT_EQ(host.groups(), std::vector{GroupId(2)});
+    h_.test().InTurn([&] {
+      host.DropReplica(GroupId(1), [&](absl::Status s) { dropped = s; });
+    });
+    EXPECT_TRUE(host.failed().empty());
+  };
+  EXPECT_TRUE(absl::IsDataLoss(Start()[0]));
+  EXPECT_EQ(dropped, absl::OkStatus());
+  while_it_runs_ = nullptr;
+  h_.Crash(sim::CrashKind::kMachine);
+  EXPECT_TRUE(absl::IsNotFound(Start()[0]));
+  EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kNotHeld);
 }
 
 // Damage to the header of a record may have destroyed all records of a group.

@@ -45,8 +45,13 @@ class OwnReplica {
                               ? group_.reported->configuration.generation
                               : 0;
     bool hosted = false, dropping = false;
+    // A host drops the fenced replicas of a group together.
+    const bool drops_fenced = std::all_of(
+        replicas_.begin(), replicas_.end(), [&](const HostedReplica* held) {
+          return !held->fenced || IsLeftOut(*held, wanted);
+        });
     for (const HostedReplica* held : replicas_) {
-      if (IsLeftOut(*held, wanted)) {
+      if (held->fenced ? drops_fenced : IsLeftOut(*held, wanted)) {
         dropping |= !held->fenced;
         Add({.kind = Kind::kDrop,
              .replica = held->replica,

@@ -404,6 +404,21 @@ TEST_F(ReconcileTest, StoreThatWasReplaced_LeadsItsGroupsAway) {
             std::vector<Kind>{});
 }
 
+// Damage of the log brought back a replica that was dropped, and its
+// configuration is lost.
+TEST_F(ReconcileTest, FencedReplicaThatNoConfigurationNames_IsDropped) {
+  Want({1, 2, 4});
+  HostView host{.node = NodeId(3), .store = Cluster::StoreOf(3)};
+  const ReplicaId named = Cluster::MemberOn(kFirst, 3).replica;
+  host.replicas.push_back({.group = kFirst, .replica = kNew, .fenced = true});
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kDrop});
+  // The host would drop both.
+  host.replicas.push_back({.group = kFirst, .replica = named, .fenced = true});
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{});
+  cluster_.Report(kFirst, Cluster::MembersOn(kFirst, {1, 2}), NodeId(1));
+  EXPECT_EQ(Kinds(host), (std::vector<Kind>{Kind::kDrop, Kind::kDrop}));
+}
+
 // Its log has no entry of the configuration any more.
 TEST_F(ReconcileTest, LeaderWithACompactedLog_ActsAndReportsNothing) {
   Want({1, 2, 4});
