@@ -91,7 +91,8 @@ enum class HandshakeRefusal : uint32_t {
   kUnknownNode = 4,
   // The two nodes have different plans of the cluster.
   kOtherBootstrap = 5,
-  // Another store with the id of the dialling node is connected and alive.
+  // The cluster has given up the store of one of the two nodes, or another
+  // store with the id of the dialling node is connected and alive.
   kOtherStore = 6,
   // The answering node has seen a start of the store that the directory of the
   // dialling one lacks. That directory is a copy, or an older state.
@@ -129,6 +130,8 @@ struct PeerAddress {
   std::string address;  // "host:port".
   // As an earlier program of this node saw it.
   SeenStart seen = {};
+  // Stores that were those of the node. Their handshakes are refused.
+  std::vector<StoreIncarnation> given_up = {};
 };
 
 class Transport {
@@ -205,7 +208,8 @@ class Transport {
   // Replaces the list of peers: new ones are connected. Those that are not
   // named any more lose their connections and what waits for them, and no
   // further message of theirs is received. A peer with another address loses
-  // the connections to the earlier one. The receiver may call it, too.
+  // the connections to the earlier one, and a store that is given up loses all
+  // of its own. The receiver may call it, too.
   // Requires: Start succeeded, and the nodes differ. No effect after Stop.
   virtual void SetPeers(std::vector<PeerAddress> peers) = 0;
 

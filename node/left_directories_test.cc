@@ -1,5 +1,5 @@
-// What the cluster has left behind in directories: replicas of groups that no
-// longer name their node.
+// Directories that the cluster has left behind: replicas of groups that no
+// longer name their node, and stores of nodes that were replaced.
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,6 +16,7 @@
 namespace quorate::node {
 namespace {
 
+using shardctrl::kControllerGroup;
 using Condition = raft::Host::Condition;
 
 // Slots 3300 and 15495, of groups 1 and 2.
@@ -82,6 +83,66 @@ TEST_F(LeftDirectoriesTest, FencedReplicaOfAGroupThatLeft_IsDropped) {
   })) << host(2).group_status(GroupId(1));
   EXPECT_TRUE(RunUntil([&] { return IsReady(2); }))
       << Page(2, "/readyz?verbose");
+}
+
+// It has members that work, and the controller knows the entry.
+TEST_F(LeftDirectoriesTest, StoreThatWasReplaced_IsRefusedAtOnce) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  Set(2, kOfFirst, "v");
+  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/3/replace");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  const auto has_left = [&] {
+    return absl::StrContains(Page(2, "/readyz"),
+                             "given up its data directory") &&
+           host(2).groups().empty();
+  };
+  EXPECT_TRUE(RunUntil(has_left)) << Page(2, "/readyz");
+  EXPECT_EQ(Ask(2, "GET", "/v1/nodes").first, 410);
+  // The two others are a majority.
+  Set(0, kOfFirst, "w");
+  Set(0, kOfSecond, "w");
+  ASSERT_TRUE(Await("/v1/groups/1", [](const Json& group) {
+    return !group["leader"].is_null() &&
+           group["problem"] == "waits for node 3 to join";
+  })) << last_.dump(1);
+  // It does not vote again after a restart, whatever others lack.
+  cluster_->Crash(2);
+  cluster_->Crash(1);
+  cluster_->Restart(2);
+  cluster_->world().RunFor(Seconds(10));
+  EXPECT_EQ(host(0).leader(GroupId(1)), NodeId());
+  EXPECT_EQ(host(0).leader(kControllerGroup), NodeId());
+  cluster_->Restart(1);
+  EXPECT_TRUE(RunUntil(has_left)) << Page(2, "/readyz");
+  // The new store takes its place, at another address.
+  ASSERT_EQ(cluster_->StartNew(Joining(answer)), absl::OkStatus());
+  ASSERT_TRUE(Await("/v1/groups", [](const Json& groups) {
+    for (const Json& group : groups["groups"]) {
+      if (group["voters"] != Json({1, 2, 3}) || !group["settled"]) return false;
+    }
+    return true;
+  })) << last_.dump(1);
+}
+
+// The new store is down, and the old one comes back at its old address.
+TEST_F(LeftDirectoriesTest, StoreThatWasReplaced_DoesNotStandInForTheNewOne) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  cluster_->Crash(2);
+  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/3/replace");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  ASSERT_EQ(cluster_->StartNew(Joining(answer)), absl::OkStatus());
+  ASSERT_TRUE(RunUntil([&] {
+    return StateOn(0).FindNode(NodeId(3))->store != StoreIncarnation() &&
+           StateOn(1).FindNode(NodeId(3))->store != StoreIncarnation();
+  }));
+  cluster_->Crash(3);
+  cluster_->Restart(2);
+  EXPECT_TRUE(RunUntil([&] { return host(2).groups().empty(); }));
+  EXPECT_EQ(cluster_->server(0).host().leader(GroupId(1)) == NodeId(3), false);
+  EXPECT_TRUE(
+      absl::StrContains(Page(2, "/readyz"), "given up its data directory"));
 }
 
 }  // namespace

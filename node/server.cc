@@ -23,6 +23,7 @@
 #include "node/connections/context.h"
 #include "node/controller/controller_agent.h"
 #include "node/controller/slot_mover.h"
+#include "node/controller/wish_reports.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
 #include "node/resp/resp_session.h"
@@ -159,8 +160,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             disk_,
             parameters_,
             cluster_parameters_,
-            [this] { return agent_.StuckWishes(); },
-            [this] { return agent_.Moves(); },
+            [this] { return StuckWishesOf(agent_.state()); },
+            [this] { return MovesOf(agent_.state()); },
             [this] { return agent_.removed(); },
             env.loop.ReadClock().mono,
         },

@@ -12,7 +12,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -90,6 +92,12 @@ class ClusterMap {
   // nodes of the cluster until the map has them, or no configuration.
   void SetMembers(absl::btree_set<NodeId> members);
 
+  // Stores that the cluster has given up (shardctrl::GivenUpStores). Takes
+  // effect with the map that follows.
+  using GivenUp = std::map<NodeId, std::vector<StoreIncarnation>>;
+  void SetGivenUp(GivenUp stores) { given_up_ = std::move(stores); }
+  const GivenUp& given_up() const { return given_up_; }
+
   // Takes a report. Ignores one that is not newer, or that has a malformed
   // address. Returns whether it was taken.
   //   FromItself: the sender is the node, as the handshake proved. Another
@@ -119,6 +127,7 @@ class ClusterMap {
   bool removed_ = false;
   absl::btree_set<NodeId> members_;  // As of SetMembers: not in the map.
   std::vector<NodeConfig> nodes_;
+  GivenUp given_up_;
   absl::btree_map<NodeId, NodeAddresses> reports_;
   // The store with which each node was heard.
   absl::btree_map<NodeId, StoreIncarnation> heard_;

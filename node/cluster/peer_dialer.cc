@@ -50,10 +50,15 @@ void PeerDialer::Choose() {
   for (const NodeConfig& node : cluster_.nodes()) {
     if (node.id == config_.node) continue;
     ChooseFor(node.id, now);
-    const std::string& address = targets_[node.id].address;
+    Target& target = targets_[node.id];
+    const auto given_up = cluster_.given_up().find(node.id);
+    if (given_up != cluster_.given_up().end()) {
+      target.given_up = given_up->second;
+    }
     const auto old = before.find(node.id);
-    changed |= old == before.end() || old->second.address != address;
-    peers.push_back({node.id, address});
+    changed |= old == before.end() || old->second.address != target.address ||
+               old->second.given_up != target.given_up;
+    peers.push_back({node.id, target.address, target.given_up});
   }
   if (!changed) return;
   const absl::Status status = host_.SetPeers(std::move(peers));

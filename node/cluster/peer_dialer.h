@@ -50,7 +50,8 @@ class PeerDialer {
  private:
   struct Target {
     std::string address;  // It is dialled. Empty: none is known.
-    std::string newest;   // The peer address of the newest report.
+    std::vector<StoreIncarnation> given_up;  // As in env::PeerAddress.
+    std::string newest;  // The peer address of the newest report.
     // When the address was chosen, or the link was last open.
     MonoTime since;
     Duration patience = kPatienceMin;

@@ -13,6 +13,7 @@
 #include "raft/host/bootstrap_record.h"
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/token.h"
+#include "shardctrl/controller/wishes.h"
 
 namespace quorate::node {
 
@@ -27,17 +28,16 @@ namespace {
 constexpr uint64_t kSecretFirst = 0x736563726574206f;
 constexpr uint64_t kSecretSecond = 0x736563726574206e;
 
-std::vector<shardctrl::MoveRow> MovesUnderWay(const ClusterState& state) {
-  std::vector<shardctrl::MoveRow> rows = shardctrl::MoveRows(state);
-  std::erase_if(rows, [&](const shardctrl::MoveRow& row) {
-    return state.FindMove(row.id) == nullptr;
-  });
-  return rows;
-}
-
 constexpr char kRemovedText[] =
-    "the cluster has removed this node, or another store has taken its place; "
-    "stop its process, and delete its directory";
+    "the cluster has removed this node, or has given up its data directory for "
+    "another one; stop its process, and delete its directory";
+
+bool IsGivenUp(const ClusterState& state, NodeId node, StoreIncarnation store) {
+  const auto stores = shardctrl::GivenUpStores(state);
+  const auto found = stores.find(node);
+  return found != stores.end() &&
+         std::ranges::find(found->second, store) != found->second.end();
+}
 
 }  // namespace
 
@@ -271,19 +271,27 @@ void ControllerAgent::OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes) {
   const auto record = raft::DecodeBootstrapRecord(answer->record);
   if (!record.ok()) return;
   const auto known = shardctrl::DecodeState(record->welcome);
-  if (!known.ok() || known->version < state().version) return;
+  // One from before this store was bound does not know it.
+  if (!known.ok() || known->version < state().version ||
+      known->version < cluster_.shards().version()) {
+    return;
+  }
   const shardctrl::NodeRecord* const node = known->FindNode(self());
   // Until another store has taken its place, this one may lead its groups away.
   const bool removed =
       node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
-                          (node->store != StoreIncarnation() &&
+                          (!node->IsUnboundFounder() &&
                            node->store != host_.identity().incarnation));
   // All nodes that this one knows may be gone. A welcome lacks the reports of
   // groups, so the state of its version must follow.
   shardctrl::ShardMap::Parts parts = shardctrl::MapOf(*known);
   parts.version = shardctrl::MapVersion(known->version.value() - 1);
   SetMap(std::move(parts));
-  if (!removed) return;
+  if (removed) GiveUp();
+}
+
+void ControllerAgent::GiveUp() {
+  if (cluster_.removed()) return;
   env_.tracer.Log(env::Severity::kError, kRemovedText);
   cluster_.SetRemoved();
   OnChanged(kControllerGroup);
@@ -295,6 +303,8 @@ void ControllerAgent::UpdateMap() {
   mapped_ = now.version;
   const bool moved = SlotsMoved();
   if (moved) mapped_slots_ = now.slots;
+  cluster_.SetGivenUp(shardctrl::GivenUpStores(now));
+  if (IsGivenUp(now, self(), host_.identity().incarnation)) GiveUp();
   SetMap(shardctrl::MapOf(now));
   const raft::Core* const core = host_.core(kControllerGroup);
   const bool leads = core != nullptr && core->role() == raft::RoleKind::kLeader;
@@ -408,7 +418,8 @@ absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
   const shardctrl::NodeRecord* const node = state().FindNode(request.node);
   // AskRefusing: the store was in the cluster.
   if (node != nullptr && request.token.empty() &&
-      (node->store == request.store || node->former_store == request.store)) {
+      (node->store == request.store ||
+       IsGivenUp(state(), request.node, request.store))) {
     return absl::OkStatus();
   }
   const auto token = shardctrl::ParseToken(request.token);
@@ -640,45 +651,6 @@ void ControllerAgent::Act(Action action) {
 
 std::string_view ControllerAgent::removed() const {
   return cluster_.removed() ? kRemovedText : "";
-}
-
-std::vector<StuckWish> ControllerAgent::StuckWishes() const {
-  std::vector<StuckWish> wishes;
-  for (shardctrl::NodeRow& row : shardctrl::NodeRows(state())) {
-    if (row.problem.empty()) continue;
-    wishes.push_back({.node = row.id, .why = std::move(row.problem)});
-  }
-  for (shardctrl::GroupRow& row : shardctrl::GroupRows(state())) {
-    if (row.problem.empty()) continue;
-    wishes.push_back({.group = row.id, .why = std::move(row.problem)});
-  }
-  for (shardctrl::MoveRow& row : MovesUnderWay(state())) {
-    // Operators want the pause, and others go first.
-    if (row.problem.empty() || row.phase == "paused" ||
-        row.phase == "waiting") {
-      continue;
-    }
-    wishes.push_back({.move = row.id, .why = std::move(row.problem)});
-  }
-  return wishes;
-}
-
-std::vector<MoveReport> ControllerAgent::Moves() const {
-  std::vector<MoveReport> moves;
-  for (const shardctrl::MoveRow& row : MovesUnderWay(state())) {
-    const shardctrl::MoveProgress& progress = row.progress;
-    moves.push_back({.move = row.id,
-                     .phase = row.phase,
-                     .slots = row.slot_count,
-                     .copied_slots = progress.slots_done,
-                     .copied_bytes = progress.bytes_done,
-                     .all_bytes = progress.bytes_total,
-                     .bytes_per_second = row.bytes_per_second,
-                     .seconds_left = row.seconds_left,
-                     .held_requests = progress.held_requests,
-                     .longest_pause = progress.longest_pause});
-  }
-  return moves;
 }
 
 // ---- Usage.

@@ -90,9 +90,6 @@ class ControllerAgent final : public ControllerAccess {
     link_.Answer(std::move(request), std::move(done));
   }
   bool idle() const { return link_.idle(); }
-  std::vector<StuckWish> StuckWishes() const;
-  // The moves that have not ended.
-  std::vector<MoveReport> Moves() const;
   // Why the cluster has this node no longer. Empty: it has, as far as is known.
   std::string_view removed() const;
 
@@ -139,13 +136,15 @@ class ControllerAgent final : public ControllerAccess {
   // is known. This node's own replica of it may be one that was given up.
   NodeId KnowsRecovery() const;
   void TakeState(const Buffer& bytes);
-  // Nodes refuse one that the cluster has removed, or whose store another one
-  // replaced. They are asked whether that is so: then this node gives its
-  // replicas up. Others like them might come back and be a majority with them.
+  // Nodes refuse one that the cluster has removed, or whose store it has given
+  // up. They are asked whether that is so: then this node gives its replicas
+  // up. Others like them might come back and be a majority with them.
   // If it is not so, their map helps a node of which all that it knows are
   // gone. A node that knows none and is in no group asks at the seeds.
   void AskRefusing();
   void OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes);
+  // Notes that the cluster has this node, or its store, no longer.
+  void GiveUp();
   void UpdateMap();
   // Unless the map of this node is as new.
   void SetMap(shardctrl::ShardMap::Parts parts);

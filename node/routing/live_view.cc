@@ -32,7 +32,8 @@ std::string_view RefusalText(env::HandshakeRefusal refusal) {
       return "it was bootstrapped with other groups, replicas, read-only nodes "
              "or slots than this node";
     case Refusal::kOtherStore:
-      return "it is connected to another process that is this node";
+      return "it or this node has a data directory that the cluster has given "
+             "up, or it is connected to another process that is this node";
     case Refusal::kEarlierStart:
       return "it or this node runs on an old copy of its data directory";
     case Refusal::kOwnStore:

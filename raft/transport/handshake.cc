@@ -316,9 +316,10 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           "the majority's is wrong");
     case HandshakeRefusal::kOtherStore:
       return absl::StrCat(
-          "node ", other.value(), " is connected to another process that is ",
-          "node ", hello.from.node.value(),
-          " and has another data directory: only one of them may run");
+          "the data directory of node ", hello.from.node.value(),
+          " is not the one that node ", other.value(),
+          " knows: the node was replaced, or another process that is node ",
+          hello.from.node.value(), " is connected. Only one of them may run");
     case HandshakeRefusal::kEarlierStart:
       return absl::StrCat(
           "node ", other.value(), " has seen ",

@@ -56,6 +56,16 @@ class Chatter final : public env::Transport::Receiver {
       }
     }
   }
+  // The store of the peer is given up. No lane to it is open then.
+  void GiveUp(uint32_t node, const std::map<uint32_t, std::string>& peers) {
+    std::vector<env::PeerAddress> list = ListOf(peers);
+    for (env::PeerAddress& peer : list) {
+      if (peer.node != NodeId(node)) continue;
+      peer.given_up = {StoreIncarnation(99), StoreIncarnation(node)};
+    }
+    transport_.SetPeers(std::move(list));
+    for (const auto& lane : open_) EXPECT_NE(lane.first, NodeId(node));
+  }
   // Called with the sender of the next message, inside the call.
   void SetOnMessage(std::function<void(NodeId)> on_message) {
     on_message_ = std::move(on_message);
@@ -207,6 +217,26 @@ TEST_F(PeersTest, NodeThatIsAdded_IsConnectedAtOnce) {
   EXPECT_TRUE(node(3).link(1).open);
   EXPECT_EQ(node(3).link(1).version, env::kPeerProtocolVersion);
   EXPECT_EQ(node(3).link(1).store, StoreIncarnation(1));
+}
+
+// The two others know that the third has another store by now, which may come
+// to any address.
+TEST_F(PeersTest, StoreThatIsGivenUp_IsRefusedByBothEnds) {
+  Begin(1);
+  for (uint32_t id = 1; id <= kNodes; ++id) Start(id, AllBut(id));
+  world_->RunFor(Seconds(2));
+  ASSERT_TRUE(AllHearAll(Milliseconds(100)));
+  for (uint32_t id : {1, 2}) {
+    On(id, [&](Chatter& at) { at.GiveUp(3, AllBut(id)); });
+    (void)node(id).TakeReceived(3);
+  }
+  world_->RunFor(Seconds(20));
+  for (uint32_t id : {1, 2}) {
+    EXPECT_EQ(node(id).TakeReceived(3), 0);
+    EXPECT_EQ(node(id).link(3).refusal, HandshakeRefusal::kOtherStore);
+    EXPECT_EQ(node(3).link(id).refusal, HandshakeRefusal::kOtherStore);
+  }
+  EXPECT_GT(node(1).TakeReceived(2), 0);
 }
 
 TEST_F(PeersTest, NodeThatIsRemoved_LosesAllConnections) {

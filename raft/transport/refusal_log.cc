@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace quorate::raft {
 
 std::optional<uint64_t> RefusalLog::Count(MonoTime now,
@@ -25,6 +27,22 @@ std::optional<uint64_t> RefusalLog::Count(MonoTime now,
   }
   line.at = now;
   return std::exchange(line.left_out, 0);
+}
+
+std::optional<std::string> RefusalLog::Describe(
+    MonoTime now, const std::string& peer_address,
+    const env::TransportIdentity& self, const Hello& hello,
+    const HelloReply& reply) {
+  const std::optional<uint64_t> left_out =
+      Count(now, peer_address, hello.from.node, reply.refusal);
+  if (!left_out.has_value()) return std::nullopt;
+  std::string line = absl::StrCat("transport: refused ", peer_address, ": ",
+                                  DescribeRefusal(self, hello, reply));
+  if (*left_out > 0) {
+    absl::StrAppend(&line, " (refused ", *left_out,
+                    " more times since the last line like this one)");
+  }
+  return line;
 }
 
 }  // namespace quorate::raft

@@ -31,6 +31,13 @@ class RefusalLog {
   std::optional<uint64_t> Count(MonoTime now, std::string_view peer_address,
                                 NodeId node, HandshakeRefusal reason);
 
+  // The line about a refusal, if it is to be logged now.
+  std::optional<std::string> Describe(MonoTime now,
+                                      const std::string& peer_address,
+                                      const env::TransportIdentity& self,
+                                      const Hello& hello,
+                                      const HelloReply& reply);
+
  private:
   using Kind = std::tuple<std::string, NodeId, HandshakeRefusal>;
   struct Line {

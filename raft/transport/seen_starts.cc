@@ -1,5 +1,8 @@
 #include "raft/transport/seen_starts.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace quorate::raft {
 
 void SeenStarts::Recall(NodeId node, const env::SeenStart& seen) {
@@ -16,6 +19,16 @@ SeenStarts::Verdict SeenStarts::Take(NodeId node, const env::SeenStart& start,
   }
   seen = start;
   return Verdict::kNew;
+}
+
+void SeenStarts::SetGivenUp(NodeId node, std::vector<StoreIncarnation> stores) {
+  given_up_[node] = std::move(stores);
+}
+
+bool SeenStarts::IsGivenUp(NodeId node, StoreIncarnation store) const {
+  const auto found = given_up_.find(node);
+  return found != given_up_.end() &&
+         std::count(found->second.begin(), found->second.end(), store) > 0;
 }
 
 uint64_t SeenStarts::NumberOf(NodeId node) const {

@@ -1,6 +1,7 @@
 // raft/transport/seen_starts.h: the latest start of each peer's store that this
 // node has admitted, and what it proves (decision 0114). Pure.
 //
+// It also has the stores of each peer that the cluster has given up.
 // One store of each peer is remembered: groups refuse the messages of another
 // one. Used only by the transport.
 #ifndef QUORATE_RAFT_TRANSPORT_SEEN_STARTS_H_
@@ -8,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "env/ids.h"
 #include "env/transport.h"
@@ -21,7 +23,14 @@ class SeenStarts {
 
   // An earlier program of this node saw it.
   void Recall(NodeId node, const env::SeenStart& seen);
-  void Forget(NodeId node) { seen_.erase(node); }
+  void Forget(NodeId node) {
+    seen_.erase(node);
+    given_up_.erase(node);
+  }
+
+  // As in env::PeerAddress.
+  void SetGivenUp(NodeId node, std::vector<StoreIncarnation> stores);
+  bool IsGivenUp(NodeId node, StoreIncarnation store) const;
 
   // Remembers a start of the peer. kRefused, and no effect, if it lacks one
   // that was seen. kKnown: it was the latest one already.
@@ -35,6 +44,7 @@ class SeenStarts {
 
  private:
   std::map<NodeId, env::SeenStart> seen_;
+  std::map<NodeId, std::vector<StoreIncarnation>> given_up_;
 };
 
 }  // namespace quorate::raft

@@ -33,18 +33,6 @@ const char* LaneName(Lane lane) {
   return "";
 }
 
-size_t QueueBytesOf(const TransportOptions& options, Lane lane) {
-  switch (lane) {
-    case Lane::kControl:
-      return options.control_queue_bytes;
-    case Lane::kBulk:
-      return options.bulk_queue_bytes;
-    case Lane::kRequests:
-      return options.requests_queue_bytes;
-  }
-  return 0;
-}
-
 }  // namespace
 
 // The connection that this node dials to one peer for one lane, repeatedly. It
@@ -55,7 +43,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       : transport_(transport),
         peer_(peer),
         lane_(lane),
-        queue_bytes_max_(QueueBytesOf(transport.options_, lane)),
+        queue_bytes_max_(transport.options_.queue_bytes(lane)),
         pause_(transport.options_.redial_min) {}
 
   void Dial() {
@@ -218,11 +206,15 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       }
       return Refuse(MakeHello(), checked);
     }
+    const Hello theirs = {.from = {.node = peer_.node, .start = checked.start},
+                          .to = transport_.identity_.node};
+    if (transport_.seen_.IsGivenUp(peer_.node, checked.incarnation)) {
+      return Refuse(theirs, {.refusal = HandshakeRefusal::kOtherStore});
+    }
     if (!transport_.TakeStart(peer_.node, {checked.incarnation, checked.start},
                               checked.earlier)) {
       late_ = true;
-      return Refuse({.from = {.node = peer_.node, .start = checked.start},
-                     .to = transport_.identity_.node},
+      return Refuse(theirs,
                     {.refusal = HandshakeRefusal::kEarlierStart,
                      .seen_number = transport_.seen_.NumberOf(peer_.node)});
     }
@@ -551,9 +543,15 @@ void StreamTransport::SetPeers(std::vector<env::PeerAddress> peers) {
     if (peer == nullptr) {
       peer = std::make_unique<Peer>();
       seen_.Recall(node, to.seen);
-    } else if (peer->lane(Lane::kControl).address() == to.address) {
-      continue;
+      seen_.SetGivenUp(node, to.given_up);
     } else {
+      seen_.SetGivenUp(node, to.given_up);
+      RemoveGivenUp(node, *peer);
+      const Outgoing& control = peer->lane(Lane::kControl);
+      if (control.address() == to.address &&
+          !seen_.IsGivenUp(node, control.state().store)) {
+        continue;
+      }
       AppendOpenLanes(node, *peer, &closed);
     }
     Dial(*peer, to);
@@ -586,6 +584,14 @@ void StreamTransport::RemovePeer(NodeId node, std::vector<LaneOfPeer>* closed) {
   AppendOpenLanes(node, *removed, closed);
   for (Incoming* incoming : removed->incoming) {
     if (incoming != nullptr) Remove(incoming);
+  }
+}
+
+void StreamTransport::RemoveGivenUp(NodeId node, const Peer& peer) {
+  for (Incoming* incoming : peer.incoming) {
+    if (incoming != nullptr && seen_.IsGivenUp(node, incoming->incarnation())) {
+      Remove(incoming);
+    }
   }
 }
 
@@ -701,7 +707,8 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   HelloReply reply = MakeHelloReply(identity_, hello, it != peers_.end());
   if (AsksForAdmission(hello)) return reply;
   if (reply.refusal == HandshakeRefusal::kNone &&
-      IsTaken(*it->second, hello.from.incarnation)) {
+      (seen_.IsGivenUp(hello.from.node, hello.from.incarnation) ||
+       IsTaken(*it->second, hello.from.incarnation))) {
     reply.refusal = HandshakeRefusal::kOtherStore;
   } else if (reply.refusal == HandshakeRefusal::kNone &&
              !TakeStart(hello.from.node,
@@ -741,18 +748,9 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
 
 void StreamTransport::LogRefusal(const Incoming& incoming, const Hello& hello,
                                  const HelloReply& reply) {
-  const std::optional<uint64_t> left_out =
-      refusal_log_.Count(loop_.ReadClock().mono, incoming.peer_address(),
-                         hello.from.node, reply.refusal);
-  if (!left_out.has_value()) return;
-  std::string line =
-      absl::StrCat("transport: refused ", incoming.peer_address(), ": ",
-                   DescribeRefusal(identity_, hello, reply));
-  if (*left_out > 0) {
-    absl::StrAppend(&line, " (refused ", *left_out,
-                    " more times since the last line like this one)");
-  }
-  tracer_.Log(Severity::kError, line);
+  const std::optional<std::string> line = refusal_log_.Describe(
+      loop_.ReadClock().mono, incoming.peer_address(), identity_, hello, reply);
+  if (line.has_value()) tracer_.Log(Severity::kError, *line);
 }
 
 bool StreamTransport::TakeStart(NodeId node, const env::SeenStart& start,

@@ -39,6 +39,10 @@ struct TransportOptions {
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
   size_t requests_queue_bytes = 16 << 20;
+  size_t queue_bytes(env::Lane lane) const {
+    if (lane == env::Lane::kControl) return control_queue_bytes;
+    return lane == env::Lane::kBulk ? bulk_queue_bytes : requests_queue_bytes;
+  }
   // Pauses before dialling again: doubled from the first to the last, then
   // shortened by up to half at random.
   Duration redial_min = Milliseconds(50);
@@ -112,6 +116,8 @@ class StreamTransport final : public env::Transport,
   HelloReply Admit(Incoming* incoming, const Hello& hello);
   // True if a connection of `peer` with another incarnation was heard lately.
   bool IsTaken(const Peer& peer, StoreIncarnation incarnation) const;
+  // Closes the connections that stores dialled which are given up.
+  void RemoveGivenUp(NodeId node, const Peer& peer);
   bool Fires(Site point) const {
     return options_.buggify != nullptr && options_.buggify->Fire(point);
   }

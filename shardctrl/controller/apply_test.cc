@@ -675,6 +675,42 @@ TEST(Rows, LeaderThatDoesNotAnswer_IsNone) {
   EXPECT_EQ(NodeRows(cluster.state)[at].leaders, 0u);
 }
 
+// To start the old directory would not help.
+TEST(Rows, GroupWithoutMajority_NamesNoStoreThatWasGivenUp) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster,
+             Command::ReplaceNode{NodeId(3), Cluster::Token(5), Seconds(60)});
+  EXPECT_EQ(GroupRows(cluster.state)[0].problem, "waits for node 3 to join");
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  EXPECT_EQ(GroupRows(cluster.state)[0].problem,
+            "has no majority: 1 of 3 voters work; start node 2, or see "
+            "docs/operate/members.md, A lost majority");
+}
+
+TEST(Replace, StoresThatWereGivenUp_AreListed) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  const auto replace = [&](uint64_t secret) {
+    ExpectDone(cluster, Command::ReplaceNode{NodeId(3), Cluster::Token(secret),
+                                             Seconds(60)});
+  };
+  using Stores = std::vector<StoreIncarnation>;
+  EXPECT_TRUE(GivenUpStores(cluster.state).empty());
+  replace(5);
+  EXPECT_EQ(GivenUpStores(cluster.state)[NodeId(3)],
+            Stores{Cluster::StoreOf(3)});
+  ExpectDone(cluster, Command::BindNode{NodeId(3), Cluster::Token(5),
+                                        StoreIncarnation(301)});
+  EXPECT_EQ(GivenUpStores(cluster.state)[NodeId(3)],
+            Stores{Cluster::StoreOf(3)});
+  // The group still names the first one.
+  replace(6);
+  EXPECT_EQ(GivenUpStores(cluster.state)[NodeId(3)],
+            (Stores{Cluster::StoreOf(3), StoreIncarnation(301)}));
+  EXPECT_EQ(GivenUpStores(cluster.state).size(), 1u);
+}
+
 TEST(Rows, RemovedNode_HasNoProblem) {
   Cluster cluster(4, 1);
   cluster.SettleAll();

@@ -522,26 +522,28 @@ std::vector<ReconcileAction> Reconcile(const ClusterState& state,
   std::vector<Action> actions;
   const NodeRecord* node = state.FindNode(host.node);
   // A store that the controller does not know drops what it has of earlier
-  // generations. One that was replaced while it works may lead its groups away.
-  const bool known = node != nullptr && host.store != StoreIncarnation();
-  const bool bound = known && node->store == host.store;
-  if (!bound) DropEarlierGenerations(state, host, &actions);
-  if (!bound && !(known && node->former_store == host.store)) return actions;
+  // generations.
+  const bool bound = node != nullptr && host.store != StoreIncarnation() &&
+                     node->store == host.store;
+  if (!bound) {
+    DropEarlierGenerations(state, host, &actions);
+    return actions;
+  }
   std::map<GroupId, Replicas> replicas;
   for (const HostedReplica& held : host.replicas) {
     replicas[held.group].push_back(&held);
   }
   for (const GroupRecord& group : state.groups) {
     const Replicas& of_group = replicas[group.id];
-    if (bound) OwnReplica(group, host, of_group, &actions).Run();
+    OwnReplica(group, host, of_group, &actions).Run();
     for (const HostedReplica* held : of_group) {
       if (held->leads.has_value() && !held->fenced) {
         Leader(state, group, host, *held, &actions).Run();
       }
     }
   }
-  if (bound) DropRetired(state, host, &actions);
-  if (bound && node->leaving && !node->empty && host.replicas.empty()) {
+  DropRetired(state, host, &actions);
+  if (node->leaving && !node->empty && host.replicas.empty()) {
     actions.push_back(
         {.kind = Kind::kReportEmpty, .why = "this node leaves the cluster"});
   }

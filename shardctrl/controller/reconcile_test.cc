@@ -389,19 +389,15 @@ TEST_F(ReconcileTest, StoreThatIsNotBound_DoesNothing) {
   EXPECT_TRUE(Reconcile(cluster_.state, host).empty());
 }
 
-// An operator replaced a node that works.
-TEST_F(ReconcileTest, StoreThatWasReplaced_LeadsItsGroupsAway) {
+// An operator replaced a node that works. The others refuse it.
+TEST_F(ReconcileTest, StoreThatWasReplaced_DoesNothing) {
   Want({2, 3, 4});
   Prefer(2);
   Reported().leader = NodeId(1);
   HostView leader = LeaderHost(1);
   NodeRecord& node = *cluster_.state.FindNode(NodeId(1));
   node.former_store = std::exchange(node.store, StoreIncarnation());
-  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kTransfer});
-  // It takes no new replica.
-  Want({1, 2, 3});
-  EXPECT_EQ(Kinds({.node = NodeId(1), .store = node.former_store}),
-            std::vector<Kind>{});
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{});
 }
 
 // Damage of the log brought back a replica that was dropped, and its

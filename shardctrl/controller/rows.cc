@@ -78,10 +78,13 @@ std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
   if (const raft::Configuration* c = group.Configuration(); c != nullptr) {
     const VoterCount count = CountVoters(state, *c);
     if (!count.majority) {
-      return absl::StrCat("has no majority: ", count.working, " of ",
-                          count.voters, " voters work; start ",
-                          NodesText(count.silent),
-                          ", or see docs/operate/members.md, A lost majority");
+      return absl::StrCat(
+          "has no majority: ", count.working, " of ", count.voters,
+          " voters work; ",
+          count.silent.empty()
+              ? ""
+              : absl::StrCat("start ", NodesText(count.silent), ", or "),
+          "see docs/operate/members.md, A lost majority");
     }
   }
   if (const size_t has = group.WantedVoters(); has < group.replicas) {

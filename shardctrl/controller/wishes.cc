@@ -137,6 +137,13 @@ bool HasStore(const ClusterState& state, const raft::Member& member) {
   return node != nullptr && node->store == member.store && !node->lost;
 }
 
+// The store of a founder that has not reported it counts.
+bool MayComeBack(const ClusterState& state, const raft::Member& member) {
+  const NodeRecord* node = state.FindNode(member.node);
+  return HasStore(state, member) ||
+         (node != nullptr && node->IsUnboundFounder());
+}
+
 bool Works(const ClusterState& state, const raft::Member& member) {
   const NodeRecord* node = state.FindNode(member.node);
   return HasStore(state, member) && !node->dead &&
@@ -354,6 +361,33 @@ bool MajorityHasStores(const ClusterState& state,
   });
 }
 
+std::map<NodeId, std::vector<StoreIncarnation>> GivenUpStores(
+    const ClusterState& state) {
+  std::map<NodeId, std::set<StoreIncarnation>> found;
+  for (const NodeRecord& node : state.nodes) {
+    if (node.former_store == StoreIncarnation()) continue;
+    found[node.id].insert(node.former_store);
+  }
+  // Members on stores from before the last replacement. A store is bound before
+  // a configuration names it.
+  const auto add = [&](const raft::Member& member) {
+    const NodeRecord* const node = state.FindNode(member.node);
+    if (node != nullptr && node->store != member.store &&
+        node->former_store != StoreIncarnation()) {
+      found[member.node].insert(member.store);
+    }
+  };
+  for (const GroupRecord& group : state.groups) {
+    if (!group.reported.has_value()) continue;
+    raft::ForEachMember(group.reported->configuration, add);
+  }
+  std::map<NodeId, std::vector<StoreIncarnation>> stores;
+  for (const auto& [node, set] : found) {
+    stores[node] = {set.begin(), set.end()};
+  }
+  return stores;
+}
+
 VoterCount CountVoters(const ClusterState& state,
                        const raft::Configuration& configuration,
                        const std::vector<ReplicaId>& broken,
@@ -368,7 +402,7 @@ VoterCount CountVoters(const ClusterState& state,
     ++count.voters;
     if (works(id)) {
       ++count.working;
-    } else {
+    } else if (MayComeBack(state, *raft::FindMember(configuration, id))) {
       count.silent.push_back(raft::NodeOf(configuration, id));
     }
   }

@@ -7,6 +7,7 @@
 #ifndef QUORATE_SHARDCTRL_CONTROLLER_WISHES_H_
 #define QUORATE_SHARDCTRL_CONTROLLER_WISHES_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,11 @@ std::string LostMajority(const ClusterState& state, NodeId without);
 bool MajorityHasStores(const ClusterState& state,
                        const raft::Configuration& configuration);
 
+// The stores that were those of nodes and are so no more, by node. They never
+// come back, so an old state has no store in this list that is a node's now.
+std::map<NodeId, std::vector<StoreIncarnation>> GivenUpStores(
+    const ClusterState& state);
+
 // Empty, or why the replicas of a node that was silent for long enough are not
 // rebuilt on other nodes.
 std::string RepairObstacle(const ClusterState& state, NodeId node);
@@ -55,7 +61,9 @@ std::string RepairObstacle(const ClusterState& state, NodeId node);
 struct VoterCount {
   size_t voters = 0;
   size_t working = 0;               // Those that work, as in LostMajority.
-  std::vector<NodeId> silent = {};  // The nodes of the others.
+  // The nodes of the others, but for those whose stores were given up: they do
+  // not help any more.
+  std::vector<NodeId> silent = {};
   bool majority = false;            // Of each half a majority works.
 };
 // Those in `broken` do not work. `answers` works, even if its node counts as

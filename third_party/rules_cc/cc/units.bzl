@@ -40,7 +40,9 @@ UNITS = {
         "config config_parser founding_keys",
     ],
     "node/connections": ["clients input_budget metrics"],
-    "node/controller": ["controller_agent controller_link move_room slot_mover"],
+    "node/controller": [
+        "controller_agent controller_link move_room slot_mover wish_reports",
+    ],
     "node/http": [
         "http_conditions http_parameters http_replies http_reply http_session" +
         " ordered_scan ready_page web_page",
