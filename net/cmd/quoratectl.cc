@@ -331,7 +331,8 @@ int Main(int argc, char** argv) {
       "quoratectl: shows and changes a running Quorate cluster.\n"
       "Exit status: 0 on success, 1 on failure (no such key, no node at "
       "the address), 2 if the command line is wrong. 4 if the cluster refuses "
-      "a change, and nothing has changed.\n"
+      "a change, and nothing has changed. 5 if the outcome of a change is not "
+      "known: the same command again finishes it.\n"
       "`status` exits with 3 if a node does not answer, or if the node at the "
       "address refuses a node. It also does so if a replica is halted, fenced, "
       "stopped or refused, or if slots have no leader.");
@@ -348,6 +349,10 @@ int Main(int argc, char** argv) {
                "Return as soon as the cluster knows the wish");
   app.add_flag("--dry-run", dry_run,
                "Say what a change would do, and change nothing");
+  std::string operation;
+  app.add_option("--operation", operation,
+                 "Finish the change of this operation, whose outcome was not "
+                 "known");
   app.require_subcommand(1);
   app.fallthrough();
   Run run;
@@ -368,6 +373,7 @@ int Main(int argc, char** argv) {
   const VerbOptions options = {.control = control,
                                .wait = !no_wait,
                                .dry_run = dry_run,
+                               .operation = operation,
                                .say = Say,
                                .progress = ShowProgress,
                                .interrupted = is_interrupted};

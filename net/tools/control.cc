@@ -383,6 +383,7 @@ absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
 
 std::string ErrorJson(const ControlAnswer& answer) {
   const char* const code = answer.exit_status == 4     ? "REFUSED"
+                           : answer.exit_status == 5   ? "OUTCOME_UNKNOWN"
                            : answer.exit_status == 130 ? "INTERRUPTED"
                                                        : "FAILED";
   return Line({{"error", {{"code", code}, {"message", answer.error}}}});

@@ -28,7 +28,8 @@ struct ControlAnswer {
 };
 
 // The error as a line of JSON, like those of admin addresses. The code is
-// REFUSED for exit status 4, INTERRUPTED for 130, else FAILED.
+// REFUSED for exit status 4, OUTCOME_UNKNOWN for 5, INTERRUPTED for 130, else
+// FAILED.
 std::string ErrorJson(const ControlAnswer& answer);
 
 // Lists all nodes that the asked node lists, and the groups as each node

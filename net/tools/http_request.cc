@@ -30,7 +30,8 @@ absl::StatusOr<AdminAnswer> Parse(const std::string& address,
 absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
                                      std::string_view method,
                                      std::string_view target,
-                                     std::string_view body, Duration timeout) {
+                                     std::string_view body, Duration timeout,
+                                     std::string_view headers) {
   absl::StatusOr<BlockingSocket> socket =
       BlockingSocket::Connect(address, timeout);
   if (!socket.ok()) return socket.status();
@@ -38,7 +39,8 @@ absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
   absl::Status status = socket->SendAll(absl::StrCat(
       std::string(method), " ", std::string(target), " HTTP/1.1\r\nHost: ",
       address, "\r\nConnection: close\r\nContent-Type: application/json\r\n",
-      "Content-Length: ", body.size(), "\r\n\r\n", std::string(body)));
+      std::string(headers), "Content-Length: ", body.size(), "\r\n\r\n",
+      std::string(body)));
   while (status.ok() && answer.size() < kAnswerBytesMax) {
     status = socket->Receive(&answer);
   }
@@ -46,7 +48,7 @@ absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
   return absl::UnknownError(
       absl::StrCat(status.ok() ? address + ": the answer is too long"
                                : std::string(status.message()),
-                   "; whether the request took effect is not known"));
+                   "; the request may have taken effect, or may do so later"));
 }
 
 }  // namespace quorate::net

@@ -17,14 +17,16 @@ struct AdminAnswer {
 };
 
 // Sends a request with a JSON body to "host:port", and reads the whole answer,
-// of at most 64 MiB. Errors:
+// of at most 64 MiB. `headers`: further ones, each with "\r\n" at its end.
+// Errors:
 //   kUnavailable: no server listens there, so the request had no effect;
 //   kUnknown: the connection failed later;
 //   kDataLoss: the answer is not HTTP.
 absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
                                      std::string_view method,
                                      std::string_view target,
-                                     std::string_view body, Duration timeout);
+                                     std::string_view body, Duration timeout,
+                                     std::string_view headers = "");
 
 }  // namespace quorate::net
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "env/host_port.h"
 #include "net/event_loop/clock.h"
+#include "net/tools/change_operation.h"
 #include "net/tools/http_request.h"
 #include "net/tools/resp_client.h"
 
@@ -26,6 +27,7 @@ constexpr size_t kStepsShown = 12;
 constexpr int kFailed = 1;
 // The cluster refuses a wish, and nothing has changed.
 constexpr int kRefused = 4;
+constexpr int kOutcomeUnknown = 5;
 constexpr int kInterrupted = 130;
 constexpr useconds_t kPollMicroseconds = 200'000;
 
@@ -84,7 +86,8 @@ class Admin {
   // Empty if all went well; else the answer of the program.
   std::optional<ControlAnswer> Ask(std::string_view method,
                                    const std::string& target, const Json& body,
-                                   Json* answer) {
+                                   Json* answer,
+                                   const std::string& headers = "") {
     if (address_.empty()) {
       absl::StatusOr<std::string> found =
           FindAdmin(options_.control.address, options_.control.timeout);
@@ -93,8 +96,12 @@ class Admin {
     }
     const absl::StatusOr<AdminAnswer> reply =
         SendHttp(address_, method, target, body.is_null() ? "" : body.dump(),
-                 options_.control.timeout);
-    if (!reply.ok()) return Fail(std::string(reply.status().message()));
+                 options_.control.timeout, headers);
+    if (!reply.ok()) {
+      const bool known = headers.empty() || !absl::IsUnknown(reply.status());
+      return Fail(std::string(reply.status().message()),
+                  known ? kFailed : kOutcomeUnknown);
+    }
     *answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
     if (answer->is_discarded()) {
       return Fail(address_ + " is not an admin address of a Quorate node");
@@ -103,8 +110,8 @@ class Admin {
     const bool refused = reply->status == 404 || reply->status == 409;
     const Json why = answer->value("error", Json::object());
     if (reply->status == 410) removed_ = why.value("node", 0u);
-    return Fail(why.value("message", reply->body),
-                refused ? kRefused : kFailed);
+    const int failed = reply->status == 504 ? kOutcomeUnknown : kFailed;
+    return Fail(why.value("message", reply->body), refused ? kRefused : failed);
   }
 
   std::optional<ControlAnswer> Get(const std::string& target, Json* answer) {
@@ -114,8 +121,14 @@ class Admin {
   std::optional<ControlAnswer> Change(std::string_view method,
                                       const std::string& target,
                                       const Json& body, Json* answer) {
-    return Ask(method, options_.dry_run ? target + "?dry_run" : target,
-               body.is_null() ? Json::object() : body, answer);
+    const ChangeOperation operation(options_.operation);
+    auto failed =
+        Ask(method, options_.dry_run ? target + "?dry_run" : target,
+            body.is_null() ? Json::object() : body, answer, operation.Header());
+    if (failed.has_value() && failed->exit_status == kOutcomeUnknown) {
+      failed->error += operation.Advice(*answer);
+    }
+    return failed;
   }
 
   // The asked node, once it has answered that the cluster has removed it.
@@ -259,7 +272,7 @@ Json SettingsJson(const GroupSettings& settings) {
 // The text of a change's answer, and its steps.
 ControlAnswer Done(const VerbOptions& options, const Json& answer) {
   if (options.control.json) return {.out = Line(answer)};
-  std::string out;
+  std::string out = FinishesText(answer);
   const std::string text = answer.value("text", "");
   if (!text.empty()) absl::StrAppend(&out, text, "\n");
   const Json steps = answer.value("steps", Json::array());
@@ -292,8 +305,9 @@ ControlAnswer DoneWithCommand(const VerbOptions& options, const Json& answer,
   const bool placed =
       std::find(words.begin(), words.end(), "--resp") != words.end();
   return {.out = absl::StrCat(
-              "node ", TextOf(answer["id"]), ": ", std::string(what), "\n\n  ",
-              absl::StrJoin(words, " "), " --data-dir DIR",
+              FinishesText(answer), "node ", TextOf(answer["id"]), ": ",
+              std::string(what), "\n\n  ", absl::StrJoin(words, " "),
+              " --data-dir DIR",
               placed ? ""
                      : " --resp HOST:PORT --cluster HOST:PORT "
                        "--http HOST:PORT --peer HOST:PORT",
@@ -319,6 +333,14 @@ Look HoldsNone(const Json& row) {
   const std::string state = row.value("state", "");
   if (state == "up" || state == "down") look.undone = node + " does not drain";
   return look;
+}
+
+// Empty, or a line behind others about the problem of the row.
+std::string ProblemText(const char* what, const Json& row) {
+  const Json problem = row.value("problem", Json());
+  if (problem.is_null()) return "";
+  return absl::StrCat("\n", what, " ", TextOf(row["id"]), ": ",
+                      TextOf(problem));
 }
 
 std::string NodesText(const Json& answer) {
@@ -348,11 +370,7 @@ std::string NodesText(const Json& answer) {
       row.push_back(at(name));
     }
     rows.push_back(std::move(row));
-    const Json problem = node.value("problem", Json());
-    if (!problem.is_null()) {
-      absl::StrAppend(&problems, "\nnode ", TextOf(node["id"]), ": ",
-                      TextOf(problem));
-    }
+    problems += ProblemText("node", node);
   }
   return absl::StrCat(FormatTable(rows), problems,
                       problems.empty() ? "" : "\n");
@@ -369,14 +387,10 @@ std::string GroupsText(const Json& groups) {
       row.push_back(TextOf(group.value(name, Json())));
     }
     rows.push_back(std::move(row));
-    const std::string line =
-        absl::StrCat("\ngroup ", TextOf(group["id"]), ": ");
-    if (const Json problem = group.value("problem", Json());
-        !problem.is_null()) {
-      absl::StrAppend(&problems, line, TextOf(problem));
-    }
+    problems += ProblemText("group", group);
     if (group.value("retiring", false)) {
-      absl::StrAppend(&problems, line, "is being retired");
+      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]),
+                      ": is being retired");
     }
   }
   return absl::StrCat(FormatTable(rows), problems,
@@ -408,10 +422,6 @@ std::string SurvivorsText(const Json& answer) {
   return FormatTable(rows);
 }
 
-std::string MoveTarget(uint32_t move) {
-  return absl::StrCat("/v1/moves/", move);
-}
-
 std::string MovesText(const Json& moves) {
   std::vector<std::vector<std::string>> rows = {
       {"ID", "FROM", "TO", "SLOTS", "PHASE", "DONE", "BYTES", "RATE", "LEFT",
@@ -431,11 +441,7 @@ std::string MovesText(const Json& moves) {
          left.is_null() ? "-" : TextOf(left) + " s",
          TextOf(move["held_requests"]),
          absl::StrCat(TextOf(move["longest_pause_ms"]), " ms")});
-    const Json problem = move.value("problem", Json());
-    if (!problem.is_null()) {
-      absl::StrAppend(&problems, "\nmove ", TextOf(move["id"]), ": ",
-                      TextOf(problem));
-    }
+    problems += ProblemText("move", move);
   }
   return absl::StrCat(FormatTable(rows), problems,
                       problems.empty() ? "" : "\n");
@@ -452,7 +458,8 @@ ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
     const auto id = move.get<uint32_t>();
     std::string end;
     done = Await(
-        options, admin, MoveTarget(id), absl::StrCat("slots status ", id),
+        options, admin, absl::StrCat("/v1/moves/", id),
+        absl::StrCat("slots status ", id),
         [&end](const Json& row) {
           const std::string phase = row.value("phase", "");
           Look look;
@@ -740,7 +747,8 @@ ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
   Admin admin(options);
   Json answer;
   if (auto failed =
-          admin.Get(move == 0 ? "/v1/moves" : MoveTarget(move), &answer)) {
+          admin.Get(move == 0 ? "/v1/moves" : absl::StrCat("/v1/moves/", move),
+                    &answer)) {
     return *failed;
   }
   if (options.control.json) return {.out = Line(answer)};
@@ -751,7 +759,8 @@ ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
 
 ControlAnswer ChangeMove(const VerbOptions& options, const std::string& verb,
                          uint32_t move) {
-  return ChangeAndTell(options, "POST", MoveTarget(move) + "/" + verb, Json());
+  return ChangeAndTell(options, "POST",
+                       absl::StrCat("/v1/moves/", move) + "/" + verb, Json());
 }
 
 ControlAnswer Rebalance(const VerbOptions& options) {

@@ -22,6 +22,8 @@ struct VerbOptions {
   ControlOptions control;
   bool wait = true;      // Until the wish has come true.
   bool dry_run = false;  // Checks the wish and changes nothing.
+  // The operation of an earlier change that this one finishes. Empty: none.
+  std::string operation = {};
   // Shows what a wish will do, before the wait for it.
   absl::FunctionRef<void(const std::string& text)> say;
   // Shows the progress of a wish: one line, or empty text at the end.
@@ -41,7 +43,8 @@ struct NodeSettings {
 };
 
 // The exit status is 4 where the cluster refuses a wish: nothing has changed
-// then, and `error` says why.
+// then, and `error` says why. It is 5 where the outcome of a change is not
+// known: `error` has its operation, and the same verb again finishes it.
 ControlAnswer ListNodes(const VerbOptions& options);
 ControlAnswer AddNode(const VerbOptions& options, const NodeSettings& settings);
 // `verb` is drain, undrain or replace.

@@ -1,12 +1,15 @@
 #include "node/admin/admin_api.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "env/siphash.h"
 #include "node/admin/admin_json.h"
 #include "node/base/text.h"
@@ -30,6 +33,12 @@ AdminReply ErrorReply(int status, std::string_view code,
   return {
       .status = status,
       .body = JsonText({{"error", {{"code", code}, {"message", message}}}})};
+}
+
+AdminReply OutcomeUnknown(const absl::Status& status, const std::string& key) {
+  Json error = {{"code", "OUTCOME_UNKNOWN"}, {"message", Message(status)}};
+  if (!key.empty()) error["operation"] = key;
+  return {.status = 504, .body = JsonText({{"error", std::move(error)}})};
 }
 
 // No leader of the controller answered, or this node is no longer in the
@@ -162,6 +171,12 @@ struct AdminApi::Call {
   bool dry_run = false;
   // The secret of a token that the command makes valid.
   std::optional<std::pair<uint64_t, uint64_t>> secret;
+  // The name of the operation. Empty: it has none, and is safe to repeat.
+  std::string key;
+  // The request, if an equal one is taken for its second try. Empty: none is.
+  std::string request;
+  bool second_try = false;
+  std::function<bool()> waits = [] { return true; };
 };
 
 namespace {
@@ -216,8 +231,9 @@ void AddToken(const ControllerAccess& controller,
 }
 
 AdminReply ReplyOf(const ControllerAccess& controller,
-                   const ControllerAnswer& answer, bool dry_run,
-                   const std::optional<std::pair<uint64_t, uint64_t>>& secret) {
+                   const ControllerAnswer& answer,
+                   const std::optional<std::pair<uint64_t, uint64_t>>& secret,
+                   std::string_view finishes) {
   using Outcome = ControllerAnswer::Outcome;
   if (answer.outcome == Outcome::kRefused) {
     return ErrorReply(409, "REFUSED", answer.text);
@@ -239,10 +255,16 @@ AdminReply ReplyOf(const ControllerAccess& controller,
       json["moves"].push_back(move.value());
     }
   }
-  if (secret.has_value() && !dry_run) {
-    AddToken(controller, answer, *secret, &json);
-  }
+  if (!finishes.empty()) json["finishes"] = finishes;
+  if (secret.has_value()) AddToken(controller, answer, *secret, &json);
   return {.body = JsonText(json)};
+}
+
+// Sent again as another operation, it has another effect.
+bool DoesMoreEachTime(const ControllerCommand::Body& body) {
+  return std::holds_alternative<ControllerCommand::AddNode>(body) ||
+         std::holds_alternative<ControllerCommand::CreateGroups>(body) ||
+         std::holds_alternative<ControllerCommand::MoveSlots>(body);
 }
 
 std::optional<shardctrl::NodeRole> RoleOf(std::string_view name) {
@@ -457,15 +479,13 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   }
   if (!parsed.body.has_value()) return done(NoRoute());
   Call call{.command = {{}, *std::move(parsed.body)},
-            .dry_run = request.dry_run};
-  if (request.idempotency_key.empty()) {
-    const auto [first, second] = controller_.Secret("");
-    call.command.operation = {first, second};
-  } else {
-    call.command.operation = OperationOf(request.idempotency_key);
-  }
+            .dry_run = request.dry_run,
+            .key = std::string(request.idempotency_key),
+            .waits = request.waits};
+  if (call.key.empty()) NameOperation(request, &call);
+  call.command.operation = OperationOf(call.key);
   if (parsed.needs_token) {
-    call.secret = controller_.Secret(request.idempotency_key);
+    call.secret = controller_.Secret(call.key);
     const shardctrl::TokenDigest digest = shardctrl::DigestOf(
         controller_.cluster(), call.secret->first, call.secret->second);
     if (auto* const add =
@@ -483,6 +503,30 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
     return done(BadRequest(std::string(checked.status().message())));
   }
   Execute(std::move(call), std::move(done));
+}
+
+// A second try has the key of the first.
+void AdminApi::NameOperation(const AdminRequest& request, Call* call) {
+  call->key = request.proposed_key;
+  if (call->key.empty()) {
+    const auto [first, second] = controller_.Secret("");
+    call->key = absl::StrCat(absl::Hex(first, absl::kZeroPad16),
+                             absl::Hex(second, absl::kZeroPad16));
+  }
+  if (call->dry_run || !DoesMoreEachTime(call->command.body)) return;
+  call->request = Concat(request.method, " ", request.path, " ", request.body);
+  const auto first = std::ranges::find(
+      unfinished_, call->request, &std::pair<std::string, std::string>::first);
+  if (first == unfinished_.end()) return;
+  call->key = first->second;
+  call->second_try = true;
+  unfinished_.erase(first);
+}
+
+void AdminApi::NoteUnfinished(const Call& call) {
+  if (call.request.empty()) return;
+  if (unfinished_.size() >= kUnfinishedMax) unfinished_.pop_front();
+  unfinished_.emplace_back(call.request, call.key);
 }
 
 void AdminApi::Survey(
@@ -520,8 +564,8 @@ void AdminApi::Survey(
   controller_.Refresh(std::move(ask));
 }
 
-// The operation has no name of the caller: the command follows from survivors,
-// and a second one is already so, or refused.
+// The operation has no name: the command follows from survivors, and a second
+// one is already so, or refused.
 void AdminApi::Recover(GroupId group, bool accept_loss, bool dry_run,
                        Done done) {
   const auto reply = std::make_shared<Done>(std::move(done));
@@ -673,15 +717,22 @@ AdminReply AdminApi::Page(std::string_view path) const {
 }
 
 void AdminApi::Execute(Call call, Done done) {
-  const bool dry_run = call.dry_run;
   controller_.Execute(
-      std::move(call.command), dry_run,
-      [this, dry_run, secret = call.secret, done = std::move(done)](
+      ControllerCommand(call.command), call.dry_run,
+      [this, call = std::move(call), done = std::move(done)](
           absl::StatusOr<ControllerAnswer> answer) mutable {
+        // The first try may have an effect yet.
+        const bool unknown =
+            absl::IsUnknown(answer.status()) ||
+            (call.second_try && absl::IsUnavailable(answer.status()));
+        if (unknown || !call.waits()) NoteUnfinished(call);
+        if (unknown) return done(OutcomeUnknown(answer.status(), call.key));
         if (!answer.ok()) {
           return done(NoController(controller_, answer.status()));
         }
-        done(ReplyOf(controller_, *answer, dry_run, secret));
+        if (call.dry_run) call.secret.reset();
+        done(ReplyOf(controller_, *answer, call.secret,
+                     call.second_try ? call.key : std::string()));
       });
 }
 

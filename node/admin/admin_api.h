@@ -5,8 +5,12 @@
 #ifndef QUORATE_NODE_ADMIN_ADMIN_API_H_
 #define QUORATE_NODE_ADMIN_ADMIN_API_H_
 
+#include <cstddef>
+#include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
@@ -22,8 +26,13 @@ struct AdminRequest {
   std::string_view body;
   bool dry_run = false;
   // Names the operation: another request with it gets the first answer. Empty:
-  // the request is another operation.
+  // the request is another operation, or finishes one of unknown outcome.
   std::string_view idempotency_key;
+  // The name of the operation without `idempotency_key`, unless the request
+  // finishes another one. Empty: one is drawn.
+  std::string_view proposed_key;
+  // True while the client waits for the answer.
+  std::function<bool()> waits = [] { return true; };
 };
 
 struct AdminReply {
@@ -34,9 +43,15 @@ struct AdminReply {
 // The operation that an Idempotency-Key names. It is not empty.
 shardctrl::OperationId OperationOf(std::string_view idempotency_key);
 
+// A change may fail while its outcome is not known, or its client may be gone
+// before the answer. If it does something more each time, an equal request
+// without a key is then taken for the second try: it goes on with the operation
+// of the first.
 class AdminApi {
  public:
   using Done = absl::AnyInvocable<void(AdminReply)>;
+  // Operations that are remembered for a second try, the newest ones.
+  static constexpr size_t kUnfinishedMax = 64;
 
   // `controller` outlives the object.
   explicit AdminApi(ControllerAccess& controller) : controller_(controller) {}
@@ -52,6 +67,9 @@ class AdminApi {
   AdminReply List(std::string_view path, const ClusterUsage& usage) const;
   AdminReply Page(std::string_view path) const;
   void Execute(Call call, Done done);
+  // Gives the operation of a request without a key its name.
+  void NameOperation(const AdminRequest& request, Call* call);
+  void NoteUnfinished(const Call& call);
   // Asks all nodes for their replicas of the group. Calls one of the functions.
   void Survey(GroupId group,
               absl::AnyInvocable<void(const shardctrl::Survivors&)> done,
@@ -61,6 +79,8 @@ class AdminApi {
                          Done done);
 
   ControllerAccess& controller_;
+  // The requests and the keys of operations, the oldest first.
+  std::deque<std::pair<std::string, std::string>> unfinished_;
 };
 
 }  // namespace quorate::node

@@ -92,14 +92,19 @@ void AdminSession::Handle(const HttpRequest& request) {
                  Error(400, "BAD_PARAMETER",
                        "the only parameter is dry_run, without a value"));
   }
-  const std::string* const key = request.Header("idempotency-key");
+  const auto header = [&request](std::string_view name) {
+    const std::string* const value = request.Header(name);
+    return value == nullptr ? std::string_view() : std::string_view(*value);
+  };
   waiting_ = true;
   const bool keep_alive = request.keep_alive;
   api_.Handle({.method = request.method,
                .path = target.path,
                .body = request.body,
                .dry_run = target.Parameter("dry_run") != nullptr,
-               .idempotency_key = key == nullptr ? std::string_view() : *key},
+               .idempotency_key = header("idempotency-key"),
+               .proposed_key = header("quorate-operation"),
+               .waits = [this] { return !client_.closed(); }},
               [this, keep_alive](const AdminReply& reply) {
                 waiting_ = false;
                 Reply(keep_alive, reply);

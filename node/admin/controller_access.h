@@ -66,10 +66,10 @@ class ControllerAccess {
   using Answered =
       absl::AnyInvocable<void(absl::StatusOr<shardctrl::ControllerAnswer>)>;
 
-  // Executes a command. `done` is called once, perhaps during the call. An
-  // error is kUnavailable: no leader answered in time. The command may have
-  // taken effect, unless it is a dry run.
-  // kFailedPrecondition: the cluster has removed this node.
+  // Executes a command. `done` is called once, perhaps during the call. Errors:
+  //   kUnavailable: no leader answered in time. The command has no effect.
+  //   kUnknown: likewise, and it may have taken effect, or may do so later.
+  //   kFailedPrecondition: the cluster has removed this node.
   virtual void Execute(shardctrl::ControllerCommand command, bool dry_run,
                        Answered done) = 0;
   // Brings state() up to date: it then has all commands that were answered

@@ -129,6 +129,11 @@ Buffer StateFor(const shardctrl::ControllerMachine& machine,
                           : Buffer::Copy(shardctrl::EncodeState(*state));
 }
 
+bool IsCommand(const Buffer& request) {
+  return request.view().starts_with(
+      static_cast<char>(ControllerQuestion::kCommand));
+}
+
 }  // namespace
 
 void ControllerLink::Ask(ControllerQuestion question, std::string body,
@@ -263,6 +268,8 @@ void ControllerLink::OnAnswer(const Waiting& question, NodeId asked,
   if (absl::IsInvalidArgument(answer.result.status)) {
     return Finish(question, answer.result.status);
   }
+  question->passed_on |= answer.result.outcome == Outcome::kUnknown &&
+                         IsCommand(question->request);
   hint_ = answer.leader;
   TryAgain(question);
 }
@@ -270,11 +277,18 @@ void ControllerLink::OnAnswer(const Waiting& question, NodeId asked,
 void ControllerLink::TryAgain(const Waiting& question) {
   if (MonoNow() >= question->deadline) {
     ++unanswered_;
-    return Finish(question,
-                  absl::UnavailableError(
-                      "the controller has no leader that this node reaches; "
-                      "data are served meanwhile. Try again, or look at the "
-                      "nodes with quoratectl status"));
+    constexpr const char* kNoLeader =
+        "the controller has no leader that this node reaches; data are served "
+        "meanwhile. ";
+    return Finish(
+        question,
+        question->passed_on
+            ? absl::UnknownError(absl::StrCat(
+                  kNoLeader,
+                  "The change may have taken effect, or may do so later"))
+            : absl::UnavailableError(absl::StrCat(
+                  kNoLeader,
+                  "Try again, or look at the nodes with quoratectl status")));
   }
   again_.push_back(question);
   if (again_.size() == 1) {

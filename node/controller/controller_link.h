@@ -49,7 +49,8 @@ enum class ControllerQuestion : uint8_t {
 
 class ControllerLink {
  public:
-  // The answer. kUnavailable: no leader answered before the deadline.
+  // The answer. kUnavailable: no leader answered before the deadline. kUnknown:
+  // likewise, and one may have executed the command, or may do so later.
   using Done = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
   // The nodes that may hold a replica of the controller's group, the likeliest
   // first. It has this node only if it holds one.
@@ -116,6 +117,8 @@ class ControllerLink {
     MonoTime deadline;
     Done done;
     uint64_t attempts = 0;
+    // A command that was passed on, and whose outcome is not known.
+    bool passed_on = false;
   };
   using Waiting = std::shared_ptr<Question>;
 

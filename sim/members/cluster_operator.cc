@@ -42,7 +42,8 @@ bool IsGone(const NodeRecord& node) {
 // Another node may know more: the asked one has no answer, does not reach the
 // controller, or is not in the cluster any more.
 bool IsDecided(const OperatorAnswer& answer) {
-  return answer.status != 0 && answer.status != 503 && answer.status != 410;
+  return answer.status != 0 && answer.status != 503 && answer.status != 504 &&
+         answer.status != 410;
 }
 
 }  // namespace
