@@ -58,7 +58,9 @@ void PeerDialer::Choose() {
     const auto old = before.find(node.id);
     changed |= old == before.end() || old->second.address != target.address ||
                old->second.given_up != target.given_up;
-    peers.push_back({node.id, target.address, target.given_up});
+    peers.push_back({.node = node.id,
+                     .address = target.address,
+                     .given_up = target.given_up});
   }
   if (!changed) return;
   const absl::Status status = host_.SetPeers(std::move(peers));
