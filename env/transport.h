@@ -91,7 +91,7 @@ enum class HandshakeRefusal : uint32_t {
   kUnknownNode = 4,
   // The two nodes have different plans of the cluster.
   kOtherBootstrap = 5,
-  // The cluster has given up the store of one of the two nodes, or another
+  // The cluster has given up the store of one of the two nodes. Or another
   // store with the id of the dialling node is connected and alive.
   kOtherStore = 6,
   // The answering node has seen a start of the store that the directory of the

@@ -139,10 +139,12 @@ TEST_F(LeftDirectoriesTest, StoreThatWasReplaced_DoesNotStandInForTheNewOne) {
   }));
   cluster_->Crash(3);
   cluster_->Restart(2);
+  ASSERT_TRUE(RunUntil([&] { return cluster_->started(2).ok(); }));
+  EXPECT_TRUE(RunUntil([&] {
+    return absl::StrContains(Page(2, "/readyz"), "given up its data directory");
+  })) << Page(2, "/readyz");
   EXPECT_TRUE(RunUntil([&] { return host(2).groups().empty(); }));
-  EXPECT_EQ(cluster_->server(0).host().leader(GroupId(1)) == NodeId(3), false);
-  EXPECT_TRUE(
-      absl::StrContains(Page(2, "/readyz"), "given up its data directory"));
+  EXPECT_NE(host(0).leader(GroupId(1)), NodeId(3));
 }
 
 }  // namespace

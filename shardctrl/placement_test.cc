@@ -43,9 +43,12 @@ bool Shrinks(const Nodes& nodes, const PlacementGroup& group) {
   return present > group.replicas;
 }
 
-// Numbers that are to be small, the first one first: missing replicas, those
-// that should not be on nodes that are down, pairs in a zone, pairs on a host,
-// imbalance, moves.
+// Numbers that are to be small, the first one first:
+//   - missing replicas;
+//   - those on their way to nodes that are down, or kept there by a group that
+//     shrinks;
+//   - pairs in a zone, then pairs on a host;
+//   - imbalance, then moves.
 using Goals = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
 Goals GoalsOf(const Nodes& nodes, const Groups& groups,

@@ -717,8 +717,10 @@ AdminReply AdminApi::Page(std::string_view path) const {
 }
 
 void AdminApi::Execute(Call call, Done done) {
+  const bool dry_run = call.dry_run;
+  ControllerCommand command = std::move(call.command);
   controller_.Execute(
-      ControllerCommand(call.command), call.dry_run,
+      std::move(command), dry_run,
       [this, call = std::move(call), done = std::move(done)](
           absl::StatusOr<ControllerAnswer> answer) mutable {
         // The first try may have an effect yet.

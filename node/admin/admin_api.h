@@ -44,9 +44,9 @@ struct AdminReply {
 shardctrl::OperationId OperationOf(std::string_view idempotency_key);
 
 // A change may fail while its outcome is not known, or its client may be gone
-// before the answer. If it does something more each time, an equal request
-// without a key is then taken for the second try: it goes on with the operation
-// of the first.
+// before the answer. An equal request without a key is then taken for the
+// second try, and goes on with the operation of the first. This concerns
+// changes that do something more each time.
 class AdminApi {
  public:
   using Done = absl::AnyInvocable<void(AdminReply)>;

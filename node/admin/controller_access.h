@@ -68,7 +68,8 @@ class ControllerAccess {
 
   // Executes a command. `done` is called once, perhaps during the call. Errors:
   //   kUnavailable: no leader answered in time. The command has no effect.
-  //   kUnknown: likewise, and it may have taken effect, or may do so later.
+  //   kUnknown: no leader answered, and the command may have taken effect, or
+  //     may do so later.
   //   kFailedPrecondition: the cluster has removed this node.
   virtual void Execute(shardctrl::ControllerCommand command, bool dry_run,
                        Answered done) = 0;

@@ -50,7 +50,7 @@ enum class ControllerQuestion : uint8_t {
 class ControllerLink {
  public:
   // The answer. kUnavailable: no leader answered before the deadline. kUnknown:
-  // likewise, and one may have executed the command, or may do so later.
+  // a leader may have executed the command, or may do so later.
   using Done = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
   // The nodes that may hold a replica of the controller's group, the likeliest
   // first. It has this node only if it holds one.

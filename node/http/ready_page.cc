@@ -71,8 +71,7 @@ void AppendDisk(const DiskWatch& disk, std::string* lines) {
   if (!disk.known()) return;
   const DiskRoom& room = disk.room();
   Append(lines, disk.lacks_room() ? "[ ]" : "[+]", "disk ",
-         SizeText(room.free_bytes), " of ", SizeText(room.size_bytes),
-         " free",
+         SizeText(room.free_bytes), " of ", SizeText(room.size_bytes), " free",
          disk.lacks_room() ? ": no room for snapshots, so this node gives its "
                              "leaderships away until space is freed"
                            : "",

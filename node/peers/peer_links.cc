@@ -145,10 +145,15 @@ size_t PeerLinks::held_bytes() const {
   return bytes;
 }
 
+// A node that refuses this one takes no answers.
 bool PeerLinks::idle() const {
-  return std::all_of(peers_.begin(), peers_.end(), [](const auto& entry) {
-    const Peer& peer = entry.second;
-    return !peer.link->awaits_answers() && (peer.gone || peer.answers->idle());
+  return std::all_of(peers_.begin(), peers_.end(), [this](const auto& entry) {
+    const auto& [node, peer] = entry;
+    const bool takes_answers =
+        !peer.gone &&
+        env_.transport.link(node).refusal == env::HandshakeRefusal::kNone;
+    return !peer.link->awaits_answers() &&
+           (!takes_answers || peer.answers->idle());
   });
 }
 

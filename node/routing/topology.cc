@@ -122,8 +122,8 @@ void Topology::RefreshNode(Node& node) {
   const NodeId id = node.config->id;
   node.master = NodeId();
   node.linked = router_.view().alive(id) && router_.view().refusal(id).empty();
-  // Groups of other kinds have no slots, and clients know nothing of them. What
-  // a group has left on the node is not a replica for them.
+  // Groups of other kinds have no slots, and clients know nothing of them. A
+  // replica that its group has left here does not count for them either.
   std::vector<GroupId> groups = router_.view().GroupsOn(id);
   const std::vector<GroupId> named = map().GroupsOn(id);
   std::erase_if(groups, [&](GroupId group) {

@@ -153,11 +153,11 @@ class Host {
   // Ids that were drawn and not used, by group.
   std::map<GroupId, ReplicaId> prepared() const;
   // Stops the replica of the group at once, also one that is fenced or being
-  // created, and removes its log and its snapshots. Of a group in failed() it
-  // removes all replicas. With `done` nothing of it will come back. If the node
-  // crashes before, the replica is there again, or fenced, or gone. The next
-  // start removes a snapshot that the disk refused to remove. kNotFound: the
-  // node holds none. kUnavailable: it is being dropped.
+  // created, and removes its log and its snapshots. If failed() has the group,
+  // it removes all of its replicas. With `done` nothing of it will come back.
+  // If the node crashes before, the replica is there again, or fenced, or gone.
+  // The next start removes a snapshot that the disk refused to remove.
+  // kNotFound: the node holds none. kUnavailable: it is being dropped.
   //
   // For its group, the drop of a member is as harmful as the loss of its disk.
   void DropReplica(GroupId group, absl::AnyInvocable<void(absl::Status)> done);
@@ -191,7 +191,8 @@ class Host {
   NodeId leader(GroupId group) const;
   StateMachine* state_machine(GroupId group);
   const StateMachine* state_machine(GroupId group) const;
-  std::vector<GroupId> groups() const;  // Of the replicas that run.
+  // The groups whose replicas run.
+  std::vector<GroupId> groups() const;
   // Replicas that have not run since the start: halted, fenced or stopped ones,
   // by group. Damage may leave the logs of two replicas of a group.
   std::map<GroupId, std::vector<ReplicaId>> failed() const;

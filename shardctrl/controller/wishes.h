@@ -60,11 +60,11 @@ std::string RepairObstacle(const ClusterState& state, NodeId node);
 // The voters of both halves, each once.
 struct VoterCount {
   size_t voters = 0;
-  size_t working = 0;               // Those that work, as in LostMajority.
+  size_t working = 0;  // Those that work, as in LostMajority.
   // The nodes of the others, but for those whose stores were given up: they do
   // not help any more.
   std::vector<NodeId> silent = {};
-  bool majority = false;            // Of each half a majority works.
+  bool majority = false;  // Of each half a majority works.
 };
 // Those in `broken` do not work. `answers` works, even if its node counts as
 // silent.
