@@ -21,7 +21,7 @@ import string
 PARTS = {'raft': (), 'lincheck': ('raft',), 'sim': ('raft', 'lincheck')}
 # Libraries of other projects whose names differ in CMake and in pkg-config.
 PACKAGES = {'-pthread': ('Threads::Threads', ''), '-lpthread': ('Threads::Threads', ''), '-lspdlog': ('spdlog::spdlog', 'spdlog'), '-lfmt': ('fmt::fmt', 'fmt')}
-VERSION_HEADER = 'node/base/version.h'
+VERSION_HEADER = 'env/program/version.h'
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 

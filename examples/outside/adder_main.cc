@@ -56,5 +56,6 @@ int main(int argc, char** argv) {
     loop.Stop();
   });
   loop.Run();
-  return status;
+  // A full disk or a closed pipe: the sum was lost.
+  return std::fflush(stdout) == 0 ? status : 2;
 }

@@ -91,6 +91,7 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "lincheck FILE… [--model MODEL] [--format FORM] [--html OUT] [--json]\n"
       "               [--timeout 60s] [--jobs N] [--initial VALUE]\n"
       "               [--keys auto] [--failed-cas absent]\n"
+      "lincheck --version\n"
       "\n"
       "FILE       a history; \"-\" is standard input\n"
       "--model    what the object should do [told by the file]:\n";
@@ -127,7 +128,7 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "none\n"
       "is known to be wrong and some could not be decided, 2 if any could not "
       "be\n"
-      "read.\n";
+      "read, or if standard output cannot be written.\n";
   return text;
 }
 

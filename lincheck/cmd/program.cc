@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "env/program/program.h"
 #include "lincheck/checker.h"
 #include "lincheck/cmd/arguments.h"
 #include "lincheck/cmd/files.h"
@@ -168,11 +169,9 @@ bool WritePage(const std::string& path, FileReport* report) {
   return true;
 }
 
-}  // namespace
-
-int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
-  absl::StatusOr<Arguments> arguments =
-      ParseArguments(std::vector<std::string>(argv + 1, argv + argc), own);
+int Main(const std::vector<std::string>& words,
+         absl::Span<const ModelEntry> own) {
+  absl::StatusOr<Arguments> arguments = ParseArguments(words, own);
   if (!arguments.ok()) {
     Print(stderr, absl::StrCat("lincheck: ", arguments.status().message(),
                                "\n\n", Usage(own)));
@@ -210,14 +209,19 @@ int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
     } else if (!arguments->json) {
       said = Print(stdout, ReportText(report));
     }
-    if (!said) {
-      Print(stderr, "lincheck: standard output cannot be written\n");
-      return kBadInput;
-    }
+    if (!said) return kBadInput;
   }
   if (bad) return kBadInput;
   if (wrong) return kSomeWrong;
   return unknown ? kSomeUnknown : kAllLinearizable;
+}
+
+}  // namespace
+
+int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
+  return RunProgram(argc, argv, [&] {
+    return Main(std::vector<std::string>(argv + 1, argv + argc), own);
+  });
 }
 
 }  // namespace quorate::lincheck

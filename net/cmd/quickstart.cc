@@ -3,10 +3,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include "env/program/program.h"
 #include "net/tools/daemon.h"
 #include "net/tools/scale_demo.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int Main(int argc, char** argv) {
   CLI::App app(
       "quickstart: starts a Quorate cluster on loopback and stops it on "
       "Ctrl-C.\n"
@@ -15,7 +18,8 @@ int main(int argc, char** argv) {
       "A node's port for peers is its port for plain clients plus 10000 (less "
       "10000 where that would exceed 65535).\n"
       "Exit status: 0 after Ctrl-C, 1 if the cluster cannot start, 2 if the "
-      "options are wrong.");
+      "options are wrong or standard output cannot be written.");
+  app.set_version_flag("--version", quorate::VersionText(argv[0]));
   quorate::net::QuickstartOptions options;
   app.add_option("--data-dir", options.data_dir,
                  "Directory of all data, which is kept across restarts "
@@ -65,4 +69,10 @@ int main(int argc, char** argv) {
   }
   return scale_demo ? quorate::net::RunScaleDemo(options)
                     : quorate::net::RunQuickstart(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return quorate::RunProgram(argc, argv, [&] { return Main(argc, argv); });
 }

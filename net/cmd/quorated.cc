@@ -4,15 +4,19 @@
 #include <string>
 #include <tuple>
 
+#include "env/program/program.h"
 #include "net/tools/daemon.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int Main(int argc, char** argv) {
   using quorate::env::Severity;
   CLI::App app(
       "quorated: one node of a Quorate cluster.\n"
-      "Exit status: 0 after a clean stop (SIGTERM), 1 if the node cannot run "
-      "or cannot stop cleanly. 2 if the command line or the configuration is "
-      "wrong.");
+      "Exit status: 0 after a clean stop (SIGTERM, SIGINT or SIGHUP), 1 if the "
+      "node cannot run or cannot stop cleanly. 2 if the command line or the "
+      "configuration is wrong, or if standard output cannot be written.");
+  app.set_version_flag("--version", quorate::VersionText(argv[0]));
   quorate::net::DaemonOptions options;
   CLI::Option* const config = app.add_option(
       "--config", options.config_file, "The node's configuration, a TOML file");
@@ -73,4 +77,10 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : quorate::net::kExitUsage;
   }
   return quorate::net::RunDaemon(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return quorate::RunProgram(argc, argv, [&] { return Main(argc, argv); });
 }

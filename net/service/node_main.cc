@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "env/program/program.h"
+#include "net/event_loop/stop_signals.h"
 #include "net/real_env.h"
 
 namespace quorate::net {
@@ -69,7 +71,7 @@ int Run(const Arguments& arguments, const std::string& name, ClusterId cluster,
     exit_status = 1;
     loop.Stop();
   };
-  loop.OnSignals({SIGTERM, SIGINT}, [&](int) { loop.Stop(); });
+  loop.OnSignals(StopSignals(), [&](int) { loop.Stop(); });
   const std::shared_ptr<void> server = start(
       (*real)->env(), HostOptionsOf(arguments, cluster), arguments.clients,
       [&](const absl::Status& started) {
@@ -82,12 +84,11 @@ int Run(const Arguments& arguments, const std::string& name, ClusterId cluster,
   return exit_status;
 }
 
-}  // namespace
-
-int NodeMain(int argc, char** argv, const std::string& name, ClusterId cluster,
-             const StartServer& start) {
+int Main(int argc, char** argv, const std::string& name, ClusterId cluster,
+         const StartServer& start) {
   Arguments arguments;
   CLI::App app(name + ": one node of a replicated server.");
+  app.set_version_flag("--version", VersionText(argv[0]));
   app.add_option("--node", arguments.node,
                  "Position of this node in --peers, from 1")
       ->required();
@@ -127,6 +128,14 @@ int NodeMain(int argc, char** argv, const std::string& name, ClusterId cluster,
   }
   signal(SIGPIPE, SIG_IGN);
   return Run(arguments, name, cluster, start);
+}
+
+}  // namespace
+
+int NodeMain(int argc, char** argv, const std::string& name, ClusterId cluster,
+             const StartServer& start) {
+  return RunProgram(argc, argv,
+                    [&] { return Main(argc, argv, name, cluster, start); });
 }
 
 }  // namespace quorate::net

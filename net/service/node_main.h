@@ -23,10 +23,10 @@ using StartServer = std::function<std::shared_ptr<void>(
     Done started, Done stopped)>;
 
 // Reads the flags, runs the server until a signal, and returns the exit status.
-// It prints "ready" when the server has started. SIGTERM ends it at once: every
-// acknowledged command is on the disks of a majority, so no write is needed at
-// the end. `name` is that of the program in the log. Nodes of different
-// clusters refuse each other.
+// It prints "ready" when the server has started. SIGTERM, SIGINT and SIGHUP end
+// it at once. Every acknowledged command is on the disks of a majority, so no
+// write is needed at the end. `name` is that of the program in the log. Nodes
+// of different clusters refuse each other.
 int NodeMain(int argc, char** argv, const std::string& name, ClusterId cluster,
              const StartServer& start);
 

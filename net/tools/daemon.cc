@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/host_port.h"
 #include "net/disk/posix_file.h"
+#include "net/event_loop/stop_signals.h"
 #include "net/real_env.h"
 #include "net/tools/descriptors.h"
 #include "net/tools/listen_check.h"
@@ -56,29 +58,28 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
   return text;
 }
 
-// These wait from the creation of the directory until the loop handles them.
-// Otherwise one would leave a directory without a store.
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
+sigset_t SetOf(const std::vector<int>& signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
+  return set;
 }
 
 // The node, from its first turn to its last.
 class Daemon final : raft::Host::Observer {
  public:
-  Daemon(RealEnv& real, node::Config config)
+  // `stop_signals` are blocked; the loop handles them from its first turn on.
+  Daemon(RealEnv& real, std::vector<int> stop_signals, node::Config config)
       : real_(real),
+        stop_signals_(std::move(stop_signals)),
         data_directory_(config.data_dir),
         server_(node::MakeServer(real.env(), std::move(config), this)) {}
 
   // The exit status.
   int Run() {
-    real_.loop().OnSignals({SIGTERM, SIGINT},
+    real_.loop().OnSignals(stop_signals_,
                            [this](int signal) { OnSignal(signal); });
-    const sigset_t signals = StopSignals();
+    const sigset_t signals = SetOf(stop_signals_);
     sigprocmask(SIG_UNBLOCK, &signals, nullptr);
     server_->Start(
         [this](absl::Status status) { OnStarted(std::move(status)); });
@@ -110,7 +111,11 @@ class Daemon final : raft::Host::Observer {
                 server_->resp_cluster_address().c_str(),
                 server_->http_address().c_str(), real_.peer_address().c_str(),
                 admin.empty() ? "" : " admin ", admin.c_str());
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) {
+      real_.tracer().Log(env::Severity::kWarning,
+                         "ready, but standard output cannot be written: the "
+                         "line that says so is lost");
+    }
   }
 
   void OnSignal(int signal) {
@@ -139,8 +144,7 @@ class Daemon final : raft::Host::Observer {
   // The destructor of the disk waits for the system calls of its threads. On a
   // device that hangs they never return, so the process ends without them.
   void AwaitDisk() {
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
+    for (const int stop : stop_signals_) signal(stop, SIG_DFL);
     if (real_.WaitForDisk(disk_within_)) return;
     real_.tracer().Log(
         env::Severity::kError,
@@ -157,6 +161,7 @@ class Daemon final : raft::Host::Observer {
   }
 
   RealEnv& real_;
+  const std::vector<int> stop_signals_;
   const std::string data_directory_;
   std::unique_ptr<node::Server> server_;
   Duration disk_within_ = kDiskWithin;
@@ -228,7 +233,10 @@ int RunNode(node::Config config, const DaemonOptions& options) {
   world.clock.error_unsynchronised = config.clock.error_unsynchronised;
   world.sockets.user_timeout_accepted = config.timeouts.stall;
   world.sockets.keep_alive = config.timeouts.keep_alive;
-  const sigset_t signals = StopSignals();
+  // They wait from the creation of the directory until the loop handles them.
+  // Otherwise one would leave a directory without a store.
+  const std::vector<int> stop_signals = StopSignals();
+  const sigset_t signals = SetOf(stop_signals);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
   if (!real.ok()) {
@@ -238,7 +246,7 @@ int RunNode(node::Config config, const DaemonOptions& options) {
   if (!lowered->empty()) {
     (*real)->tracer().Log(env::Severity::kWarning, *lowered);
   }
-  Daemon daemon(**real, std::move(config));
+  Daemon daemon(**real, stop_signals, std::move(config));
   const int exit_status = daemon.Run();
   if (!daemon.started()) {
     real->reset();  // Closes the files.

@@ -43,9 +43,9 @@ inline constexpr int kExitFailed = 1;
 // The command line or the configuration is wrong.
 inline constexpr int kExitUsage = 2;
 
-// Runs until SIGTERM or SIGINT, which stop the node cleanly; a second signal
-// ends it at once. A disk that hangs delays the end by 5 s at most. When the
-// node serves clients it prints one line on standard output:
+// Runs until SIGTERM, SIGINT or SIGHUP, which stop the node cleanly; a second
+// signal ends it at once. A disk that hangs delays the end by 5 s at most. When
+// the node serves clients it prints one line on standard output:
 int RunDaemon(const DaemonOptions& options);
 
 }  // namespace quorate::net

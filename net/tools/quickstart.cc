@@ -30,6 +30,7 @@
 #include "kv/client/resp_reply.h"
 #include "net/disk/posix_file.h"
 #include "net/event_loop/clock.h"
+#include "net/event_loop/stop_signals.h"
 #include "net/real_env.h"
 #include "net/tools/child_process.h"
 #include "net/tools/cluster_view.h"
@@ -662,9 +663,8 @@ void Quickstart::StopRestarted(const Node& node) {
 
 void Quickstart::BlockSignals() {
   sigemptyset(&signals_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) {
-    sigaddset(&signals_, signal);
-  }
+  sigaddset(&signals_, SIGCHLD);
+  for (const int signal : StopSignals()) sigaddset(&signals_, signal);
   sigprocmask(SIG_BLOCK, &signals_, nullptr);
 }
 
@@ -672,7 +672,7 @@ bool Quickstart::WaitForSignal(Duration timeout) {
   const timespec limit = {.tv_sec = timeout.ns() / 1'000'000'000,
                           .tv_nsec = timeout.ns() % 1'000'000'000};
   const int signal = sigtimedwait(&signals_, nullptr, &limit);
-  return signal == SIGINT || signal == SIGTERM || signal == SIGHUP;
+  return signal > 0 && signal != SIGCHLD;
 }
 
 }  // namespace

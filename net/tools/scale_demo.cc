@@ -20,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "net/disk/posix_file.h"
 #include "net/event_loop/clock.h"
+#include "net/event_loop/stop_signals.h"
 #include "net/tools/child_process.h"
 #include "net/tools/counter_load.h"
 #include "net/tools/daemon.h"
@@ -343,8 +344,7 @@ int RunScaleDemo(const QuickstartOptions& options) {
   if (!plan.ok()) return PrintQuickstartError(plan.status(), kExitUsage);
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = 1; };
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : StopSignals()) sigaction(signal, &action, nullptr);
   return ScaleDemo(options).Run();
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "env/program/program.h"
 #include "sim/scenarios/scenarios.h"
 #include "sim/tools/simulate_main.h"
 #include "sim/tools/store_simulator.h"
@@ -62,13 +63,18 @@ int RunScenario(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
+int Main(const std::vector<std::string>& words) {
   if (!words.empty() && words[0] == "run" &&
       std::ranges::count(words, "--scenario") > 0) {
     return RunScenario(words);
   }
   return quorate::sim::SimulateMain(quorate::sim::StoreSimulator(), words);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return quorate::RunProgram(argc, argv, [&] {
+    return Main(std::vector<std::string>(argv + 1, argv + argc));
+  });
 }

@@ -240,9 +240,11 @@ constexpr char kStoreOutputs[] =
 constexpr char kStatus[] =
     "\n"
     "\n"
-    "Exit status: 0 no violation, 1 a violation, 2 wrong usage or a file that "
-    "cannot\n"
-    "be written; of diff: 0 equal, 1 different.\n";
+    "--version prints the version.\n"
+    "\n"
+    "Exit status: 0 no violation, 1 a violation, 2 wrong usage, or a file or "
+    "standard\n"
+    "output that cannot be written; of diff: 0 equal, 1 different.\n";
 
 // The paragraph that lists the families of faults.
 std::string FaultFamiliesUsage() {

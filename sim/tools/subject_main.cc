@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/program/program.h"
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/harness/report.h"
@@ -82,8 +83,10 @@ Simulator SubjectSimulator(std::string program, const MakeSubject& make) {
 }
 
 int SubjectMain(int argc, char** argv, const MakeSubject& make) {
-  return SimulateMain(SubjectSimulator(argv[0], make),
-                      std::vector<std::string>(argv + 1, argv + argc));
+  return RunProgram(argc, argv, [&] {
+    return SimulateMain(SubjectSimulator(argv[0], make),
+                        std::vector<std::string>(argv + 1, argv + argc));
+  });
 }
 
 }  // namespace quorate::sim
