@@ -10,6 +10,7 @@
 #include "node/base/text.h"
 #include "node/config/config.h"
 #include "node/config/founding_keys.h"
+#include "node/config/key_names.h"
 #include "node/config/toml.h"
 #include "raft/core/types.h"
 #include "shardctrl/map.h"
@@ -342,6 +343,12 @@ Position PositionOf(const toml::source_region& region) {
   return {region.begin.line, region.begin.column};
 }
 
+std::vector<std::string_view> KeyNames() {
+  std::vector<std::string_view> names;
+  for (const Setting& setting : kSettings) names.push_back(setting.name);
+  return names;
+}
+
 void Flatten(const toml::table& table, const std::string& name,
              const std::string& display, size_t row,
              std::vector<Leaf>* leaves) {
@@ -349,7 +356,9 @@ void Flatten(const toml::table& table, const std::string& name,
     const std::string dot = name.empty() ? "" : ".";
     const std::string child = Concat(name, dot, key.str());
     const std::string child_display = Concat(display, dot, key.str());
-    if (const toml::table* inner = value.as_table()) {
+    const toml::table* inner = value.as_table();
+    // An empty table that is not known is a leaf, which is found wrong later.
+    if (inner != nullptr && (!inner->empty() || IsTable(child, KeyNames()))) {
       Flatten(*inner, child, child_display, row, leaves);
       continue;
     }
@@ -365,36 +374,6 @@ void Flatten(const toml::table& table, const std::string& name,
     leaves->push_back(
         {child, child_display, row, &value, PositionOf(key.source())});
   }
-}
-
-// The number of single-character edits that lead from `a` to `b`.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1,
-                         diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-std::string_view NearestKey(std::string_view name) {
-  std::string_view nearest;
-  size_t least = std::numeric_limits<size_t>::max();
-  for (const Setting& setting : kSettings) {
-    const size_t distance = EditDistance(name, setting.name);
-    if (distance < least) {
-      least = distance;
-      nearest = setting.name;
-    }
-  }
-  return nearest;
 }
 
 const Setting* FindSetting(std::string_view name) {
@@ -482,9 +461,11 @@ class Parser {
                   "found it");
     }
     if (setting == nullptr) {
-      return Fail(leaf.position, leaf.display,
-                  Concat("expected a known key, such as '",
-                         NearestKey(leaf.name), "', found an unknown one"));
+      return Fail(
+          leaf.position, leaf.display,
+          Concat("expected a known key, such as '",
+                 NearestKey(leaf.name, KeyNames()), "', found an unknown one; ",
+                 KeysBeside(leaf.name, KeyNames())));
     }
     if (leaf.name.starts_with("nodes[]")) {
       auto& nodes = target_.config.nodes;

@@ -234,11 +234,34 @@ address = "127.0.0.1:9003"
   EXPECT_EQ(config.shards[1].replicas, std::vector<NodeId>{NodeId(3)});
 }
 
+TEST(Config_UnknownKeys, AreErrorsThatNameThoseOfTheirPlace) {
+  const std::pair<std::string, std::string> rows[] = {
+      {With("[listen]\nrespp = \"x\"\n"),
+       "q.toml:27:1: key 'listen.respp': expected a known key, such as "
+       "'listen.resp', found an unknown one; [listen] has resp, resp_cluster, "
+       "http, peer, admin and allow_non_loopback"},
+      {With("[[nodes]]\nnumber = 3\n"),
+       "q.toml:27:1: key 'nodes[3].number': expected a known key, such as "
+       "'nodes[].peer', found an unknown one; [[nodes]] has id, resp, "
+       "resp_cluster, http, peer and read_only"},
+      {With("[node2]\nx = 1\n"),
+       "q.toml:27:1: key 'node2.x': expected a known key, such as 'node.id', "
+       "found an unknown one; the tables are [cluster], [founding], [node], "
+       "[listen], [[nodes]], "
+       "[sharding], [[shards]], [clients], [limits], [timeouts], [raft], "
+       "[snapshot], [log] and [clock]"},
+      {With("[limit]\n"),
+       "q.toml:26:2: key 'limit': expected a known key, such as 'node.id', "
+       "found an unknown one; the tables are [cluster], [founding], [node], "
+       "[listen], [[nodes]], "
+       "[sharding], [[shards]], [clients], [limits], [timeouts], [raft], "
+       "[snapshot], [log] and [clock]"},
+  };
+  for (const auto& [text, error] : rows) EXPECT_EQ(ErrorOf(text), error);
+}
+
 TEST(Config_Errors, NamePositionKeyAndExpectation) {
   const std::pair<std::string, std::string> rows[] = {
-      {With("[limits]\nkey_byte = 3\n"),
-       "q.toml:27:1: key 'limits.key_byte': expected a known key, such as "
-       "'limits.key_bytes', found an unknown one"},
       {With("[limits]\nkey_bytes = \"x\"\n"),
        "q.toml:27:13: key 'limits.key_bytes': expected an integer from 1 to "
        "65535 (bytes), found the string \"x\""},
@@ -268,9 +291,6 @@ TEST(Config_Errors, NamePositionKeyAndExpectation) {
        "found \"0.0.0.0:7102\"; nothing here authenticates clients or peers "
        "yet, so set listen.allow_non_loopback = true only on a network where "
        "every host is trusted"},
-      {With("[node2]\nx = 1\n"),
-       "q.toml:27:1: key 'node2.x': expected a known key, such as 'node.id', "
-       "found an unknown one"},
       {With("[[nodes]]\nid = 2\nresp = \"a:1\"\nhttp = \"a:2\"\npeer = "
             "\"a:3\"\n"),
        "q.toml:27:1: key 'nodes[3].id': expected each id once, found 2 twice"},

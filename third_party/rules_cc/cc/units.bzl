@@ -37,7 +37,7 @@ UNITS = {
     "node/commands": ["command_table glob translate"],
     "node/config": [
         "bootstrap_plan config_parameters map_parts",
-        "config config_parser founding_keys",
+        "config config_parser founding_keys key_names",
     ],
     "node/connections": ["clients input_budget metrics"],
     "node/controller": [
