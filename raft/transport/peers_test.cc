@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -237,6 +238,25 @@ TEST_F(PeersTest, StoreThatIsGivenUp_IsRefusedByBothEnds) {
     EXPECT_EQ(node(3).link(id).refusal, HandshakeRefusal::kOtherStore);
   }
   EXPECT_GT(node(1).TakeReceived(2), 0);
+}
+
+// The cluster knows a node before it knows where it is.
+TEST_F(PeersTest, NodeWithoutAnAddress_IsDialledOnceItHasOne) {
+  Begin(1);
+  std::string log;
+  world_->SetLogSink(env::Severity::kDebug,
+                     [&](sim::SimTime, sim::MachineId, env::Severity,
+                         std::string_view line) { log += line; });
+  Start(1, {{2, AddressOf(2)}, {3, ""}});
+  Start(2, AllBut(2));
+  Start(3, AllBut(3));
+  world_->RunFor(Seconds(7));
+  EXPECT_EQ(log.find("node 3 at  ("), log.npos) << log;
+  EXPECT_FALSE(node(1).link(3).open);
+  EXPECT_GT(node(1).TakeReceived(3), 0) << "it is a peer";
+  On(1, [&](Chatter& at) { at.SetPeers(AllBut(1)); });
+  world_->RunFor(Milliseconds(300));
+  EXPECT_TRUE(AllHearAll(Milliseconds(100)));
 }
 
 TEST_F(PeersTest, NodeThatIsRemoved_LosesAllConnections) {

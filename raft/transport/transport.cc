@@ -46,7 +46,10 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         queue_bytes_max_(transport.options_.queue_bytes(lane)),
         pause_(transport.options_.redial_min) {}
 
+  // Does nothing for a peer whose address is not known yet. SetPeers names it
+  // later.
   void Dial() {
+    if (peer_.address.empty()) return;
     dialled_at_ = transport_.loop_.ReadClock().mono;
     timer_ = transport_.loop_.At(*dialled_at_ + transport_.options_.dial_max,
                                  [this] {
@@ -67,6 +70,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // only if the peer's configuration may be another one. `start`: from the
   // peer's Hello.
   void RedialNow(env::StoreStart start) {
+    if (peer_.address.empty()) return;
     const bool started_again = std::exchange(admitted_start_, start) != start;
     // A node that dials this node has it in its configuration now.
     const bool may_accept = state_.refusal == HandshakeRefusal::kNone ||
