@@ -13,6 +13,7 @@
 #include "env/siphash.h"
 #include "node/admin/admin_json.h"
 #include "node/base/text.h"
+#include "node/http/http_parameters.h"
 #include "shardctrl/controller/token.h"
 
 namespace quorate::node {
@@ -87,10 +88,7 @@ std::optional<uint32_t> IdOf(std::string_view text) {
 class Body {
  public:
   explicit Body(std::string_view text) {
-    object_ = text.empty() ? Json::object()
-                           : Json::parse(text, nullptr,
-                                         /*allow_exceptions=*/false);
-    if (!object_.is_object()) Fail("the body is no JSON object");
+    object_ = ParseBody(text, &error_);
   }
 
   std::optional<std::string> Text(const char* name) {
@@ -136,7 +134,7 @@ class Body {
   // Why the body is refused; empty: it is not. Call it last.
   std::string Error() {
     if (error_.empty() && object_.is_object() && !object_.empty()) {
-      Fail(Concat("there is no member '", object_.begin().key(), "'"));
+      Fail(Concat("there is no member '", Shown(object_.begin().key()), "'"));
     }
     return error_;
   }

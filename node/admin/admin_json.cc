@@ -1,9 +1,12 @@
 #include "node/admin/admin_json.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include "node/base/text.h"
+#include "node/http/http_parameters.h"
 #include "shardctrl/controller/wishes.h"
 #include "shardctrl/map.h"
 
@@ -268,6 +271,26 @@ Json HistoryJson(const ClusterState& state) {
                     {"command", entry.text}});
   }
   return {{"version", state.version.value()}, {"history", std::move(rows)}};
+}
+
+Json ParseBody(std::string_view text, std::string* why) {
+  if (text.empty()) return Json::object();
+  // The members of each object that is not complete. Readers differ in which of
+  // two members of one name they take, so neither is what the client meant.
+  std::vector<std::set<std::string>> open;
+  const auto see = [&](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::object_start) open.emplace_back();
+    if (event == Json::parse_event_t::object_end) open.pop_back();
+    if (event != Json::parse_event_t::key) return true;
+    const std::string name = value.get<std::string>();
+    if (!open.back().insert(name).second && why->empty()) {
+      *why = Concat("member '", Shown(name), "' is given twice");
+    }
+    return true;
+  };
+  Json body = Json::parse(text, see, /*allow_exceptions=*/false);
+  if (!body.is_object()) *why = "the body is no JSON object";
+  return why->empty() ? body : Json();
 }
 
 std::string JsonText(const Json& json) {

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "node/admin/controller_access.h"
@@ -32,6 +33,10 @@ Json SlotsJson(const shardctrl::ClusterState& state);
 Json RepairJson(const shardctrl::ClusterState& state);
 // {"version":V,"history":[…]}, the newest last.
 Json HistoryJson(const shardctrl::ClusterState& state);
+
+// The object in the body of a request. Not an object: the text is none, or one
+// of its objects has a member twice. Then `*why` says so.
+Json ParseBody(std::string_view text, std::string* why);
 
 // The bytes of a reply.
 std::string JsonText(const Json& json);

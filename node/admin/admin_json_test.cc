@@ -55,5 +55,32 @@ TEST_F(GroupsJsonTest, GroupThatNoNodeLeads_SaysSo) {
       << row.dump(1);
 }
 
+TEST(ParseBody, Objects_AreRead) {
+  std::string why;
+  EXPECT_EQ(ParseBody("", &why), Json::object());
+  EXPECT_EQ(ParseBody(R"({"a":1,"b":{"a":2}})", &why)["b"]["a"], 2);
+  EXPECT_EQ(ParseBody(R"({"a":{"x":1},"b":{"x":1}})", &why)["b"]["x"], 1);
+  EXPECT_EQ(why, "");
+}
+
+TEST(ParseBody, MemberThatIsGivenTwice_IsNamed) {
+  for (const char* const text :
+       {R"({"a":1,"a":1})", R"({"a":1,"b":2,"a":{}})",
+        R"({"b":[{"a":1,"a":2}]})", R"({"b":{"c":{},"a":1,"\u0061":2}})"}) {
+    std::string why;
+    EXPECT_FALSE(ParseBody(text, &why).is_object()) << text;
+    EXPECT_EQ(why, "member 'a' is given twice") << text;
+  }
+}
+
+TEST(ParseBody, OtherTexts_AreRefused) {
+  for (const char* const text : {"[]", "1", "null", "{", R"({"a":1}})", "{a:1}",
+                                 R"({"a":"\x80"})", " ", R"({"a":1,"a":})"}) {
+    std::string why;
+    EXPECT_FALSE(ParseBody(text, &why).is_object()) << text;
+    EXPECT_EQ(why, "the body is no JSON object") << text;
+  }
+}
+
 }  // namespace
 }  // namespace quorate::node

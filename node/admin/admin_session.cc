@@ -1,8 +1,13 @@
 #include "node/admin/admin_session.h"
 
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "node/base/text.h"
+#include "node/http/http_conditions.h"
+#include "node/http/http_parameters.h"
 #include "node/http/http_reply.h"
 #include "node/http/web_page.h"
 
@@ -13,7 +18,23 @@ constexpr HttpParser::Limits kLimits = {.header_bytes_max = 16 << 10,
                                         .body_bytes_max = 64 << 10};
 
 AdminReply Error(int status, std::string_view code, std::string_view message) {
-  return {.status = status, .body = HttpErrorBody(code, message, "") + "\n"};
+  return {.status = status, .body = HttpErrorBody(code, message, "")};
+}
+
+// Refuses all that the request asks for and that no route here knows, as the
+// data address does. Sets `*key` to the Idempotency-Key, if there is one.
+std::optional<HttpRefusal> ReadParameters(const HttpRequest& request,
+                                          const HttpTarget& target,
+                                          std::string_view* key) {
+  const bool reads = request.method == "GET";
+  std::string wrong = ParameterError(
+      ParametersOf(reads ? "admin_read" : "admin_change"), target);
+  if (!wrong.empty()) return HttpRefusal{"BAD_PARAMETER", std::move(wrong)};
+  if (auto refusal = RefuseConditions(
+          request, "a change has no condition: leave this header out")) {
+    return refusal;
+  }
+  return ReadIdempotencyKey(request, key);
 }
 
 }  // namespace
@@ -86,30 +107,27 @@ void AdminSession::Handle(const HttpRequest& request) {
     return Reply(request.keep_alive,
                  Error(400, "BAD_REQUEST", "the target is malformed"));
   }
-  for (const auto& [name, value] : target.query) {
-    if (name == "dry_run" && value.empty()) continue;
+  std::string_view key;
+  if (const auto refusal = ReadParameters(request, target, &key)) {
     return Reply(request.keep_alive,
-                 Error(400, "BAD_PARAMETER",
-                       "the only parameter is dry_run, without a value"));
+                 Error(400, refusal->code, refusal->message));
   }
-  const auto header = [&request](std::string_view name) {
-    const std::string* const value = request.Header(name);
-    return value == nullptr ? std::string_view() : std::string_view(*value);
-  };
+  const std::string* const proposed = request.Header("quorate-operation");
   waiting_ = true;
   const bool keep_alive = request.keep_alive;
-  api_.Handle({.method = request.method,
-               .path = target.path,
-               .body = request.body,
-               .dry_run = target.Parameter("dry_run") != nullptr,
-               .idempotency_key = header("idempotency-key"),
-               .proposed_key = header("quorate-operation"),
-               .waits = [this] { return !client_.closed(); }},
-              [this, keep_alive](const AdminReply& reply) {
-                waiting_ = false;
-                Reply(keep_alive, reply);
-                if (!processing_) client_.WantResume();
-              });
+  api_.Handle(
+      {.method = request.method,
+       .path = target.path,
+       .body = request.body,
+       .dry_run = target.Parameter("dry_run") != nullptr,
+       .idempotency_key = key,
+       .proposed_key = proposed == nullptr ? std::string_view() : *proposed,
+       .waits = [this] { return !client_.closed(); }},
+      [this, keep_alive](const AdminReply& reply) {
+        waiting_ = false;
+        Reply(keep_alive, reply);
+        if (!processing_) client_.WantResume();
+      });
 }
 
 void AdminSession::Reply(bool keep_alive, const AdminReply& reply) {

@@ -12,6 +12,8 @@ namespace {
 
 using Kind = HttpWriteCondition::Kind;
 
+constexpr size_t kIdempotencyKeyBytesMax = 255;
+
 // No entry has this place, so no value has this version. It stands for tags
 // that match nothing.
 constexpr kv::Version kNoVersion = {
@@ -251,12 +253,31 @@ std::optional<HttpRefusal> WriteCondition(const HttpRequest& request,
   return Add({Kind::kAbsent, {}, "If-None-Match"}, condition);
 }
 
-std::optional<HttpRefusal> ConditionOfPlainSet(const HttpRequest& request) {
+std::optional<HttpRefusal> RefuseConditions(const HttpRequest& request,
+                                            std::string_view advice) {
   for (const auto& [name, value] : request.headers) {
     if (name.starts_with("if-") || name == "if" || name == "range" ||
-        name == "content-range" || name == "idempotency-key") {
-      return NotSupported(name, "is not supported here; use PUT /v1/kv/KEY");
+        name == "content-range") {
+      return NotSupported(name, Concat("is not supported here; ", advice));
     }
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpRefusal> ReadIdempotencyKey(const HttpRequest& request,
+                                              std::string_view* key) {
+  *key = {};
+  size_t count = 0;
+  for (const auto& [name, value] : request.headers) {
+    if (name != "idempotency-key") continue;
+    ++count;
+    *key = value;
+  }
+  if (count == 0) return std::nullopt;
+  if (count > 1 || key->empty() || key->size() > kIdempotencyKeyBytesMax) {
+    return HttpRefusal{"BAD_IDEMPOTENCY_KEY",
+                       Concat("a request has one Idempotency-Key, of 1 to ",
+                              kIdempotencyKeyBytesMax, " bytes")};
   }
   return std::nullopt;
 }

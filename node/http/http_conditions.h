@@ -77,9 +77,16 @@ std::optional<HttpRefusal> WriteCondition(const HttpRequest& request,
                                           const HttpTarget& target,
                                           HttpWriteCondition* condition);
 
-// Refuses a write with a header that asks for a condition, a part of a value or
-// a repetition: GET /set knows none of them.
-std::optional<HttpRefusal> ConditionOfPlainSet(const HttpRequest& request);
+// Refuses a header that asks for a condition or a part, at a route that knows
+// none of them. `advice` follows "is not supported here".
+std::optional<HttpRefusal> RefuseConditions(const HttpRequest& request,
+                                            std::string_view advice);
+
+// Sets `*key` to the Idempotency-Key of the request; it is empty if there is
+// none. Refuses several keys, and those that are empty or have more than 255
+// bytes.
+std::optional<HttpRefusal> ReadIdempotencyKey(const HttpRequest& request,
+                                              std::string_view* key);
 
 }  // namespace quorate::node
 

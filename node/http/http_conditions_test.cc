@@ -199,12 +199,31 @@ TEST(HttpConditions_ThatTheStoreCannotCheck, AreRefused) {
                {"content-range", "bytes 0-1/2"}}) {
     const Written written = Write("", {{name, value}});
     EXPECT_EQ(written.code, "NOT_SUPPORTED") << name << ": " << value;
-    EXPECT_EQ(ConditionOfPlainSet(With({{name, value}}))->code,
-              "NOT_SUPPORTED");
+    const auto refusal = RefuseConditions(With({{name, value}}), "use another");
+    ASSERT_TRUE(refusal.has_value()) << name;
+    EXPECT_EQ(refusal->code, "NOT_SUPPORTED");
+    EXPECT_EQ(refusal->message,
+              Concat("'", name, "' is not supported here; use another"));
   }
-  EXPECT_EQ(ConditionOfPlainSet(With({{"idempotency-key", "a"}}))->code,
-            "NOT_SUPPORTED");
-  EXPECT_FALSE(ConditionOfPlainSet(With({{"iffy", "a"}})).has_value());
+  EXPECT_FALSE(RefuseConditions(With({{"iffy", "a"}}), "").has_value());
+}
+
+TEST(HttpIdempotencyKey_IsOne, AndNotEmpty) {
+  std::string_view key = "before";
+  EXPECT_FALSE(ReadIdempotencyKey(With({}), &key).has_value());
+  EXPECT_EQ(key, "");
+  const HttpRequest one = With({{"idempotency-key", "a"}});
+  EXPECT_FALSE(ReadIdempotencyKey(one, &key).has_value());
+  EXPECT_EQ(key, "a");
+  for (const Headers& headers :
+       {Headers{{"idempotency-key", ""}},
+        Headers{{"idempotency-key", std::string(256, 'a')}},
+        Headers{{"idempotency-key", "a"}, {"idempotency-key", "a"}},
+        Headers{{"idempotency-key", "a"}, {"idempotency-key", "b"}}}) {
+    const auto refusal = ReadIdempotencyKey(With(headers), &key);
+    ASSERT_TRUE(refusal.has_value());
+    EXPECT_EQ(refusal->code, "BAD_IDEMPOTENCY_KEY");
+  }
 }
 
 TEST(HttpConditions_OfReads, InOtherForms_AreRefused) {

@@ -19,6 +19,7 @@ constexpr std::string_view kPlainGets[] = {"consistency", "key", "redirect",
 constexpr std::string_view kPlainSets[] = {"key", "redirect", "value"};
 constexpr std::string_view kScans[] = {"from", "limit", "to", "values"};
 constexpr std::string_view kReadiness[] = {"verbose"};
+constexpr std::string_view kChanges[] = {"dry_run"};
 
 constexpr std::pair<std::string_view, HttpParameters> kRoutes[] = {
     {"kv_get", {"GET /v1/kv/KEY", kReads}},
@@ -31,10 +32,13 @@ constexpr std::pair<std::string_view, HttpParameters> kRoutes[] = {
     {"livez", {"/livez", {}}},
     {"metrics", {"/metrics", {}}},
     {"index", {"/", {}}},
+    {"admin_read", {"a read", {}}},
+    {"admin_change", {"a change", kChanges}},
 };
 
 // They are given by their name alone.
-constexpr std::string_view kFlags[] = {"nx", "redirect", "values", "verbose"};
+constexpr std::string_view kFlags[] = {"dry_run", "nx", "redirect", "values",
+                                       "verbose"};
 
 bool Contains(absl::Span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();

@@ -26,6 +26,8 @@ TEST(HttpParameters_Known, AreTaken) {
            {"get", "key=a&consistency=eventual&redirect"},
            {"set", "key=a&value=b&redirect"},
            {"readyz", "verbose"},
+           {"admin_change", "dry_run"},
+           {"admin_change", "dry_run=1"},
            {"livez", ""}}) {
     EXPECT_EQ(ErrorOf(route, query), "") << route << " " << query;
   }

@@ -18,7 +18,6 @@ namespace quorate::node {
 namespace {
 
 constexpr std::string_view kKeyPrefix = "/v1/kv/";
-constexpr size_t kIdempotencyKeyBytesMax = 255;
 // After this time a scan asks again for a slot that its group does not own.
 constexpr Duration kScanAgainAfter = Milliseconds(10);
 // The second part of the key with which Idempotency-Keys are hashed. All nodes
@@ -66,13 +65,6 @@ std::optional<Duration> StalenessMaxOf(const HttpTarget& target) {
   if (level == nullptr || *level == "linearizable") return Duration();
   if (*level == "eventual") return kAnyStaleness;
   return std::nullopt;
-}
-
-// The number of headers of this (lower-case) name.
-size_t HeaderCount(const HttpRequest& request, std::string_view name) {
-  return static_cast<size_t>(
-      std::count_if(request.headers.begin(), request.headers.end(),
-                    [&](const auto& header) { return header.first == name; }));
 }
 
 }  // namespace
@@ -491,7 +483,13 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
   }
   if (RefuseParameters(request, target, name)) return HandleResult::kDone;
   if (set) {
-    if (const auto refusal = ConditionOfPlainSet(request)) {
+    constexpr std::string_view kAdvice = "use PUT /v1/kv/KEY";
+    std::optional<HttpRefusal> refusal = RefuseConditions(request, kAdvice);
+    if (!refusal.has_value() && request.Header("idempotency-key") != nullptr) {
+      refusal = {"NOT_SUPPORTED",
+                 Concat("an Idempotency-Key is not supported here; ", kAdvice)};
+    }
+    if (refusal.has_value()) {
       Error(request, name, 400, refusal->code, refusal->message);
       return HandleResult::kDone;
     }
@@ -537,7 +535,7 @@ HttpSession::HandleResult HttpSession::SubmitWrite(HttpRoute route,
   std::optional<HttpRefusal> refusal =
       WriteCondition(request, target, &condition);
   if (!refusal.has_value()) refusal = ReadLifetime(target, &spec);
-  if (!refusal.has_value()) refusal = ReadIdempotencyKey(request, &spec);
+  if (!refusal.has_value()) refusal = ReadSession(request, &spec);
   if (refusal.has_value()) {
     Error(request, name, 400, refusal->code, refusal->message);
     return HandleResult::kDone;
@@ -566,19 +564,15 @@ HttpSession::HandleResult HttpSession::SubmitWrite(HttpRoute route,
   return Submit(route, name, request, target, spec, must_exist);
 }
 
-std::optional<HttpRefusal> HttpSession::ReadIdempotencyKey(
+std::optional<HttpRefusal> HttpSession::ReadSession(
     const HttpRequest& request, kv::CommandSpec* spec) const {
-  const std::string* const key = request.Header("idempotency-key");
-  if (key == nullptr) return std::nullopt;
-  if (key->empty() || key->size() > kIdempotencyKeyBytesMax ||
-      HeaderCount(request, "idempotency-key") > 1) {
-    return HttpRefusal{"BAD_IDEMPOTENCY_KEY",
-                       "a request has one Idempotency-Key, of 1 to 255 bytes"};
-  }
+  std::string_view key;
+  if (auto refusal = ReadIdempotencyKey(request, &key)) return refusal;
+  if (key.empty()) return std::nullopt;
   // The session is derived from the Idempotency-Key, so a repeated request
   // receives the first answer.
   const uint64_t hash =
-      SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key);
+      SipHash({context_.host.hash_key(), kIdempotencyKeys}, key);
   kv::SessionStamp stamp;
   stamp.token = kv::MakeKeySessionToken(hash, context_.SessionTime(),
                                         context_.rules.sessions);

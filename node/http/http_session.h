@@ -104,8 +104,8 @@ class HttpSession final : public Protocol, public RequestSink {
                            const HttpRequest& request, const HttpTarget& target,
                            kv::CommandSpec& spec);
   // Reads the Idempotency-Key into `spec`.
-  std::optional<HttpRefusal> ReadIdempotencyKey(const HttpRequest& request,
-                                                kv::CommandSpec* spec) const;
+  std::optional<HttpRefusal> ReadSession(const HttpRequest& request,
+                                         kv::CommandSpec* spec) const;
   // `must_exist`: see HttpReplies::Pending.
   HandleResult Submit(HttpRoute route, std::string_view name,
                       const HttpRequest& request, const HttpTarget& target,
