@@ -97,8 +97,8 @@ absl::StatusOr<Watched> Replace(LiveCluster& cluster, const Workload& load,
                                 int node) {
   std::filesystem::remove_all(cluster.DataFolder(node));
   return Watch(cluster, load, [&] {
-    const auto token = JsonOf(net::ChangeNode(cluster.Verb(), "replace",
-                                              static_cast<uint32_t>(node)));
+    const auto token = JsonOf(net::ReplaceNode(
+        cluster.Verb(), static_cast<uint32_t>(node), /*even_if_up=*/true));
     if (!token.ok()) return token.status();
     absl::Status joined = cluster.Join(*token);
     if (joined.ok()) joined = cluster.AwaitAnswer(node);

@@ -34,7 +34,7 @@ class LiveCluster {
 
   // A verb of quoratectl, asked through node 2 or that of AskThrough.
   net::VerbOptions Verb() {
-    return {.control = {.address = Address(asked_, kCluster),
+    return {.control = {.addresses = {Address(asked_, kCluster)},
                         .timeout = Seconds(30),
                         .json = true},
             .say = ignore_,

@@ -8,9 +8,12 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "env/parse_duration.h"
+#include "env/program/program.h"
 #include "net/event_loop/clock.h"
 #include "net/import/import_verb.h"
 #include "net/real_env.h"
@@ -101,9 +104,7 @@ class Verbs {
     add->add_option("--role", settings_.role, "data, read-only or router");
     for (const auto& [verb, description] :
          {std::pair("drain", "Move all replicas away"),
-          {"undrain", "Take replicas again"},
-          {"replace",
-           "Its disk is gone: prints the command for an empty directory"}}) {
+          {"undrain", "Take replicas again"}}) {
       Add(node, verb, description,
           [this, verb = verb](const VerbOptions& options) {
             return ChangeNode(options, verb, id_);
@@ -111,6 +112,14 @@ class Verbs {
           ->add_option("id", id_)
           ->required();
     }
+    CLI::App* const replace =
+        Add(node, "replace",
+            "Its disk is gone: prints the command for an empty directory",
+            [this](const VerbOptions& options) {
+              return ReplaceNode(options, id_, yes_);
+            });
+    replace->add_option("id", id_)->required();
+    replace->add_flag("--yes", yes_, "Also if the node is up");
     CLI::App* const remove = Add(node, "remove", "Drain a node, then forget it",
                                  [this](const VerbOptions& options) {
                                    return RemoveNode(options, id_, lost_);
@@ -222,7 +231,7 @@ class Verbs {
           const std::optional<int64_t> ms = ParseDurationMs(after_);
           if (!ms.has_value()) {
             return {.error = "--after is a time such as 10m, or off",
-                    .exit_status = 2};
+                    .exit_status = kControlUsage};
           }
           return SetRepair(options, Milliseconds(*ms));
         })
@@ -235,6 +244,7 @@ class Verbs {
   uint32_t to_ = 0;
   uint32_t count_ = 1;
   bool lost_ = false;
+  bool yes_ = false;
   bool accept_loss_ = false;
   std::string after_;
   NodeSettings settings_;
@@ -291,6 +301,7 @@ void AddImport(CLI::App* app, Run* run, ImportPaths* paths,
             ImportConfig(*paths, *options, verb_options.dry_run);
         std::fputs(answer.notes.c_str(), stderr);
         return ControlAnswer{.out = answer.out,
+                             .error = answer.error,
                              .exit_status = answer.exit_status};
       });
   verb->add_option("file", paths->file, "TOML with [[shards]]")->required();
@@ -306,53 +317,81 @@ void AddImport(CLI::App* app, Run* run, ImportPaths* paths,
                  "Every host of the network is trusted");
 }
 
-// Words that are no command, for the message.
-int Explain(const CLI::App& app, const CLI::ParseError& error) {
-  const std::vector<std::string> words = app.remaining();
-  if (error.get_exit_code() == 0 || !app.get_subcommands().empty() ||
-      words.empty() || words.front().starts_with('-')) {
-    return app.exit(error) == 0 ? 0 : 2;
+// Prints the output of a command and its error, and returns its exit status.
+int Print(bool json, ControlAnswer answer) {
+  if (json && answer.out.empty() && !answer.error.empty()) {
+    answer.out = JsonLine({{"error", ErrorJson(answer)}});
   }
-  std::fprintf(
-      stderr,
-      "quoratectl: there is no command '%s'; the commands are status, "
-      "get, set, del, node, group, slots, rebalance, repair, recover and "
-      "import-config\n",
-      words.front().c_str());
-  return 2;
+  std::fwrite(answer.out.data(), 1, answer.out.size(), stdout);
+  // The JSON has it, too.
+  if (!json && !answer.error.empty()) {
+    std::fprintf(stderr, "quoratectl: %s\n", answer.error.c_str());
+  }
+  return answer.exit_status;
+}
+
+// Shows the help, or why the command line is wrong.
+int Explain(const CLI::App& app, const CLI::ParseError& error, bool json) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  const std::vector<std::string> words = app.remaining();
+  ControlAnswer answer{.error = error.what(), .exit_status = kControlUsage};
+  if (app.get_subcommands().empty() && !words.empty() &&
+      !words.front().starts_with('-')) {
+    answer.error =
+        "there is no command '" + words.front() +
+        "'; the commands are status, get, set, del, node, group, slots, "
+        "rebalance, repair, recover and import-config";
+  } else if (!json) {
+    app.exit(error);
+    return kControlUsage;
+  }
+  return Print(json, std::move(answer));
+}
+
+void AddOptions(CLI::App* app, VerbOptions* options, int64_t* timeout_ms) {
+  ControlOptions& control = options->control;
+  app->add_option("--address", control.addresses,
+                  "Addresses of nodes, with commas; the first that answers is "
+                  "asked. Those for cluster clients (resp_cluster), or admin "
+                  "addresses")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  app->add_option("--timeout-ms", *timeout_ms,
+                  "Timeout for each node, in milliseconds")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3'600'000));
+  app->add_flag("--json", control.json, "Print JSON");
+  app->add_flag_callback(
+      "--no-wait", [options] { options->wait = false; },
+      "Return as soon as the cluster knows the wish");
+  app->add_flag("--dry-run", options->dry_run,
+                "Say what a change would do, and change nothing");
+  app->add_flag("--all", options->all,
+                "List removed nodes and ended moves of any age");
+  app->add_option("--operation", options->operation,
+                  "Finish the change of this operation, whose outcome was not "
+                  "known");
 }
 
 int Main(int argc, char** argv) {
-  ControlOptions control;
-  int64_t timeout_ms = control.timeout.ms();
-  bool no_wait = false;
-  bool dry_run = false;
+  signal(SIGINT, [](int) { interrupted = 1; });
+  const auto is_interrupted = [] { return interrupted != 0; };
+  VerbOptions options = {
+      .say = Say, .progress = ShowProgress, .interrupted = is_interrupted};
+  int64_t timeout_ms = options.control.timeout.ms();
   CLI::App app(
       "quoratectl: shows and changes a running Quorate cluster.\n"
-      "Exit status: 0 on success, 1 on failure (no such key, no node at "
-      "the address), 2 if the command line is wrong. 4 if the cluster refuses "
-      "a change, and nothing has changed. 5 if the outcome of a change is not "
-      "known: the same command again finishes it.\n"
+      "Exit status: 0 on success. 1 on failure (no such key, no node at "
+      "the address). 2 if the command line is wrong or standard output cannot "
+      "be written. 4 if the cluster refuses a change, and nothing has "
+      "changed. 5 if the outcome of a change is not known: the same command "
+      "again finishes it.\n"
       "`status` exits with 3 if a node does not answer, or if the node at the "
       "address refuses a node. It also does so if a replica is halted, fenced, "
       "stopped or refused, or if slots have no leader.");
-  app.add_option("--address", control.address,
-                 "An address of any node: for cluster clients (resp_cluster), "
-                 "or its admin address")
-      ->capture_default_str();
-  app.add_option("--timeout-ms", timeout_ms,
-                 "Timeout for each node, in milliseconds")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 3'600'000));
-  app.add_flag("--json", control.json, "Print JSON");
-  app.add_flag("--no-wait", no_wait,
-               "Return as soon as the cluster knows the wish");
-  app.add_flag("--dry-run", dry_run,
-               "Say what a change would do, and change nothing");
-  std::string operation;
-  app.add_option("--operation", operation,
-                 "Finish the change of this operation, whose outcome was not "
-                 "known");
+  app.set_version_flag("--version", VersionText(argv[0]));
+  AddOptions(&app, &options, &timeout_ms);
   app.require_subcommand(1);
   app.fallthrough();
   Run run;
@@ -365,31 +404,20 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return Explain(app, error);
+    // The command line may be wrong in front of the flag.
+    const bool json = std::any_of(argv + 1, argv + argc, [](const char* word) {
+      return std::string_view(word) == "--json";
+    });
+    return Explain(app, error, json);
   }
-  control.timeout = Milliseconds(timeout_ms);
-  signal(SIGINT, [](int) { interrupted = 1; });
-  const auto is_interrupted = [] { return interrupted != 0; };
-  const VerbOptions options = {.control = control,
-                               .wait = !no_wait,
-                               .dry_run = dry_run,
-                               .operation = operation,
-                               .say = Say,
-                               .progress = ShowProgress,
-                               .interrupted = is_interrupted};
-  ControlAnswer answer = run(options);
-  if (control.json && answer.out.empty() && !answer.error.empty()) {
-    answer.out = ErrorJson(answer);
-    answer.error.clear();
-  }
-  std::fwrite(answer.out.data(), 1, answer.out.size(), stdout);
-  if (!answer.error.empty()) {
-    std::fprintf(stderr, "quoratectl: %s\n", answer.error.c_str());
-  }
-  return answer.exit_status;
+  options.control.timeout = Milliseconds(timeout_ms);
+  return Print(options.control.json, run(options));
 }
 
 }  // namespace
 }  // namespace quorate::net
 
-int main(int argc, char** argv) { return quorate::net::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return quorate::RunProgram(argc, argv,
+                             [&] { return quorate::net::Main(argc, argv); });
+}

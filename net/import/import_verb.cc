@@ -51,13 +51,15 @@ absl::Status WriteNew(const std::string& path, const std::string& text) {
   if (file.get() < 0) return FileError(errno, "writing", path);
   std::vector<iovec> pieces = {{const_cast<char*>(text.data()), text.size()}};
   const int error = WriteFully(file.get(), pieces, 0, /*durable=*/false);
-  return error == 0 ? absl::OkStatus() : FileError(error, "writing", path);
+  if (error == 0) return absl::OkStatus();
+  // A part of a configuration is of no use, and another try finds the place
+  // free.
+  unlink(path.c_str());
+  return FileError(error, "writing", path);
 }
 
 ImportAnswer Failed(const absl::Status& status, int exit_status) {
-  return {.notes =
-              absl::StrCat("quoratectl: ", std::string(status.message()), "\n"),
-          .exit_status = exit_status};
+  return {.error = std::string(status.message()), .exit_status = exit_status};
 }
 
 // The path and the text of each file to write. An empty path: standard output.

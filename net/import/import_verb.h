@@ -19,7 +19,8 @@ struct ImportPaths {
 
 struct ImportAnswer {
   std::string out;    // For standard output.
-  std::string notes;  // For standard error: the choices, or the error.
+  std::string notes;  // For standard error: the choices.
+  std::string error;
   int exit_status = 0;
 };
 

@@ -42,7 +42,7 @@ const ImportOptions kCluster7 = {.cluster = ClusterId(7)};
 TEST(ImportVerb, WithoutPlace_PrintsTheFileOfNode1) {
   const ImportAnswer answer =
       ImportConfig({.file = Shards(Scratch())}, kCluster7, false);
-  EXPECT_EQ(answer.exit_status, 0) << answer.notes;
+  EXPECT_EQ(answer.exit_status, 0) << answer.error;
   const auto config = node::ParseConfig(answer.out, "out");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->node, NodeId(1));
@@ -54,14 +54,14 @@ TEST(ImportVerb, Out_ReplacesNoFile) {
   const ImportPaths paths = {.file = Shards(folder),
                              .out = folder + "/quorate.toml"};
   const ImportAnswer first = ImportConfig(paths, kCluster7, false);
-  EXPECT_EQ(first.exit_status, 0) << first.notes;
+  EXPECT_EQ(first.exit_status, 0) << first.error;
   EXPECT_EQ(first.out, "");
   const std::string text = Read(paths.out);
   EXPECT_TRUE(node::ParseConfig(text, "out").ok());
   const ImportAnswer second =
       ImportConfig(paths, {.cluster = ClusterId(8)}, false);
   EXPECT_EQ(second.exit_status, 1);
-  EXPECT_NE(second.notes.find("exists"), std::string::npos) << second.notes;
+  EXPECT_NE(second.error.find("exists"), std::string::npos) << second.error;
   EXPECT_EQ(Read(paths.out), text);
 }
 
@@ -70,10 +70,10 @@ TEST(ImportVerb, OutDir_GetsTheFileOfEachNode) {
   const ImportPaths paths = {.file = Shards(folder),
                              .out_dir = folder + "/new/conf"};
   const ImportAnswer dry = ImportConfig(paths, kCluster7, true);
-  EXPECT_EQ(dry.exit_status, 0) << dry.notes;
+  EXPECT_EQ(dry.exit_status, 0) << dry.error;
   EXPECT_FALSE(std::filesystem::exists(folder + "/new"));
   const ImportAnswer answer = ImportConfig(paths, kCluster7, false);
-  EXPECT_EQ(answer.exit_status, 0) << answer.notes;
+  EXPECT_EQ(answer.exit_status, 0) << answer.error;
   for (const uint32_t id : {1u, 2u}) {
     const std::string path =
         paths.out_dir + "/node-" + std::to_string(id) + ".toml";
@@ -90,7 +90,7 @@ TEST(ImportVerb, RelativePaths_AreThoseOfTheUser) {
   const ImportAnswer answer = ImportConfig(
       {.file = "sharding.toml", .out = "quorate.toml"}, kCluster7, false);
   unsetenv("BUILD_WORKING_DIRECTORY");
-  EXPECT_EQ(answer.exit_status, 0) << answer.notes;
+  EXPECT_EQ(answer.exit_status, 0) << answer.error;
   EXPECT_TRUE(std::filesystem::exists(folder + "/quorate.toml"));
 }
 
@@ -99,14 +99,13 @@ TEST(ImportVerb, Errors_SayWhetherTheFileIsWrong) {
   const ImportAnswer missing =
       ImportConfig({.file = folder + "/none.toml"}, kCluster7, false);
   EXPECT_EQ(missing.exit_status, 1);
-  EXPECT_NE(missing.notes.find("none.toml"), std::string::npos);
+  EXPECT_NE(missing.error.find("none.toml"), std::string::npos);
   EXPECT_EQ(ImportConfig({.file = folder}, kCluster7, false).exit_status, 1);
   const std::string wrong = Shards(folder, "[[shards]]\nname = \"a\"\n");
   const ImportAnswer answer = ImportConfig({.file = wrong}, kCluster7, false);
   EXPECT_EQ(answer.exit_status, 2);
   EXPECT_EQ(answer.out, "");
-  EXPECT_TRUE(answer.notes.starts_with("quoratectl: " + wrong + ":1:1: key"))
-      << answer.notes;
+  EXPECT_TRUE(answer.error.starts_with(wrong + ":1:1: key")) << answer.error;
 }
 
 }  // namespace

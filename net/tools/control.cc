@@ -6,11 +6,11 @@
 #include <charconv>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -27,16 +27,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFailed = 1;
-// Exit status of `status` if the cluster answered but something in it needs
-// attention.
-constexpr int kUnwell = 3;
 // Limit of redirections of one request. More of them mean a fault in the
 // cluster.
 constexpr int kRedirectsMax = 16;
 
 ControlAnswer Fail(const std::string& why) {
-  return {.error = why, .exit_status = kFailed};
+  return {.error = why, .exit_status = kControlFailed};
 }
 
 constexpr char kAdvice[] = "; give the RESP address of a node";
@@ -98,20 +94,33 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
   return reply.status();
 }
 
+// Returns a connection to the first of the addresses that answers, or the error
+// of each.
+absl::StatusOr<std::unique_ptr<RespClient>> ConnectFirst(
+    const ControlOptions& options) {
+  std::string errors;
+  for (const std::string& address : options.addresses) {
+    auto client = ConnectNode(address, options.timeout);
+    if (client.ok() || options.addresses.size() == 1) return client;
+    absl::StrAppend(&errors, errors.empty() ? "" : "; ",
+                    std::string(client.status().message()));
+  }
+  return absl::UnavailableError(errors);
+}
+
 // Follows redirections, and waits for a leader within the time limit.
 absl::StatusOr<kv::RespValue> Ask(
     const ControlOptions& options,
     const std::vector<std::string_view>& command) {
   const MonoTime limit = Clock::ReadMono() + options.timeout;
-  std::string address = options.address;
+  std::string leader;  // Empty: not known.
   for (int redirects = 0;;) {
-    auto client = ConnectNode(address, options.timeout);
+    auto client = leader.empty() ? ConnectFirst(options)
+                                 : ConnectNode(leader, options.timeout);
     if (!client.ok()) {
-      // The leader died recently. The first node will learn the next leader.
-      if (address == options.address || Clock::ReadMono() > limit) {
-        return client.status();
-      }
-      address = options.address;
+      // The leader died recently. Another node will learn the next leader.
+      if (leader.empty() || Clock::ReadMono() > limit) return client.status();
+      leader.clear();
       redirects = 0;
       usleep(50'000);
       continue;
@@ -124,9 +133,9 @@ absl::StatusOr<kv::RespValue> Ask(
                        "; whether the command took effect is not known"));
     }
     if (!reply->is_error()) return reply;
-    const std::optional<std::string> leader = ParseMoved(reply->text);
-    if (leader.has_value() && ++redirects <= kRedirectsMax) {
-      address = *leader;
+    const std::optional<std::string> moved = ParseMoved(reply->text);
+    if (moved.has_value() && ++redirects <= kRedirectsMax) {
+      leader = *moved;
       continue;
     }
     const bool again = reply->text.starts_with("CLUSTERDOWN") ||
@@ -142,7 +151,8 @@ std::string OtherAddress(const ControlOptions& options) {
   const auto reply = Ask(options, {"CONFIG", "GET", "listen.resp_cluster"});
   const bool known = reply.ok() && reply->elements.size() == 2;
   return absl::StrCat(
-      options.address, " is an address for plain clients; give --address ",
+      options.addresses.front(),
+      " is an address for plain clients; give --address ",
       known ? reply->elements[1].text : "the node's resp_cluster",
       ", which is for cluster clients");
 }
@@ -172,11 +182,6 @@ std::string RoleOf(const NodeLine& node) {
     if (word != "myself") words.emplace_back(word);
   }
   return absl::StrJoin(words, ",");
-}
-
-// Makes one line of the text. Bytes that are not UTF-8 become U+FFFD.
-std::string Line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 // A node of the cluster: its row in the list and its own report.
@@ -339,10 +344,10 @@ std::string StatusJson(const std::vector<NodeStatus>& nodes,
          {"replicas", group.replicas},
          {"unfit", group.unfit}});
   }
-  return Line({{"slots_served", SlotsServed(groups)},
-               {"slots", slots},
-               {"nodes", rows},
-               {"groups", states}});
+  return JsonLine({{"slots_served", SlotsServed(groups)},
+                   {"slots", slots},
+                   {"nodes", rows},
+                   {"groups", states}});
 }
 
 }  // namespace
@@ -381,12 +386,29 @@ absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
   return nodes;
 }
 
-std::string ErrorJson(const ControlAnswer& answer) {
-  const char* const code = answer.exit_status == 4     ? "REFUSED"
-                           : answer.exit_status == 5   ? "OUTCOME_UNKNOWN"
-                           : answer.exit_status == 130 ? "INTERRUPTED"
-                                                       : "FAILED";
-  return Line({{"error", {{"code", code}, {"message", answer.error}}}});
+Json ErrorJson(const ControlAnswer& answer) {
+  const char* code = "FAILED";
+  if (answer.exit_status == kControlUsage) code = "USAGE";
+  if (answer.exit_status == kControlRefused) code = "REFUSED";
+  if (answer.exit_status == kControlUnknown) code = "OUTCOME_UNKNOWN";
+  if (answer.exit_status == kControlInterrupted) code = "INTERRUPTED";
+  return {{"code", code}, {"message", answer.error}};
+}
+
+bool IsUtf8(const Json& json) {
+  // Invalid bytes are replaced in one of the two, and left out in the other.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) ==
+         json.dump(-1, ' ', false, Json::error_handler_t::ignore);
+}
+
+Json BytesJson(std::string_view bytes) {
+  Json text = std::string(bytes);
+  if (IsUtf8(text)) return text;
+  return {{"base64", absl::Base64Escape(std::string(bytes))}};
+}
+
+std::string JsonLine(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string BytesText(double bytes) {
@@ -453,7 +475,8 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   }
   return {.out = options.json ? StatusJson(all, groups, *slots)
                               : StatusText(all, groups, *slots),
-          .exit_status = well && SlotsServed(groups) == *slots ? 0 : kUnwell};
+          .exit_status =
+              well && SlotsServed(groups) == *slots ? 0 : kControlUnwell};
 }
 
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
@@ -461,11 +484,11 @@ ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
   if (!reply.ok()) return Fail(std::string(reply.status().message()));
   if (reply->is_error()) return Fail(reply->text);
   const bool found = !reply->is_nil();
-  ControlAnswer answer{.exit_status = found ? 0 : kFailed};
+  ControlAnswer answer{.exit_status = found ? 0 : kControlFailed};
   if (options.json) {
     Json value;
-    if (found) value = reply->text;
-    answer.out = Line({{"key", key}, {"value", value}});
+    if (found) value = BytesJson(reply->text);
+    answer.out = JsonLine({{"key", BytesJson(key)}, {"value", value}});
   } else if (found) {
     answer.out = reply->text + "\n";
   } else {
@@ -480,7 +503,7 @@ ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
   if (!reply.ok()) return Fail(std::string(reply.status().message()));
   if (reply->is_error()) return Fail(reply->text);
   if (!options.json) return {.out = "OK\n"};
-  return {.out = Line({{"key", key}, {"ok", true}})};
+  return {.out = JsonLine({{"key", BytesJson(key)}, {"ok", true}})};
 }
 
 ControlAnswer RunDelete(const ControlOptions& options,
@@ -493,7 +516,7 @@ ControlAnswer RunDelete(const ControlOptions& options,
     if (reply->is_error()) return Fail(reply->text);
     deleted += reply->integer;
   }
-  if (options.json) return {.out = Line({{"deleted", deleted}})};
+  if (options.json) return {.out = JsonLine({{"deleted", deleted}})};
   return {.out = absl::StrCat(deleted, "\n")};
 }
 

@@ -4,6 +4,7 @@
 #define QUORATE_NET_TOOLS_CONTROL_H_
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +15,9 @@
 namespace quorate::net {
 
 struct ControlOptions {
-  // A cluster address. A plain address also serves keys, but no status.
-  std::string address = "127.0.0.1:7101";
+  // Cluster addresses of nodes of one cluster, at least one. The first that
+  // answers is asked. A plain address also serves keys, but no status.
+  std::vector<std::string> addresses = {"127.0.0.1:7101"};
   Duration timeout = Seconds(5);
   bool json = false;
 };
@@ -27,13 +29,35 @@ struct ControlAnswer {
   int exit_status = 0;
 };
 
-// The error as a line of JSON, like those of admin addresses. The code is
-// REFUSED for exit status 4, OUTCOME_UNKNOWN for 5, INTERRUPTED for 130, else
+// The exit statuses of quoratectl (docs/reference/quoratectl.md).
+inline constexpr int kControlFailed = 1;
+inline constexpr int kControlUsage = 2;
+// The cluster answered `status`, but something in it needs attention.
+inline constexpr int kControlUnwell = 3;
+// The cluster refuses a change. Nothing has changed.
+inline constexpr int kControlRefused = 4;
+// The outcome of a change is not known. It may have an effect later.
+inline constexpr int kControlUnknown = 5;
+inline constexpr int kControlInterrupted = 130;
+
+// {"code","message"}, as in the errors of admin addresses. The code is USAGE,
+// REFUSED, OUTCOME_UNKNOWN or INTERRUPTED for exit status 2, 4, 5 or 130, else
 // FAILED.
-std::string ErrorJson(const ControlAnswer& answer);
+nlohmann::ordered_json ErrorJson(const ControlAnswer& answer);
+
+// Whether all strings are UTF-8.
+bool IsUtf8(const nlohmann::ordered_json& json);
+
+// Bytes as JSON: a string if they are UTF-8, else {"base64":"…"}. So different
+// bytes have different forms.
+nlohmann::ordered_json BytesJson(std::string_view bytes);
+
+// One line of the text. Bytes that are not UTF-8, in sentences for people,
+// become U+FFFD.
+std::string JsonLine(const nlohmann::ordered_json& json);
 
 // Lists all nodes that the asked node lists, and the groups as each node
-// reports them. Exit status 1: the node cannot be asked. Exit status 3: a node
+// reports them. Exit status 1: no node can be asked. Exit status 3: a node
 // does not answer, a replica does not work, or slots have no leader.
 // Exit status 3 also means that the others refuse a node or a replica.
 ControlAnswer RunStatus(const ControlOptions& options);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
@@ -53,13 +54,38 @@ TEST(ParseMoved, OtherErrors_HaveNone) {
   }
 }
 
+TEST(BytesJson, DifferentBytes_HaveDifferentForms) {
+  EXPECT_EQ(BytesJson("grün").dump(), "\"grün\"");
+  EXPECT_EQ(BytesJson("").dump(), "\"\"");
+  EXPECT_EQ(BytesJson("\xef\xbf\xbd").dump(), "\"\xef\xbf\xbd\"") << "U+FFFD";
+  EXPECT_EQ(BytesJson("\x80").dump(), R"({"base64":"gA=="})");
+  EXPECT_EQ(BytesJson("\x81").dump(), R"({"base64":"gQ=="})");
+  EXPECT_EQ(BytesJson("a\xff"
+                      "b")
+                .dump(),
+            R"({"base64":"Yf9i"})");
+  // A value that looks like the form of others stays a string.
+  EXPECT_EQ(BytesJson(R"({"base64":"gA=="})").dump(),
+            R"("{\"base64\":\"gA==\"}")");
+}
+
+TEST(ErrorJson, CodeFollowsFromTheExitStatus) {
+  for (const auto& [status, code] : {std::pair(1, "FAILED"),
+                                     {2, "USAGE"},
+                                     {4, "REFUSED"},
+                                     {130, "INTERRUPTED"}}) {
+    EXPECT_EQ(ErrorJson({.error = "e", .exit_status = status}).dump(),
+              std::string("{\"code\":\"") + code + "\",\"message\":\"e\"}");
+  }
+}
+
 TEST(FormatTable, Columns_AreAsWideAsTheirWidestCell) {
   EXPECT_EQ(FormatTable({{"A", "B"}, {"long", "x"}, {"y", ""}}),
             "A     B\nlong  x\ny     \n");
 }
 
 TEST(Control, NoNodeAtTheAddress_FailsWithItsName) {
-  const ControlOptions options{.address = "127.0.0.1:1"};
+  const ControlOptions options{.addresses = {"127.0.0.1:1"}};
   for (const ControlAnswer& answer :
        {RunStatus(options), RunGet(options, "k"), RunSet(options, "k", "v"),
         RunDelete(options, {"k"})}) {

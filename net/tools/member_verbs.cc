@@ -3,19 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "env/host_port.h"
 #include "net/event_loop/clock.h"
+#include "net/tools/admin_link.h"
 #include "net/tools/change_operation.h"
-#include "net/tools/http_request.h"
-#include "net/tools/resp_client.h"
 
 namespace quorate::net {
 namespace {
@@ -24,19 +21,14 @@ using Json = nlohmann::ordered_json;
 
 // Lines of an answer about single replicas.
 constexpr size_t kStepsShown = 12;
-constexpr int kFailed = 1;
-// The cluster refuses a wish, and nothing has changed.
-constexpr int kRefused = 4;
-constexpr int kOutcomeUnknown = 5;
-constexpr int kInterrupted = 130;
+// Removed nodes and ended moves are listed for so long.
+constexpr Duration kShownFor = Seconds(3600);
+// The controller notices within seconds that a node is silent.
+constexpr Duration kKnowsWithin = Seconds(60);
 constexpr useconds_t kPollMicroseconds = 200'000;
 
-ControlAnswer Fail(std::string why, int exit_status = kFailed) {
+ControlAnswer Fail(std::string why, int exit_status = kControlFailed) {
   return {.error = std::move(why), .exit_status = exit_status};
-}
-
-std::string Line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 // The value as text for a table; "-" if there is none.
@@ -52,93 +44,6 @@ std::string TextOf(const Json& value) {
   }
   return value.is_null() ? "-" : value.dump();
 }
-
-// The admin address of the node at `address`, whichever of its addresses for
-// clients that is.
-absl::StatusOr<std::string> FindAdmin(const std::string& address,
-                                      Duration timeout) {
-  auto client = RespClient::Connect(address, timeout);
-  if (!client.ok()) return client.status();
-  const absl::StatusOr<kv::RespValue> reply =
-      (*client)->Call({"CONFIG", "GET", "listen.admin"});
-  // Only HTTP is spoken there.
-  if (!reply.ok()) return address;
-  if (reply->elements.size() != 2 || reply->elements[1].text.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(address,
-                     " is not an address of a Quorate node with an "
-                     "admin address (listen.admin)"));
-  }
-  const absl::StatusOr<HostPort> admin =
-      ParseBareHostPort(reply->elements[1].text);
-  const absl::StatusOr<HostPort> asked = ParseBareHostPort(address);
-  if (!admin.ok() || !asked.ok()) return reply->elements[1].text;
-  // A node that listens on all interfaces is reached as it was just now.
-  const bool any = admin->host == "0.0.0.0" || admin->host == "::";
-  return FormatHostPort(any ? asked->host : admin->host, admin->port);
-}
-
-// A conversation with one node.
-class Admin {
- public:
-  explicit Admin(const VerbOptions& options) : options_(options) {}
-
-  // Empty if all went well; else the answer of the program.
-  std::optional<ControlAnswer> Ask(std::string_view method,
-                                   const std::string& target, const Json& body,
-                                   Json* answer,
-                                   const std::string& headers = "") {
-    if (address_.empty()) {
-      absl::StatusOr<std::string> found =
-          FindAdmin(options_.control.address, options_.control.timeout);
-      if (!found.ok()) return Fail(std::string(found.status().message()));
-      address_ = *std::move(found);
-    }
-    const absl::StatusOr<AdminAnswer> reply =
-        SendHttp(address_, method, target, body.is_null() ? "" : body.dump(),
-                 options_.control.timeout, headers);
-    if (!reply.ok()) {
-      const bool known = headers.empty() || !absl::IsUnknown(reply.status());
-      return Fail(std::string(reply.status().message()),
-                  known ? kFailed : kOutcomeUnknown);
-    }
-    *answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
-    if (answer->is_discarded()) {
-      return Fail(address_ + " is not an admin address of a Quorate node");
-    }
-    if (reply->status < 300) return std::nullopt;
-    const bool refused = reply->status == 404 || reply->status == 409;
-    const Json why = answer->value("error", Json::object());
-    if (reply->status == 410) removed_ = why.value("node", 0u);
-    const int failed = reply->status == 504 ? kOutcomeUnknown : kFailed;
-    return Fail(why.value("message", reply->body), refused ? kRefused : failed);
-  }
-
-  std::optional<ControlAnswer> Get(const std::string& target, Json* answer) {
-    return Ask("GET", target, Json(), answer);
-  }
-  // A wish. Asks for its effects only, if that is all the user wants.
-  std::optional<ControlAnswer> Change(std::string_view method,
-                                      const std::string& target,
-                                      const Json& body, Json* answer) {
-    const ChangeOperation operation(options_.operation);
-    auto failed =
-        Ask(method, options_.dry_run ? target + "?dry_run" : target,
-            body.is_null() ? Json::object() : body, answer, operation.Header());
-    if (failed.has_value() && failed->exit_status == kOutcomeUnknown) {
-      failed->error += operation.Advice(*answer);
-    }
-    return failed;
-  }
-
-  // The asked node, once it has answered that the cluster has removed it.
-  std::optional<uint32_t> removed() const { return removed_; }
-
- private:
-  const VerbOptions& options_;
-  std::string address_;
-  std::optional<uint32_t> removed_;
-};
 
 // One replica that is on its way: how much of it is there.
 struct Transfer {
@@ -172,9 +77,10 @@ class Progress {
       }
     }
     AppendRate(sum, &line);
-    if (!problem.empty()) {
-      absl::StrAppend(
-          &line, problem.starts_with("waits") ? "; " : "; waits: ", problem);
+    if (!problem.empty() && what.find(problem) == what.npos) {
+      // Most reasons begin so, or "group 3: waits for".
+      const bool says_so = problem.find("waits ") != problem.npos;
+      absl::StrAppend(&line, says_so ? "; " : "; waits: ", problem);
     }
     options_.progress(line);
   }
@@ -208,26 +114,36 @@ struct Look {
   std::string undone = {};
 };
 
+ControlAnswer Interrupted(std::string_view look_with) {
+  return Fail(absl::StrCat("the wish stands, and the cluster goes on with "
+                           "it; look at it with: quoratectl ",
+                           std::string(look_with)),
+              kControlInterrupted);
+}
+
 // Looks at the row of `target` every time, until the wish is done or stands no
-// longer. A node that does not answer for a while does not end the wait.
+// longer. The wait goes on with another node if the asked one does not answer,
+// and also while none answers. `gone` is not empty if the wish is done once
+// there is no such row.
 template <typename LookAt>
-ControlAnswer Await(const VerbOptions& options, Admin& admin,
+ControlAnswer Await(const VerbOptions& options, AdminLink& admin,
                     const std::string& target, std::string_view look_with,
-                    LookAt look_at, ControlAnswer answer) {
+                    LookAt look_at, ControlAnswer answer,
+                    const std::string& gone = "") {
   if (!options.wait || options.dry_run) return answer;
   if (!options.control.json) options.say(std::exchange(answer.out, ""));
   Progress progress(options);
+  admin.LearnNodes();
   while (true) {
-    if (options.interrupted()) {
-      return Fail(absl::StrCat("the wish stands, and the cluster goes on with "
-                               "it; look at it with: quoratectl ",
-                               std::string(look_with)),
-                  kInterrupted);
-    }
+    if (options.interrupted()) return Interrupted(look_with);
     Json row;
     const std::optional<ControlAnswer> failed = admin.Get(target, &row);
+    if (admin.status() == 404 && !gone.empty()) {
+      if (!options.control.json) answer.out = gone + "\n";
+      return answer;
+    }
     if (failed.has_value() &&
-        (failed->exit_status == kRefused || admin.removed().has_value())) {
+        (admin.status() == 404 || admin.removed().has_value())) {
       return *failed;
     }
     if (failed.has_value()) {
@@ -245,6 +161,29 @@ ControlAnswer Await(const VerbOptions& options, Admin& admin,
       progress.Show(look.what, row.value("moves", Json::array()),
                     problem.is_string() ? problem.get<std::string>() : "");
     }
+    usleep(kPollMicroseconds);
+  }
+}
+
+// A change that the controller takes as soon as it knows that nodes are silent.
+// Until then it cannot know that their replicas are lost.
+std::optional<ControlAnswer> ChangeOnceKnown(const VerbOptions& options,
+                                             AdminLink& admin,
+                                             const std::string& target,
+                                             const Json& body, Json* answer) {
+  const MonoTime limit = Clock::ReadMono() + kKnowsWithin;
+  Progress progress(options);
+  while (true) {
+    auto failed = admin.Change("POST", target, body, answer);
+    if (!failed.has_value() || admin.code() != "NOT_YET" || !options.wait ||
+        Clock::ReadMono() > limit) {
+      return failed;
+    }
+    if (options.interrupted()) {
+      failed->exit_status = kControlInterrupted;
+      return failed;
+    }
+    progress.Show(failed->error, Json::array(), "");
     usleep(kPollMicroseconds);
   }
 }
@@ -271,7 +210,7 @@ Json SettingsJson(const GroupSettings& settings) {
 
 // The text of a change's answer, and its steps.
 ControlAnswer Done(const VerbOptions& options, const Json& answer) {
-  if (options.control.json) return {.out = Line(answer)};
+  if (options.control.json) return {.out = JsonLine(answer)};
   std::string out = FinishesText(answer);
   const std::string text = answer.value("text", "");
   if (!text.empty()) absl::StrAppend(&out, text, "\n");
@@ -288,7 +227,7 @@ ControlAnswer Done(const VerbOptions& options, const Json& answer) {
 // A wish that is told, and not waited for.
 ControlAnswer ChangeAndTell(const VerbOptions& options, std::string_view method,
                             const std::string& target, const Json& body) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Change(method, target, body, &answer)) return *failed;
   return Done(options, answer);
@@ -331,7 +270,9 @@ Look HoldsNone(const Json& row) {
                                  replicas == 0 ? "no" : TextOf(replicas),
                                  replicas == 1 ? " replica" : " replicas")};
   const std::string state = row.value("state", "");
-  if (state == "up" || state == "down") look.undone = node + " does not drain";
+  if (state == "up" || state == "down" || state == "joining") {
+    look.undone = node + " does not drain";
+  }
   return look;
 }
 
@@ -341,6 +282,26 @@ std::string ProblemText(const char* what, const Json& row) {
   if (problem.is_null()) return "";
   return absl::StrCat("\n", what, " ", TextOf(row["id"]), ": ",
                       TextOf(problem));
+}
+
+// Takes rows out whose end, in `ended`, was long ago, unless all are asked for.
+// Returns a line about them, or nothing.
+std::string HideOld(const VerbOptions& options, const char* ended, Json* rows) {
+  if (options.all || !rows->is_array()) return "";
+  const int64_t since = std::chrono::duration_cast<std::chrono::milliseconds>(
+                            std::chrono::system_clock::now().time_since_epoch())
+                            .count() -
+                        kShownFor.ms();
+  Json shown = Json::array();
+  for (const Json& row : *rows) {
+    const Json at = row.value(ended, Json());
+    if (!at.is_number() || at.get<int64_t>() > since) shown.push_back(row);
+  }
+  const size_t hidden = rows->size() - shown.size();
+  *rows = std::move(shown);
+  if (hidden == 0) return "";
+  return absl::StrCat("\nolder ones are left out: ", hidden,
+                      "; --all shows them\n");
 }
 
 std::string NodesText(const Json& answer) {
@@ -450,7 +411,7 @@ std::string MovesText(const Json& moves) {
 // A wish that makes moves. Waits for them one after the other.
 ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
                                   const std::string& target, const Json& body) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Change("POST", target, body, &answer)) return *failed;
   ControlAnswer done = Done(options, answer);
@@ -466,7 +427,8 @@ ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
           look.what = absl::StrCat(
               "move ", TextOf(row["id"]), ": ", phase, ", ",
               TextOf(row["slots_done"]), " of ", TextOf(row["slot_count"]),
-              " slots, ", BytesText(row.value("bytes_done", 0.0)), " of ",
+              row.value("slot_count", 0) == 1 ? " slot, " : " slots, ",
+              BytesText(row.value("bytes_done", 0.0)), " of ",
               BytesText(row.value("bytes_total", 0.0)));
           if (row.value("bytes_per_second", 0.0) > 0) {
             absl::StrAppend(&look.what, ", ",
@@ -502,16 +464,18 @@ ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
 }  // namespace
 
 ControlAnswer ListNodes(const VerbOptions& options) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Get("/v1/nodes", &answer)) return *failed;
-  if (options.control.json) return {.out = Line(answer)};
-  return {.out = NodesText(answer), .error = answer.value("outdated", "")};
+  const std::string hidden = HideOld(options, "removed_ms", &answer["nodes"]);
+  if (options.control.json) return {.out = JsonLine(answer)};
+  return {.out = NodesText(answer) + hidden,
+          .error = answer.value("outdated", "")};
 }
 
 ControlAnswer AddNode(const VerbOptions& options,
                       const NodeSettings& settings) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed =
           admin.Change("POST", "/v1/nodes", SettingsJson(settings), &answer)) {
@@ -521,18 +485,26 @@ ControlAnswer AddNode(const VerbOptions& options,
                          "start it on its machine, in an empty directory:");
 }
 
+ControlAnswer ReplaceNode(const VerbOptions& options, uint32_t node,
+                          bool even_if_up) {
+  AdminLink admin(options.control, options.dry_run, options.operation);
+  Json answer;
+  if (auto failed = admin.Change("POST", NodeTarget(node) + "/replace",
+                                 {{"even_if_up", even_if_up}}, &answer)) {
+    return *failed;
+  }
+  return DoneWithCommand(options, answer,
+                         "start it again, in an empty directory:");
+}
+
 ControlAnswer ChangeNode(const VerbOptions& options, const std::string& verb,
                          uint32_t node) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   const std::string target = NodeTarget(node);
   if (auto failed =
           admin.Change("POST", target + "/" + verb, Json(), &answer)) {
     return *failed;
-  }
-  if (verb == "replace") {
-    return DoneWithCommand(options, answer,
-                           "start it again, in an empty directory:");
   }
   if (verb != "drain") return Done(options, answer);
   return Await(options, admin, target, "node list", HoldsNone,
@@ -540,7 +512,7 @@ ControlAnswer ChangeNode(const VerbOptions& options, const std::string& verb,
 }
 
 ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   const std::string target = NodeTarget(node);
   if (auto failed =
@@ -572,25 +544,25 @@ ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
 }
 
 ControlAnswer ListGroups(const VerbOptions& options) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Get("/v1/groups", &answer)) return *failed;
-  if (options.control.json) return {.out = Line(answer)};
+  if (options.control.json) return {.out = JsonLine(answer)};
   return {.out = GroupsText(answer.value("groups", Json::array())),
           .error = answer.value("outdated", "")};
 }
 
 ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Get(GroupTarget(group), &answer)) return *failed;
-  if (options.control.json) return {.out = Line(answer)};
+  if (options.control.json) return {.out = JsonLine(answer)};
   return {.out = GroupsText(Json::array({answer}))};
 }
 
 ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count,
                            const GroupSettings& settings) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   Json body = SettingsJson(settings);
   body["count"] = count;
@@ -618,7 +590,7 @@ ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count,
 
 ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
                        const GroupSettings& settings) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   const std::string target = GroupTarget(group);
   if (auto failed =
@@ -646,7 +618,7 @@ ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
 
 ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
                             uint32_t node) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   const std::string target = GroupTarget(group);
   if (auto failed = admin.Change("POST", target + "/transfer", {{"node", node}},
@@ -672,18 +644,19 @@ ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
 
 ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
                            bool accept_loss) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   const std::string target = GroupTarget(group);
   Json survivors;
   if (auto failed = admin.Get(target + "/survivors", &survivors)) {
     return *failed;
   }
   Json answer;
-  auto failed = admin.Change("POST", target + "/recover",
-                             {{"accept_loss", accept_loss}}, &answer);
+  auto failed = ChangeOnceKnown(options, admin, target + "/recover",
+                                {{"accept_loss", accept_loss}}, &answer);
   const bool json = options.control.json;
   if (failed.has_value()) {
-    failed->out = json ? Line(survivors) : SurvivorsText(survivors);
+    if (json) survivors["error"] = ErrorJson(*failed);
+    failed->out = json ? JsonLine(survivors) : SurvivorsText(survivors);
     return *failed;
   }
   ControlAnswer done = Done(options, answer);
@@ -695,23 +668,38 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
       options, admin, target, absl::StrCat("group show ", group),
       [](const Json& row) {
         const Json leader = row.value("leader", Json());
-        const bool done =
-            row.value("recovering", Json()).is_null() && !leader.is_null();
+        const Json from = row.value("recovering", Json());
+        const bool done = from.is_null() && !leader.is_null();
         return Look{.done = done,
                     .what = absl::StrCat(
                         "group ", TextOf(row["id"]),
                         done ? " goes on, led by node " + TextOf(leader)
-                             : " is being recovered")};
+                        : from.is_null()
+                            ? " elects a leader"
+                            : " is being recovered from node " + TextOf(from))};
       },
       std::move(done));
 }
 
 ControlAnswer RetireGroup(const VerbOptions& options, uint32_t group) {
-  return ChangeAndAwaitMoves(options, GroupTarget(group) + "/retire", Json());
+  const std::string target = GroupTarget(group);
+  ControlAnswer moved =
+      ChangeAndAwaitMoves(options, target + "/retire", Json());
+  if (moved.exit_status != 0) return moved;
+  AdminLink admin(options.control, options.dry_run, options.operation);
+  return Await(
+      options, admin, target, "group list",
+      [](const Json& row) {
+        const std::string name = absl::StrCat("group ", TextOf(row["id"]));
+        Look look{.what = name + " is being retired"};
+        if (!row.value("retiring", false)) look.undone = name + " stays";
+        return look;
+      },
+      std::move(moved), absl::StrCat("group ", group, " has ended"));
 }
 
 ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Get("/v1/slots", &answer)) return *failed;
   if (Json found; group != 0) {
@@ -722,7 +710,7 @@ ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
     if (group == 0 || run.value("group", 0u) == group) shown.push_back(run);
   }
   answer["slots"] = shown;
-  if (options.control.json) return {.out = Line(answer)};
+  if (options.control.json) return {.out = JsonLine(answer)};
   std::vector<std::vector<std::string>> rows = {
       {"FIRST", "LAST", "GROUP", "EPOCH"}};
   for (const Json& run : shown) {
@@ -744,16 +732,18 @@ ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots) {
 }
 
 ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
-  if (auto failed =
-          admin.Get(move == 0 ? "/v1/moves" : absl::StrCat("/v1/moves/", move),
-                    &answer)) {
-    return *failed;
+  if (move != 0) {
+    if (auto failed = admin.Get(absl::StrCat("/v1/moves/", move), &answer))
+      return *failed;
+    if (options.control.json) return {.out = JsonLine(answer)};
+    return {.out = MovesText(Json::array({answer}))};
   }
-  if (options.control.json) return {.out = Line(answer)};
-  return {.out = MovesText(move == 0 ? answer.value("moves", Json::array())
-                                     : Json::array({answer})),
+  if (auto failed = admin.Get("/v1/moves", &answer)) return *failed;
+  const std::string hidden = HideOld(options, "ended_ms", &answer["moves"]);
+  if (options.control.json) return {.out = JsonLine(answer)};
+  return {.out = MovesText(answer["moves"]) + hidden,
           .error = answer.value("outdated", "")};
 }
 
@@ -768,10 +758,10 @@ ControlAnswer Rebalance(const VerbOptions& options) {
 }
 
 ControlAnswer ShowRepair(const VerbOptions& options) {
-  Admin admin(options);
+  AdminLink admin(options.control, options.dry_run, options.operation);
   Json answer;
   if (auto failed = admin.Get("/v1/repair", &answer)) return *failed;
-  if (options.control.json) return {.out = Line(answer)};
+  if (options.control.json) return {.out = JsonLine(answer)};
   const Json after = answer.value("after_ms", Json());
   std::string out = after.is_null()
                         ? "replicas of dead nodes are not rebuilt elsewhere\n"

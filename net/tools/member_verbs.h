@@ -22,6 +22,7 @@ struct VerbOptions {
   ControlOptions control;
   bool wait = true;      // Until the wish has come true.
   bool dry_run = false;  // Checks the wish and changes nothing.
+  bool all = false;      // Lists show removed nodes and ended moves for ever.
   // The operation of an earlier change that this one finishes. Empty: none.
   std::string operation = {};
   // Shows what a wish will do, before the wait for it.
@@ -47,9 +48,12 @@ struct NodeSettings {
 // known: `error` has its operation, and the same verb again finishes it.
 ControlAnswer ListNodes(const VerbOptions& options);
 ControlAnswer AddNode(const VerbOptions& options, const NodeSettings& settings);
-// `verb` is drain, undrain or replace.
+// `verb` is drain or undrain.
 ControlAnswer ChangeNode(const VerbOptions& options, const std::string& verb,
                          uint32_t node);
+// Without `even_if_up`, a node that is up is refused.
+ControlAnswer ReplaceNode(const VerbOptions& options, uint32_t node,
+                          bool even_if_up);
 ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost);
 ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
                       const NodeSettings& settings);
@@ -67,7 +71,8 @@ ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
                        const GroupSettings& settings);
 ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
                             uint32_t node);
-// Without `accept_loss`: who is left, what may be lost, and exit status 4.
+// Without `accept_loss`: who is left, what may be lost, and exit status 4. It
+// waits until the controller knows which nodes are silent, a minute at most.
 ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
                            bool accept_loss);
 // Ends once the group has gone.

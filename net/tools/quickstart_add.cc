@@ -52,11 +52,12 @@ int RunQuickstartAdd(const std::string& data_dir,
   const std::vector<QuickstartNode> known = KnownNodes(*directory);
   ControlAnswer answer{.exit_status = kExitFailed};
   for (const QuickstartNode& node : known) {
-    answer = AddNode({.control = {.address = node.resp_cluster, .json = true},
-                      .say = [](const std::string&) {},
-                      .progress = [](const std::string&) {},
-                      .interrupted = [] { return false; }},
-                     settings);
+    answer =
+        AddNode({.control = {.addresses = {node.resp_cluster}, .json = true},
+                 .say = [](const std::string&) {},
+                 .progress = [](const std::string&) {},
+                 .interrupted = [] { return false; }},
+                settings);
     // Another node may be up.
     if (answer.exit_status != kExitFailed) break;
   }

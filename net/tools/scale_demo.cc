@@ -99,7 +99,7 @@ void ScaleDemo::Say(const std::string& what) const {
 VerbOptions ScaleDemo::Verb() const {
   static constexpr auto kNothing = [](const std::string&) {};
   static constexpr auto kInterrupted = [] { return interrupted != 0; };
-  return {.control = {.address = nodes_.front().resp_cluster, .json = true},
+  return {.control = {.addresses = {nodes_.front().resp_cluster}, .json = true},
           .say = kNothing,
           .progress = kNothing,
           .interrupted = kInterrupted};

@@ -15,6 +15,7 @@
 #include "node/base/text.h"
 #include "node/http/http_parameters.h"
 #include "shardctrl/controller/token.h"
+#include "shardctrl/controller/wishes.h"
 
 namespace quorate::node {
 
@@ -87,9 +88,7 @@ std::optional<uint32_t> IdOf(std::string_view text) {
 // mistake.
 class Body {
  public:
-  explicit Body(std::string_view text) {
-    object_ = ParseBody(text, &error_);
-  }
+  explicit Body(std::string_view text) { object_ = ParseBody(text, &error_); }
 
   std::optional<std::string> Text(const char* name) {
     const Json* const value = Take(name);
@@ -280,6 +279,8 @@ struct Parsed {
   std::optional<ControllerCommand::Body> body;
   std::string error;
   bool needs_token = false;
+  // The node that the wish gives up, and that it spares as long as it is up.
+  std::optional<NodeId> must_be_down = {};
   // A group that is to be recovered: its command depends on the survivors.
   std::optional<GroupId> recovered = {};
   bool accept_loss = false;
@@ -332,10 +333,13 @@ Parsed ParseNodeWish(std::string_view method, NodeId node,
     return Done(body, ControllerCommand::RemoveNode{node, lost});
   }
   if (verb == "replace") {
-    return Done(body,
-                ControllerCommand::ReplaceNode{.node = node,
-                                               .valid_for = kTokenValidFor},
-                /*needs_token=*/true);
+    const bool even_if_up = body.Flag("even_if_up");
+    Parsed parsed = Done(body,
+                         ControllerCommand::ReplaceNode{
+                             .node = node, .valid_for = kTokenValidFor},
+                         /*needs_token=*/true);
+    if (!even_if_up) parsed.must_be_down = node;
+    return parsed;
   }
   return {};
 }
@@ -447,6 +451,32 @@ AdminReply RowOf(const Json& all, std::string_view name, std::string_view id) {
       Concat("there is no ", name.substr(0, name.size() - 1), " ", id));
 }
 
+// Whether enough voters of the group are silent or broken, as the controller
+// knows.
+bool KnowsLoss(const ClusterState& state,
+               const ControllerCommand::RecoverGroup& recover) {
+  const shardctrl::GroupRecord* const group = state.FindGroup(recover.group);
+  return !group->reported.has_value() ||
+         !shardctrl::CountVoters(state, group->reported->configuration,
+                                 recover.broken, recover.replica)
+              .majority;
+}
+
+// It has its store, and works.
+bool IsUp(const shardctrl::NodeRecord& node) {
+  return node.state != shardctrl::NodeState::kRemoved &&
+         node.store != StoreIncarnation() && node.silent_since == WallTime(0);
+}
+
+AdminReply UpReply(NodeId node) {
+  return ErrorReply(
+      409, "REFUSED",
+      Concat("node ", node,
+             " is up, and to replace it gives its replicas up. "
+             "Nothing has changed. To give up its disk nevertheless, "
+             "repeat the request with even_if_up (quoratectl: --yes)"));
+}
+
 AdminReply LossReply(std::string_view text) {
   return ErrorReply(
       409, "REFUSED",
@@ -500,7 +530,18 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   if (!checked.ok()) {
     return done(BadRequest(std::string(checked.status().message())));
   }
-  Execute(std::move(call), std::move(done));
+  if (!parsed.must_be_down.has_value()) {
+    return Execute(std::move(call), std::move(done));
+  }
+  controller_.Refresh(
+      [this, node = *parsed.must_be_down, call = std::move(call),
+       done = std::move(done)](const absl::Status& status) mutable {
+        if (!status.ok()) return done(NoController(controller_, status));
+        const shardctrl::NodeRecord* const record =
+            controller_.state().FindNode(node);
+        if (record != nullptr && IsUp(*record)) return done(UpReply(node));
+        Execute(std::move(call), std::move(done));
+      });
 }
 
 // A second try has the key of the first.
@@ -592,6 +633,13 @@ void AdminApi::Recover(GroupId group, bool accept_loss, bool dry_run,
         if (group == shardctrl::kControllerGroup) {
           return RecoverController(plan, accept_loss && !dry_run, failed);
         }
+        if (!under_way && !KnowsLoss(controller_.state(), *plan.command)) {
+          return failed(ErrorReply(
+              503, "NOT_YET",
+              Concat("the controller does not know yet that group ", group,
+                     " has lost its majority. It notices within seconds that "
+                     "a node is silent: ask again")));
+        }
         const auto [first, second] = controller_.Secret("");
         Call call{.command = {{first, second}, *plan.command},
                   .dry_run = dry_run || !accept_loss};
@@ -672,13 +720,15 @@ void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
        done = std::move(done)](const ClusterUsage& usage) mutable {
         ClusterState known = controller_.state();
         for (shardctrl::NodeRecord& node : known.nodes) {
+          if (node.state == shardctrl::NodeState::kRemoved) continue;
           const bool answers = usage.contains(node.id);
           if (answers) node.silent_since = WallTime(0);
           if (!answers && node.silent_since == WallTime(0)) {
             node.silent_since = WallTime(1);
           }
         }
-        Json all = nodes ? NodesJson(known, usage) : GroupsJson(known, usage);
+        Json all = nodes ? NodesJson(controller_.cluster(), known, usage)
+                         : GroupsJson(known, usage);
         all["outdated"] = why;
         done({.body = JsonText(all)});
       });
@@ -687,7 +737,8 @@ void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
 AdminReply AdminApi::List(std::string_view path,
                           const ClusterUsage& usage) const {
   const std::vector<std::string_view> parts = PartsOf(path);
-  const Json all = parts[0] == "nodes" ? NodesJson(controller_.state(), usage)
+  const Json all = parts[0] == "nodes" ? NodesJson(controller_.cluster(),
+                                                   controller_.state(), usage)
                                        : GroupsJson(controller_.state(), usage);
   return parts.size() == 1 ? AdminReply{.body = JsonText(all)}
                            : RowOf(all, parts[0], parts[1]);

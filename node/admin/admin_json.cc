@@ -32,6 +32,10 @@ Json IdOrNull(NodeId node) {
   return node == NodeId() ? Json() : Json(node.value());
 }
 
+Json TimeOrNull(WallTime time) {
+  return time == WallTime(0) ? Json() : Json(time.ms());
+}
+
 Json Ids(const std::vector<NodeId>& nodes) {
   Json ids = Json::array();
   for (const NodeId node : nodes) ids.push_back(node.value());
@@ -102,6 +106,7 @@ Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
           {"disk_free_bytes", disk_free},
           {"disk_size_bytes", disk_size},
           {"moves", MovesOf(state, row.id, usage)},
+          {"removed_ms", TimeOrNull(row.removed)},
           {"problem", problem}};
 }
 
@@ -165,12 +170,15 @@ std::string SilenceText(const ClusterState& state,
 
 }  // namespace
 
-Json NodesJson(const ClusterState& state, const ClusterUsage& usage) {
+Json NodesJson(ClusterId cluster, const ClusterState& state,
+               const ClusterUsage& usage) {
   Json rows = Json::array();
   for (const shardctrl::NodeRow& row : shardctrl::NodeRows(state)) {
     rows.push_back(NodeJson(state, row, usage));
   }
-  return {{"version", state.version.value()}, {"nodes", std::move(rows)}};
+  return {{"version", state.version.value()},
+          {"cluster", cluster.value()},
+          {"nodes", std::move(rows)}};
 }
 
 Json GroupsJson(const ClusterState& state, const ClusterUsage& usage) {
@@ -227,6 +235,7 @@ Json MovesJson(const ClusterState& state) {
          {"longest_pause_ms",
           (progress.longest_pause + Milliseconds(1) - Nanoseconds(1)).ms()},
          {"write_pause_ms", progress.write_pause.ms()},
+         {"ended_ms", TimeOrNull(row.ended)},
          {"problem", TextOrNull(row.problem)}});
   }
   return {{"version", state.version.value()}, {"moves", std::move(rows)}};
@@ -246,6 +255,7 @@ Json SlotsJson(const ClusterState& state) {
 Json RepairJson(const ClusterState& state) {
   Json now = Json::array();
   for (const shardctrl::NodeRecord& node : state.nodes) {
+    if (node.state == shardctrl::NodeState::kRemoved) continue;
     if (node.dead) {
       now.push_back(
           Concat("node ", node.id, " counts as dead; its replicas ",

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "env/ids.h"
 #include "node/admin/controller_access.h"
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/state.h"
@@ -16,8 +17,9 @@ namespace quorate::node {
 
 using Json = nlohmann::ordered_json;
 
-// {"version":V,"nodes":[…]}, one row for each node.
-Json NodesJson(const shardctrl::ClusterState& state, const ClusterUsage& usage);
+// {"version":V,"cluster":C,"nodes":[…]}, one row for each node.
+Json NodesJson(ClusterId cluster, const shardctrl::ClusterState& state,
+               const ClusterUsage& usage);
 // {"version":V,"groups":[…]}.
 Json GroupsJson(const shardctrl::ClusterState& state,
                 const ClusterUsage& usage);

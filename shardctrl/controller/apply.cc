@@ -107,8 +107,9 @@ bool NeverJoined(const NodeRecord& node) {
          node.former_store == StoreIncarnation();
 }
 
-void Forget(NodeRecord* node) {
+void Forget(WallTime log_time, NodeRecord* node) {
   node->state = NodeState::kRemoved;
+  node->silent_since = log_time;
   node->token = TokenDigest{};
   node->addresses = ReportedAddresses{};
 }
@@ -224,7 +225,7 @@ Answer Execution::operator()(const Command::RemoveNode& remove) {
     return AlreadySo(name + " is being removed");
   }
   if (NeverJoined(*node)) {
-    Forget(state_.FindNode(remove.node));
+    Forget(log_time_, state_.FindNode(remove.node));
     return Done(name + " is removed");
   }
   if (remove.lost) {
@@ -700,14 +701,14 @@ void ComposeGroups(ClusterState* state) {
 
 // Nodes that leave are removed once no group has a replica on them. Their disks
 // may be erased then, so each must have said that it has none.
-void RemoveDrainedNodes(ClusterState* state) {
+void RemoveDrainedNodes(WallTime log_time, ClusterState* state) {
   size_t removed = 0;
   for (NodeRecord& node : state->nodes) {
     const bool says_so =
         node.empty || node.lost || node.store == StoreIncarnation();
     if (node.leaving && node.state == NodeState::kDraining && says_so &&
         !HoldsReplicas(*state, node.id)) {
-      Forget(&node);
+      Forget(log_time, &node);
     }
     if (node.state == NodeState::kRemoved) ++removed;
   }
@@ -768,7 +769,7 @@ ControllerAnswer ApplyCommand(const ControllerCommand& command,
   ComposeGroups(state);
   ShareSlots(log_time, state);
   EndMoves(log_time, state);
-  RemoveDrainedNodes(state);
+  RemoveDrainedNodes(log_time, state);
   Remember(command, digest, log_time, answer, state);
   return answer;
 }

@@ -732,9 +732,24 @@ TEST(Rows, DrainedNode_ShowsItsReplicasUntilTheyAreGone) {
   EXPECT_FALSE(GroupRows(cluster.state)[0].settled);
   cluster.SettleAll();
   row = NodeRows(cluster.state)[0];
+  EXPECT_EQ(row.state, "drained");
   EXPECT_EQ(row.replicas, 0u);
   EXPECT_EQ(row.leaders, 0u);
   EXPECT_TRUE(GroupRows(cluster.state)[0].settled);
+}
+
+TEST(Rows, NodeThatIsRemoved_SaysSoInEachState) {
+  Cluster cluster(4, 2);
+  cluster.SettleAll();
+  cluster.Do(Command::RemoveNode{NodeId(1)});
+  EXPECT_EQ(NodeRows(cluster.state)[0].state, "removing");
+  EXPECT_EQ(NodeRows(cluster.state)[0].removed, WallTime(0));
+  cluster.SettleAll();
+  EXPECT_EQ(NodeRows(cluster.state)[0].state, "removing")
+      << "it has not said that it is empty";
+  cluster.Do(Command::ReportEmpty{NodeId(1), Cluster::StoreOf(1)});
+  EXPECT_EQ(NodeRows(cluster.state)[0].state, "removed");
+  EXPECT_EQ(NodeRows(cluster.state)[0].removed, cluster.now);
 }
 
 TEST(Rows, NodeThatHasNotJoined_IsTheProblemOfItsGroups) {
@@ -744,6 +759,16 @@ TEST(Rows, NodeThatHasNotJoined_IsTheProblemOfItsGroups) {
   EXPECT_EQ(GroupRows(cluster.state)[0].problem, "waits for node 2 to join");
   EXPECT_EQ(NodeRows(cluster.state)[1].state, "joining");
   EXPECT_NE(NodeRows(cluster.state)[1].problem, "");
+}
+
+TEST(Rows, ReasonOfSeveralGroups_IsGivenOnce) {
+  Cluster cluster(3, 2);
+  cluster.SettleAll();
+  cluster.Join();
+  ExpectDone(cluster, Command::DrainNode{NodeId(1)});
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  EXPECT_EQ(NodeRows(cluster.state)[0].problem,
+            "groups 1, 2, 4294967295: waits for node 4, which does not answer");
 }
 
 TEST(Map, EachState_IsAValidMap) {

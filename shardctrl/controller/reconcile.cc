@@ -29,6 +29,11 @@ std::string NodesOf(const Members& members) {
   return NodesText(nodes);
 }
 
+// Behind the names of so many nodes.
+const char* DoNotAnswer(size_t count) {
+  return count == 1 ? " does not answer" : " do not answer";
+}
+
 // The work of a node for one group as the holder of a replica, leader or not.
 class OwnReplica {
  public:
@@ -417,8 +422,9 @@ class Leader {
     Members& voters = step.configuration.voters;
     voters = NextVoters();
     if (voters != present_.voters && !MajorityAnswers(voters)) {
+      const Members silent = Silent(voters);
       problem_ = absl::StrCat("of the voters that would remain, ",
-                              NodesOf(Silent(voters)), " do not answer");
+                              NodesOf(silent), DoNotAnswer(silent.size()));
       voters = present_.voters;
       // A learner that works helps in any case.
       for (const raft::Member& learner : present_.learners) {
@@ -483,8 +489,9 @@ class Leader {
       }
     }
     if (!silent.empty()) {
-      problem_ = absl::StrCat("the new replica on ", NodesOf(silent),
-                              " does not answer");
+      problem_ = absl::StrCat(
+          silent.size() == 1 ? "the new replica on " : "the new replicas on ",
+          NodesOf(silent), DoNotAnswer(silent.size()));
     }
   }
 

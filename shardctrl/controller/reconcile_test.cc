@@ -254,7 +254,7 @@ TEST_F(ReconcileTest, VotersThatWouldRemainAreSilent_RemovesNone) {
   ASSERT_EQ(actions.size(), 1u);
   EXPECT_EQ(actions[0].kind, Kind::kReportGroup);
   EXPECT_EQ(actions[0].report.problem,
-            "of the voters that would remain, node 2 do not answer");
+            "of the voters that would remain, node 2 does not answer");
 }
 
 TEST_F(ReconcileTest, DrainedLeader_TransfersFirst) {

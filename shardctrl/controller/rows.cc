@@ -15,14 +15,15 @@
 namespace quorate::shardctrl {
 namespace {
 
-std::string_view StateName(const NodeRecord& node) {
+std::string_view StateName(const ClusterState& state, const NodeRecord& node) {
   switch (node.state) {
     case NodeState::kJoining:
       return "joining";
     case NodeState::kUp:
       return node.silent_since == WallTime(0) ? "up" : "down";
     case NodeState::kDraining:
-      return "draining";
+      if (node.leaving) return "removing";
+      return HoldsReplicas(state, node.id) ? "draining" : "drained";
     case NodeState::kRemoved:
       return "removed";
   }
@@ -112,7 +113,8 @@ std::string NodeProblem(const ClusterState& state, const NodeRecord& node,
   if (node.state == NodeState::kJoining) {
     return "waits for the first start of its process with the token";
   }
-  std::vector<std::string> reasons;
+  // Groups often wait for the same: each reason is given once.
+  std::vector<std::pair<std::string, std::vector<GroupId>>> waiting;
   bool held = false;
   for (const GroupRow& group : groups) {
     const bool here =
@@ -123,8 +125,17 @@ std::string NodeProblem(const ClusterState& state, const NodeRecord& node,
         std::count(group.wanted.begin(), group.wanted.end(), node.id) > 0;
     held |= here || stays;
     if (here == stays || group.problem.empty()) continue;
-    reasons.push_back(
-        absl::StrCat("group ", group.id.value(), ": ", group.problem));
+    auto known = std::find_if(
+        waiting.begin(), waiting.end(),
+        [&](const auto& one) { return one.first == group.problem; });
+    if (known == waiting.end()) {
+      known = waiting.insert(waiting.end(), {group.problem, {}});
+    }
+    known->second.push_back(group.id);
+  }
+  std::vector<std::string> reasons;
+  for (const auto& [reason, of] : waiting) {
+    reasons.push_back(absl::StrCat(GroupsText(of), ": ", reason));
   }
   if (node.leaving && !held && node.silent_since != WallTime(0)) {
     return absl::StrCat(
@@ -142,7 +153,7 @@ std::string NodeProblem(const ClusterState& state, const NodeRecord& node,
   if (reasons.size() > 3) {
     const size_t others = reasons.size() - 3;
     reasons.resize(3);
-    reasons.push_back(others == 1 ? std::string("and another group")
+    reasons.push_back(others == 1 ? std::string("and another reason")
                                   : absl::StrCat("and ", others, " others"));
   }
   return absl::StrJoin(reasons, "; ");
@@ -253,6 +264,7 @@ std::vector<MoveRow> MoveRows(const ClusterState& state) {
   for (const EndedMove& one : state.ended_moves) {
     const bool done = one.move.decision == MoveState::kActivated;
     add(one.move, done ? "done" : "cancelled", one.move.reason);
+    rows.back().ended = one.ended;
   }
   std::stable_sort(
       rows.begin(), rows.end(),
@@ -332,7 +344,7 @@ std::vector<NodeRow> NodeRows(const ClusterState& state) {
         {.id = node.id,
          .name = node.name,
          .role = RoleName(node.role),
-         .state = StateName(node),
+         .state = StateName(state, node),
          .addresses = node.addresses,
          .zone = node.zone,
          .host = node.host,
@@ -340,6 +352,8 @@ std::vector<NodeRow> NodeRows(const ClusterState& state) {
          .replicas = counts[node.id].first +
                      (node.state == NodeState::kDraining ? unreported : 0),
          .leaders = counts[node.id].second,
+         .removed = node.state == NodeState::kRemoved ? node.silent_since
+                                                      : WallTime(0),
          .problem = NodeProblem(state, node, groups)});
   }
   return rows;

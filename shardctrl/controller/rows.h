@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "env/ids.h"
+#include "env/time.h"
 #include "shardctrl/controller/state.h"
 #include "shardctrl/map.h"
 #include "shardctrl/partition.h"
@@ -20,7 +21,8 @@ struct NodeRow {
   NodeId id = {};
   std::string name = {};
   std::string_view role = {};
-  // joining, up, down, draining or removed.
+  // joining, up, down, draining, drained (it has no replica, and serves as a
+  // router), removing or removed.
   std::string_view state = {};
   ReportedAddresses addresses = {};
   std::string zone = {};
@@ -29,6 +31,7 @@ struct NodeRow {
   // Members of the configurations that the groups reported last.
   uint32_t replicas = 0;
   uint32_t leaders = 0;
+  WallTime removed{0};  // Zero: it is not.
   // The reason why a wish about the node cannot come true now, or empty.
   std::string problem = {};
 };
@@ -68,6 +71,7 @@ struct MoveRow {
   // copied now.
   uint64_t bytes_per_second = 0;
   std::optional<uint64_t> seconds_left = {};  // Nullopt: not known.
+  WallTime ended{0};                          // Zero: it has not.
   // Why it cannot go on now, or why it was cancelled. Empty: neither.
   std::string problem = {};
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -83,10 +84,10 @@ Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
                   .began = log_time,
                   .rate_max = rate_max};
     state->next_move = MoveId(move.id.value() + 1);
-    steps.push_back(absl::StrCat(MoveText(move.id), ": ", move.SlotCount(),
-                                 " slots of ", GroupText(move.from), " to ",
-                                 GroupText(move.to), ": ",
-                                 FormatSlotRanges(move.slots)));
+    steps.push_back(
+        absl::StrCat(MoveText(move.id), ": ", SlotsText(move.SlotCount()),
+                     " of ", GroupText(move.from), " to ", GroupText(move.to),
+                     ": ", FormatSlotRanges(move.slots)));
     answer.moves.push_back(move.id);
     state->moves.push_back(std::move(move));
   };
@@ -171,8 +172,8 @@ std::string OwnedText(const ClusterState& state, const Transfers& transfers) {
   std::vector<std::string> texts;
   for (const auto& [group, count] : counts) {
     if (count.then == count.now) continue;
-    texts.push_back(absl::StrCat(GroupText(group), " from ", count.now,
-                                 " slots to ", count.then));
+    texts.push_back(absl::StrCat(GroupText(group), " from ",
+                                 SlotsText(count.now), " to ", count.then));
   }
   KeepFirst(8, &texts);
   return absl::StrCat("shares by weight bring ", absl::StrJoin(texts, ", "));
@@ -216,6 +217,21 @@ void ContinueRetiring(WallTime log_time, ClusterState* state) {
     const Transfers transfers = PlanRetirement(*state, group.id);
     if (!transfers.empty()) Begin(transfers, 0, log_time, state);
   }
+}
+
+// A wish that was stated before. Its moves are named, so that its caller can
+// wait for them.
+Answer UnderWay(std::vector<MoveId> moves, std::string text) {
+  if (!moves.empty()) {
+    std::vector<std::string> names;
+    for (const MoveId move : moves) names.push_back(MoveText(move));
+    KeepFirst(8, &names);
+    absl::StrAppend(&text, ": ", absl::StrJoin(names, ", "),
+                    moves.size() == 1 ? " is" : " are", " under way");
+  }
+  Answer answer = AlreadySo(std::move(text));
+  answer.moves = std::move(moves);
+  return answer;
 }
 
 // The slots change their owner.
@@ -325,17 +341,20 @@ Answer ChangeMoves(const Command::MoveSlots& command, WallTime log_time,
       --missing;
     }
     if (missing > 0) {
-      return Refused(absl::StrCat(GroupText(command.from), " has only ",
-                                  command.count - missing,
-                                  " slots that do not move already"));
+      const uint32_t found = command.count - missing;
+      return Refused(absl::StrCat(
+          GroupText(command.from), " has only ", SlotsText(found), " that ",
+          found == 1 ? "does" : "do", " not move already"));
     }
   }
   Transfers transfers;
+  std::set<MoveId> under_way;  // They bring some of the slots already.
   for (uint32_t slot = 0; slot < state->slot_count; ++slot) {
     if (!wanted[slot]) continue;
     if (const SlotMove* move = state->FindMove(table.move[slot]);
         move != nullptr) {
-      if (move->decision == MoveState::kOpen && move->to == command.to) {
+      if (move->decision != MoveState::kCancelled && move->to == command.to) {
+        under_way.insert(move->id);
         continue;
       }
       return Refused(absl::StrCat(
@@ -350,11 +369,16 @@ Answer ChangeMoves(const Command::MoveSlots& command, WallTime log_time,
     const Slot id(static_cast<uint16_t>(slot));
     AppendSlots({id, id}, &transfers[{table.owner[slot], command.to}]);
   }
-  if (transfers.empty()) {
-    return AlreadySo(absl::StrCat(GroupText(command.to),
-                                  " owns these slots, or they move there"));
+  if (transfers.empty() && under_way.empty()) {
+    return AlreadySo(GroupText(command.to) + " owns these slots");
   }
-  return Begin(transfers, command.rate_max, log_time, state);
+  if (transfers.empty()) {
+    return UnderWay({under_way.begin(), under_way.end()},
+                    GroupText(command.to) + " gets these slots");
+  }
+  Answer answer = Begin(transfers, command.rate_max, log_time, state);
+  answer.moves.insert(answer.moves.begin(), under_way.begin(), under_way.end());
+  return answer;
 }
 
 Answer ChangeMoves(const Command::CancelMove& command, WallTime,
@@ -388,8 +412,12 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
   std::vector<std::string> steps = PlanWishes(&next);
   const Transfers transfers = PlanTransfers(next, OpenGroups(next));
   if (transfers.empty() && steps.empty()) {
-    return AlreadySo("the slots and the replicas are balanced" +
-                     MovesText(next));
+    std::vector<MoveId> open;
+    for (const SlotMove& move : next.moves) {
+      if (move.decision != MoveState::kCancelled) open.push_back(move.id);
+    }
+    return UnderWay(std::move(open), "the slots and the replicas are balanced" +
+                                         MovesText(next));
   }
   if (std::string shortage = NewShortage(*state, next); !shortage.empty()) {
     return Refused(std::move(shortage));
@@ -413,6 +441,11 @@ Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
                    ClusterState* state) {
   const GroupRecord* group = state->FindGroup(command.group);
   const std::string name = GroupText(command.group);
+  // Ids are used once.
+  if (group == nullptr && command.group < state->next_group &&
+      command.group > GroupId()) {
+    return AlreadySo("there is no " + name + " any more");
+  }
   if (group == nullptr) return NoSuchGroup(command.group);
   if (command.group == kControllerGroup) {
     return Refused("the controller's group cannot be retired");
@@ -436,17 +469,21 @@ Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
                                 "; create one with quoratectl group create"));
   }
   const Transfers transfers = PlanRetirement(next, command.group);
+  // Those that are under way belong to the retirement, too.
+  const auto leaving = [&next, group = command.group] {
+    std::vector<MoveId> moves;
+    for (const SlotMove& move : next.moves) {
+      if (move.from == group) moves.push_back(move.id);
+    }
+    return moves;
+  };
   if (group->retiring && transfers.empty()) {
-    return AlreadySo(name + " is being retired");
+    return UnderWay(leaving(), name + " is being retired");
   }
   Answer answer = Begin(transfers, 0, log_time, &next);
   if (answer.outcome != Answer::Outcome::kDone) return answer;
   answer.text = absl::StrCat(name, " is being retired");
-  // Those that are under way belong to the retirement, too.
-  answer.moves.clear();
-  for (const SlotMove& move : next.moves) {
-    if (move.from == command.group) answer.moves.push_back(move.id);
-  }
+  answer.moves = leaving();
   *state = std::move(next);
   return answer;
 }

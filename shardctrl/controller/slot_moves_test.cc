@@ -105,6 +105,68 @@ TEST_F(Moves, Decision_ChangesTheOwnerAndTheEpoch) {
   EXPECT_EQ(cluster_.state.slots[1].epoch, SlotEpoch(3));
 }
 
+// A verb that is typed again waits for what the first one began.
+TEST_F(Moves, WishThatIsStatedAgain_NamesTheMovesThatAreUnderWay) {
+  const auto again = [this](Command::Body body, std::vector<MoveId> moves) {
+    const ClusterState before = cluster_.state;
+    const Answer answer = Do(std::move(body));
+    EXPECT_EQ(answer.outcome, Outcome::kAlreadySo) << answer.text;
+    EXPECT_EQ(answer.moves, moves) << answer.text;
+    EXPECT_TRUE(cluster_.state == before);
+    return answer.text;
+  };
+  const Command::MoveSlots move = {.to = GroupId(2), .slots = {Range(0, 9)}};
+  const MoveId first = Begin(2, Range(0, 9));
+  EXPECT_EQ(again(move, {first}),
+            "group 2 gets these slots: move 1 is under way");
+  Do(Command::DecideMove{first});
+  again(move, {first});
+  // Slots that are in no move get one of their own.
+  const Answer more =
+      Do(Command::MoveSlots{.to = GroupId(2), .slots = {Range(0, 19)}});
+  EXPECT_EQ(more.outcome, Outcome::kDone);
+  ASSERT_EQ(more.moves.size(), 2u);
+  EXPECT_EQ(more.moves[0], first);
+  End(first);
+  Finish(more.moves[1]);
+  EXPECT_EQ(again(move, {}), "group 2 owns these slots");
+  const Answer balanced = Do(Command::Rebalance{});
+  ASSERT_EQ(balanced.outcome, Outcome::kDone);
+  again(Command::Rebalance{}, balanced.moves);
+  for (const MoveId id : balanced.moves) Finish(id);
+  again(Command::Rebalance{}, {});
+}
+
+TEST_F(Moves, RetirementThatIsStatedAgain_NamesItsMovesUntilTheGroupIsGone) {
+  Finish(Begin(2, Range(0, 99)));
+  const Answer retired = Do(Command::RetireGroup{GroupId(2)});
+  ASSERT_EQ(retired.outcome, Outcome::kDone) << retired.text;
+  ASSERT_FALSE(retired.moves.empty());
+  Answer again = Do(Command::RetireGroup{GroupId(2)});
+  EXPECT_EQ(again.outcome, Outcome::kAlreadySo);
+  EXPECT_EQ(again.moves, retired.moves);
+  for (const MoveId id : retired.moves) Finish(id);
+  EXPECT_EQ(cluster_.state.FindGroup(GroupId(2)), nullptr);
+  again = Do(Command::RetireGroup{GroupId(2)});
+  EXPECT_EQ(again.outcome, Outcome::kAlreadySo);
+  EXPECT_EQ(again.text, "there is no group 2 any more");
+  ExpectRefused(Command::RetireGroup{GroupId(99)}, "there is no group 99");
+}
+
+TEST_F(Moves, OneSlot_IsSaidAsOne) {
+  const Answer answer =
+      Do(Command::MoveSlots{.to = GroupId(2), .slots = {Range(7, 7)}});
+  ASSERT_EQ(answer.steps.size(), 1u);
+  EXPECT_EQ(answer.steps[0], "move 1: 1 slot of group 1 to group 2: 7");
+}
+
+TEST_F(Moves, Row_HasTheTimeOfItsEnd) {
+  const MoveId id = Begin(2, Range(0, 9));
+  EXPECT_EQ(MoveRows(cluster_.state)[0].ended, WallTime(0));
+  Finish(id);
+  EXPECT_GT(MoveRows(cluster_.state)[0].ended, WallTime(0));
+}
+
 TEST_F(Moves, Cancelled_KeepsTheOwnerUntilBothGroupsForgot) {
   const MoveId id = Begin(2, Range(0, 9));
   EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kDone);

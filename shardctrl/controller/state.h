@@ -114,7 +114,7 @@ struct NodeRecord {
   // then a leader with an old state may make its replica a voter.
   bool empty = false;
   // The log time at which the others began to hear nothing of it; zero: they
-  // hear it.
+  // hear it. A removed node has the time of its removal here.
   WallTime silent_since{0};
   // It was silent so long that its replicas are rebuilt on other nodes.
   bool dead = false;

@@ -5,6 +5,7 @@
 #define QUORATE_SHARDCTRL_CONTROLLER_WORDS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ inline std::string NodeText(NodeId node) {
 }
 inline std::string GroupText(GroupId group) {
   return absl::StrCat("group ", group.value());
+}
+// "1 slot", or "7 slots".
+inline std::string SlotsText(uint64_t count) {
+  return absl::StrCat(count, count == 1 ? " slot" : " slots");
 }
 // Of many names the first ones, and how many are left out.
 inline void KeepFirst(size_t most, std::vector<std::string>* names) {

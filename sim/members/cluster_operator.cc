@@ -30,6 +30,8 @@ constexpr Duration kRetry = Milliseconds(500);
 // A hasty operator looks this often whether the cluster exists.
 constexpr Duration kHaste = Milliseconds(10);
 constexpr uint32_t kAttempts = 12;
+// Operators replace nodes that work, too.
+constexpr char kEvenIfUp[] = "{\"even_if_up\":true}";
 // An operator that cares for nodes does not give up.
 constexpr uint32_t kPatience = 1'000;
 // A node that was told to come has so much time.
@@ -459,7 +461,8 @@ void ClusterOperator::ComeWithTokens() {
         const NodeId node(first.body["id"].get<uint32_t>());
         places_.BeginReplacing(node);
         Ask({.method = "POST",
-             .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
+             .target = absl::StrCat("/v1/nodes/", node.value(), "/replace"),
+             .body = kEvenIfUp},
             kAttempts, [this, node](const OperatorAnswer& second) {
               places_.EndReplacing(node);
               if (second.status != 200) return;
@@ -583,7 +586,8 @@ void ClusterOperator::ReplaceElsewhere(NodeId node) {
 void ClusterOperator::Replace(NodeId node, size_t to, uint32_t attempts) {
   places_.BeginReplacing(node);
   Ask({.method = "POST",
-       .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
+       .target = absl::StrCat("/v1/nodes/", node.value(), "/replace"),
+       .body = kEvenIfUp},
       attempts, [this, node, to](const OperatorAnswer& answer) {
         places_.EndReplacing(node);
         if (answer.status == 200) Come(answer, to);

@@ -72,6 +72,45 @@ class ControlTest(unittest.TestCase):
                       'fenced, stopped or refused, or if slots have no leader.', text)
 
 
+    def test_ErrorsUnderJson_AreJson(self):
+        for words, status, code in ((('nonsense',), 2, 'USAGE'), (('get',), 2, 'USAGE'), (('get', 'k', '--nonsense'), 2, 'USAGE'),
+                                    (('repair', 'set', '--after', 'x'), 2, 'USAGE'), (('import-config', '/no/such/file'), 1, 'FAILED'),
+                                    (('--address', '127.0.0.1:1', 'get', 'k'), 1, 'FAILED'), (('--address', '127.0.0.1:1', 'node', 'list'), 1, 'FAILED'),
+                                    (('node', 'add', '--name', b'\x80'), 2, 'USAGE')):
+            for command in (('--json', *words), (*words, '--json')):
+                done = subprocess.run([program('quoratectl'), *command], capture_output=True, timeout=60, check=False)
+                self.assertEqual((status, b''), (done.returncode, done.stderr), command)
+                error = json.loads(done.stdout)['error']
+                self.assertEqual(code, error['code'], command)
+                self.assertTrue(error['message'], command)
+
+
+class EveryProgramTest(unittest.TestCase):
+
+    def test_Version_IsPrinted(self):
+        for name in ('quickstart', 'quoratectl', 'quorated'):
+            status, out, err = run(program(name), '--version')
+            self.assertEqual((0, ''), (status, err))
+            self.assertRegex(out, rf'^{name} \d+\.\d+\.\d+\n$')
+
+    def test_OutputThatCannotBeWritten_IsStatus2(self):
+        for name in ('quickstart', 'quoratectl', 'quorated'):
+            for word in ('--help', '--version'):
+                with open('/dev/full', 'w', encoding='utf-8') as full:
+                    done = subprocess.run([program(name), word], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+                self.assertEqual((2, f'{name}: standard output cannot be written\n'), (done.returncode, done.stderr.decode()))
+
+                def ignore_closed_pipes():
+                    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+                reader, writer = os.pipe()
+                os.close(reader)
+                done = subprocess.run([program(name), word], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False, restore_signals=False,
+                                      preexec_fn=ignore_closed_pipes)
+                os.close(writer)
+                self.assertEqual(2, done.returncode, done.stderr)
+
+
 class QuickstartTest(unittest.TestCase):
 
     def ctl(self, cluster, *words, node=0):
@@ -113,6 +152,14 @@ class QuickstartTest(unittest.TestCase):
             self.assertEqual((1, '', f"quoratectl: there is no key '{key}'\n"),
                              run(program('quoratectl'), '--address', f'127.0.0.1:{cluster.cluster_port}', 'get', key))
         self.assertEqual({'key': 'none', 'value': None}, json.loads(self.ctl(cluster, '--json', 'get', 'none')[1]))
+        for key, value, shown in (('bytes', b'\x80', {'base64': 'gA=='}), ('text', 'grün'.encode(), 'grün')):
+            subprocess.run([program('quoratectl'), '--address', f'127.0.0.1:{cluster.port}', 'set', key, value], check=True, timeout=60,
+                           stdout=subprocess.DEVNULL)
+            self.assertEqual({'key': key, 'value': shown}, json.loads(self.ctl(cluster, '--json', 'get', key)[1]))
+        with open('/dev/full', 'w', encoding='utf-8') as full:
+            done = subprocess.run([program('quoratectl'), '--address', f'127.0.0.1:{cluster.port}', 'get', 'text'], stdout=full,
+                                  stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual((2, b'quoratectl: standard output cannot be written\n'), (done.returncode, done.stderr))
         self.ctl(cluster, 'set', 'a', '1')
         self.assertEqual((0, '1\n', ''), self.ctl(cluster, 'del', 'a', 'b'))
         status, _, err = self.ctl(cluster, 'nonsense')
@@ -282,9 +329,42 @@ peer = "127.0.0.1:{base + 2}"
         process.communicate(timeout=60)
         return process.returncode
 
-    def test_SigtermAndSigint_StopItCleanly(self):
+    def test_SigtermSigintAndSighup_StopItCleanly(self):
         self.assertEqual(0, self.stop(self.start('--bootstrap', '--alone')))
-        self.assertEqual(0, self.stop(self.start(), signal.SIGINT))
+        for how in (signal.SIGINT, signal.SIGHUP):
+            self.assertEqual(0, self.stop(self.start(), how))
+
+    def test_SighupUnderNohup_IsIgnored(self):
+        def nohup():
+            die_with_parent()
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+        process = self.start('--bootstrap', '--alone', preexec_fn=nohup)
+        process.send_signal(signal.SIGHUP)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        self.assertEqual(0, self.stop(process))
+
+    def test_DescriptorsThatAreClosed_AreTakenByNoFile(self):
+        def closed():
+            die_with_parent()
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+
+        self.stop(self.start('--bootstrap', '--alone'))
+        process = subprocess.Popen([program('quorated'), '--config', self.file(self.config), '--exit-with-parent'], preexec_fn=closed)
+        resp = re.search(r'resp = "(127\.0\.0\.1:\d+)', self.config).group(1)
+        for _ in range(100):
+            if run(program('quoratectl'), '--address', resp, 'set', 'k', 'v')[0] == 0:
+                break
+            time.sleep(0.1)
+        for descriptor in (0, 1, 2):
+            self.assertEqual('/dev/null', os.readlink(f'/proc/{process.pid}/fd/{descriptor}'))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(2, process.wait(timeout=60), 'the line that says ready was lost')
+        process = self.start()
+        self.assertEqual((0, 'v\n', ''), run(program('quoratectl'), '--address', resp, 'get', 'k'))
+        self.assertEqual(0, self.stop(process))
 
     def test_BadConfiguration_IsRefusedWithFileAndLine(self):
         status, out, err = self.quorated(self.config + 'colour = "red"\n')

@@ -92,8 +92,8 @@ class ReadmeTest(unittest.TestCase):
         while '4   n4    data  up' not in self.run_program(*control, 'node', 'list')[1]:
             self.assertIsNone(added.poll())
             time.sleep(0.1)
-        for command in ('quoratectl node drain 1', 'quoratectl node list', 'quoratectl node undrain 1', 'quoratectl node replace 2'):
-            if command.endswith('replace 2'):
+        for command in ('quoratectl node drain 1', 'quoratectl node list', 'quoratectl node undrain 1', 'quoratectl node replace 2 --yes'):
+            if command.endswith('replace 2 --yes'):
                 os.kill(cluster.pid_of(2), signal.SIGKILL)
                 shutil.rmtree(os.path.join(cluster.data_dir, 'node-2'))
             status, output = self.run_program(*control, *command.split()[1:])

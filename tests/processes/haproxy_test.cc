@@ -161,7 +161,7 @@ class HaproxyTest : public testing::Test {
   }
 
   net::VerbOptions Options() {
-    return {.control = {.address = cluster_->node(3).resp_cluster},
+    return {.control = {.addresses = {cluster_->node(3).resp_cluster}},
             .say = ignore_,
             .progress = ignore_,
             .interrupted = never_};

@@ -82,14 +82,14 @@ class MembersTest : public testing::Test {
     ASSERT_TRUE(cluster_->AwaitLeaders(Seconds(30)).ok());
   }
   net::VerbOptions Options(bool json = false) {
-    return {.control = {.address = cluster_->node(asked_).resp_cluster,
+    return {.control = {.addresses = {cluster_->node(asked_).resp_cluster},
                         .json = json},
             .say = say_,
             .progress = ignore_,
             .interrupted = never_};
   }
   std::string Get(int node) {
-    return net::RunGet({.address = cluster_->node(node).resp}, "k").out;
+    return net::RunGet({.addresses = {cluster_->node(node).resp}}, "k").out;
   }
   // Waits until the list of the verb has the text.
   std::string Await(net::ControlAnswer (*list)(const net::VerbOptions&),
@@ -141,7 +141,7 @@ class MembersTest : public testing::Test {
     while (net::Clock::ReadMono() < end) {
       for (const int node : {1, 2}) {
         const net::ControlOptions options = {
-            .address = cluster_->node(node).resp, .timeout = Seconds(1)};
+            .addresses = {cluster_->node(node).resp}, .timeout = Seconds(1)};
         EXPECT_NE(net::RunGet(options, "k").out, "v\n");
         EXPECT_NE(net::RunSet(options, "k", "of the old members").out, "OK\n");
       }
@@ -161,7 +161,7 @@ class MembersTest : public testing::Test {
 
 TEST_F(MembersTest, Drain_IsRefusedUntilTheGroupsNeedFewerReplicas) {
   Begin({.nodes = 4, .groups = 2});
-  EXPECT_EQ(net::RunSet({.address = cluster_->node(3).resp}, "k", "v").out,
+  EXPECT_EQ(net::RunSet({.addresses = {cluster_->node(3).resp}}, "k", "v").out,
             "OK\n");
   ASSERT_EQ(Await(net::ListNodes, cluster_->node(3).peer), "");
   const net::ControlAnswer refused = net::ChangeNode(Options(), "drain", 4);
@@ -226,7 +226,7 @@ TEST_F(MembersTest, Remove_EndsAlsoWhereTheRemovedNodeIsAsked) {
 // node 1 is drained, and node 2 loses its disk.
 TEST_F(MembersTest, NodesJoinDrainAndAreReplaced_AndNoAnswerIsWrong) {
   Begin({.nodes = 3, .groups = 3});
-  EXPECT_EQ(net::RunSet({.address = cluster_->node(0).resp}, "k", "v").out,
+  EXPECT_EQ(net::RunSet({.addresses = {cluster_->node(0).resp}}, "k", "v").out,
             "OK\n");
   Counting counting(cluster_->node(2).resp);
   const net::ControlAnswer added = net::AddNode(Options(true), {.zone = "b"});
@@ -237,7 +237,7 @@ TEST_F(MembersTest, NodesJoinDrainAndAreReplaced_AndNoAnswerIsWrong) {
   EXPECT_EQ(drained.exit_status, 0) << drained.error;
   cluster_->Kill(1, SIGKILL);
   const net::ControlAnswer replaced =
-      net::ChangeNode(Options(true), "replace", 2);
+      net::ReplaceNode(Options(true), 2, /*even_if_up=*/true);
   ASSERT_EQ(replaced.exit_status, 0) << replaced.error;
   ASSERT_EQ(cluster_->Join(replaced.out), absl::OkStatus());
   EXPECT_EQ(Get(1), "v\n");
@@ -256,7 +256,7 @@ TEST_F(MembersTest, Recover_LetsTheLastNodeServe_AndOldMembersDoNoHarm) {
   constexpr uint32_t kController = 0xffffffff;
   Begin({.nodes = 3, .groups = 1});
   asked_ = 0;
-  EXPECT_EQ(net::RunSet({.address = cluster_->node(0).resp}, "k", "v").out,
+  EXPECT_EQ(net::RunSet({.addresses = {cluster_->node(0).resp}}, "k", "v").out,
             "OK\n");
   ASSERT_EQ(Await(net::ListNodes, cluster_->node(2).peer), "");
   ASSERT_EQ(Await(net::ListGroups, "1,2,3"), "");
@@ -272,7 +272,7 @@ TEST_F(MembersTest, Recover_LetsTheLastNodeServe_AndOldMembersDoNoHarm) {
   }
   for (const uint32_t group : {kController, 1u}) RecoverFromTheFirst(group);
   EXPECT_EQ(Get(0), "v\n");
-  EXPECT_EQ(net::RunSet({.address = cluster_->node(0).resp}, "k", "w").out,
+  EXPECT_EQ(net::RunSet({.addresses = {cluster_->node(0).resp}}, "k", "w").out,
             "OK\n");
   EXPECT_TRUE(AwaitCounts(counting)) << counting.error();
   for (const uint32_t group : {kController, 1u}) {
