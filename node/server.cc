@@ -19,6 +19,7 @@
 #include "node/cluster/cluster_map.h"
 #include "node/cluster/peer_dialer.h"
 #include "node/config/bootstrap_plan.h"
+#include "node/config/host_options.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/controller/controller_agent.h"
@@ -64,49 +65,6 @@ constexpr Duration kStopPoll = Milliseconds(10);
 constexpr Duration kWitnessWithin = Seconds(1);
 // Time that Stop waits for clients to end their side of a connection.
 constexpr Duration kEndWithin = Milliseconds(100);
-
-// The rules version that this node knows.
-uint32_t KnownRules(const Config& config) {
-  const uint32_t max = config.level_max;
-  return max == 0 ? kv::kRulesVersion : std::min(max, kv::kRulesVersion);
-}
-
-raft::HostOptions MakeHostOptions(const Config& config,
-                                  const shardctrl::ShardMap& map) {
-  raft::HostOptions options = config.host;
-  options.cluster = config.cluster;
-  options.node = config.node;
-  options.listen_address = config.listen.peer;
-  options.address = config.self().peer;
-  const bool refuses_alone = config.nodes.size() == 1 && !config.founds_alone;
-  options.bootstrap = config.bootstrap && !refuses_alone;
-  options.seeds = config.seeds;
-  options.restore_as_new_cluster = config.restore_as_new_cluster;
-  if (config.join.has_value()) {
-    options.join = {.seeds = config.join->seeds, .token = config.join->token};
-  }
-  options.plan =
-      MakeBootstrapPlan(map, config.division, config.rules, config.controller);
-  options.founding_level = raft::Level(KnownRules(config));
-  options.lost_directory_advice =
-      "A node whose directory was lost needs a token of 'quoratectl node "
-      "replace', see docs/operate/failures.md";
-  if (config.bootstrap && refuses_alone) {
-    options.lost_directory_advice =
-        Concat("The file names node ", config.node,
-               " alone. To found a cluster of this one node, add --alone. ",
-               options.lost_directory_advice);
-  }
-  if (KnownRules(config) < kv::kRulesVersion) {
-    options.halted_advice =
-        Concat("raise or remove raft.level_max, which is ", config.level_max,
-               " here. If the replica still halts, start the newer program");
-  }
-  for (const NodeConfig& node : config.nodes) {
-    if (node.id != config.node) options.peers.push_back({node.id, node.peer});
-  }
-  return options;
-}
 
 class ServerImpl final : public Server, public raft::Host::Observer {
  public:

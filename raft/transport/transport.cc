@@ -609,9 +609,7 @@ void StreamTransport::Stop() {
 
 void StreamTransport::SetIdentity(const env::TransportIdentity& identity) {
   CHECK(receiver_ != nullptr) << "SetIdentity before Start";
-  CHECK(identity.node == identity_.node &&
-        identity.cluster == identity_.cluster &&
-        identity.incarnation == identity_.incarnation);
+  CHECK(identity.incarnation == identity_.incarnation);
   identity_ = identity;
   std::vector<LaneOfPeer> closed;
   for (const auto& [node, peer] : peers_) {

@@ -36,7 +36,7 @@ UNITS = {
     ],
     "node/commands": ["command_table glob translate"],
     "node/config": [
-        "bootstrap_plan config_parameters map_parts",
+        "bootstrap_plan config_parameters host_options map_parts",
         "config config_parser founding_keys key_names",
     ],
     "node/connections": ["clients input_budget metrics"],
