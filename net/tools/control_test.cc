@@ -73,6 +73,7 @@ TEST(ErrorJson, CodeFollowsFromTheExitStatus) {
   for (const auto& [status, code] : {std::pair(1, "FAILED"),
                                      {2, "USAGE"},
                                      {4, "REFUSED"},
+                                     {5, "OUTCOME_UNKNOWN"},
                                      {130, "INTERRUPTED"}}) {
     EXPECT_EQ(ErrorJson({.error = "e", .exit_status = status}).dump(),
               std::string("{\"code\":\"") + code + "\",\"message\":\"e\"}");
