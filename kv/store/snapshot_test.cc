@@ -150,6 +150,7 @@ TEST(Snapshot, EpochsOfSlots_AreState) {
 std::unique_ptr<Store> MovingStore() {
   auto store = SampleStore(6, kWithEpochs);
   BatchBuilder batch;
+  batch.SetRules(6);
   const auto add = [&](const MoveStep& step) {
     const std::string argument = EncodeMoveStep(step);
     const std::string_view arguments[] = {argument};
