@@ -145,8 +145,9 @@ TEST(StalledLeader, ReadersOfOtherNodes_AreAnsweredByTheNextLeader) {
   }
 }
 
-// The read follows a write of its connection, so it travels in the log.
-TEST(StalledLeader, ReadBehindAWriteOfUnknownOutcome_IsRepeated) {
+// The read follows a write of its connection, so it travels in the log. Later
+// writes of the connection may have been executed, so it is not repeated.
+TEST(StalledLeader, ReadBehindAWriteOfUnknownOutcome_IsRefused) {
   for (const bool with_replica : {true, false}) {
     SCOPED_TRACE(with_replica);
     TestCluster cluster(OneGroupOnThreeNodes());
@@ -160,7 +161,7 @@ TEST(StalledLeader, ReadBehindAWriteOfUnknownOutcome_IsRepeated) {
     cluster.world().RunFor(Seconds(3));
     const std::string replies = client->Take();
     EXPECT_TRUE(replies.starts_with("-UNKNOWN")) << replies;
-    EXPECT_TRUE(replies.ends_with("\r\n$1\r\n1\r\n")) << replies;
+    EXPECT_NE(replies.find("\r\n-CLUSTERDOWN"), std::string::npos) << replies;
   }
 }
 

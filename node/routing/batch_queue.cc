@@ -477,7 +477,6 @@ void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
       break;
     case Outcome::kUnknown:
       ++counters_.proposals_unknown;
-      if (batch.forwarded) RepeatReads(&batch);
       FailBatch(batch, RequestFailure::Kind::kUnknown, result.status);
       break;
     case Outcome::kNotExecuted:
@@ -501,42 +500,6 @@ void BatchQueue::WaitAgain(Batch batch) {
       [&](const Batch& other) { return other.sequence > batch.sequence; });
   waiting_.insert(place, std::move(batch));
   leadership_.Refresh();
-}
-
-// Reads have no effect, so they are executed again rather than refused. Only in
-// time: a leader may lose each answer.
-void BatchQueue::RepeatReads(Batch* batch) {
-  const auto is_read = [](const Request* request) {
-    return request->only_reads;
-  };
-  if (parts_.loop.ReadClock().mono >= batch->deadline ||
-      std::ranges::none_of(batch->items, is_read)) {
-    return;
-  }
-  Batch reads = {.sequence = batch->sequence,
-                 .first_number = batch->first_number,
-                 .maybe_large = batch->maybe_large,
-                 .deadline = batch->deadline,
-                 .redirect = batch->redirect};
-  kv::BatchBuilder builder;
-  kv::CommandReader commands(batch->payload.view());
-  CHECK(commands.ok()) << "this process encoded the batch";
-  kv::CommandView command;
-  std::vector<Request*> others;
-  for (Request* const request : batch->items) {
-    const bool valid = commands.Next(&command);
-    if (!valid || !is_read(request)) {
-      others.push_back(request);
-      continue;
-    }
-    if (builder.empty()) builder.SetRules(command.rules);
-    builder.AddEncoded(command);
-    reads.items.push_back(request);
-    reads.result_bytes += request->result_bytes;
-  }
-  reads.payload = builder.Finish();
-  batch->items = std::move(others);
-  WaitAgain(std::move(reads));
 }
 
 void BatchQueue::Deliver(const Batch& batch, const Buffer& results) {

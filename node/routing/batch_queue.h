@@ -206,8 +206,6 @@ class BatchQueue {
   void OnDone(Batch batch, const raft::ProposeResult& result);
   // A submitted batch, which was not executed, is submitted again later.
   void WaitAgain(Batch batch);
-  // Takes the reads out of a batch of unknown outcome, to submit them again.
-  void RepeatReads(Batch* batch);
   // Gives back what a submitted batch takes.
   void EndFlight(Overdue taken);
   // The batch has an outcome, so its commands no longer count.
