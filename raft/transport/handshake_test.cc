@@ -227,7 +227,7 @@ TEST_F(AnswerTest, AnotherBootstrapRecord_IsRefusedAndExplained) {
   EXPECT_EQ(Why(), HandshakeRefusal::kOtherBootstrap);
   const std::string why =
       DescribeRefusal(self_, hello_, MakeHelloReply(self_, hello_, true));
-  EXPECT_NE(why.find("node 2 and node 1 have different groups"),
+  EXPECT_NE(why.find("node 2 and node 1 have different plans"),
             std::string::npos)
       << why;
   // Another version may have another digest: the reason must then be the
