@@ -78,12 +78,13 @@ class Clients {
     for (int i = 0; !stopping_; ++i) {
       const std::string key = absl::StrCat(address, "-", number, "-", i % 50);
       const std::string value = absl::StrCat(i);
+      bool unknown = false;  // The SET may have had no effect.
       for (const auto& command :
            {std::vector<std::string_view>{"SET", key, value},
             std::vector<std::string_view>{"GET", key}}) {
         const auto reply = (*client)->Call(command);
         if (!reply.ok()) return Complain(address, reply.status().ToString());
-        const bool unknown = reply->text.starts_with("UNKNOWN");
+        unknown |= reply->text.starts_with("UNKNOWN");
         if (reply->text != "OK" && reply->text != value &&
             !(unknown && unknown_allowed_)) {
           return Complain(address, reply->text);
