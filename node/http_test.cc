@@ -828,7 +828,8 @@ TEST_F(HttpTest, Ready_ListsGroups_AndFailsWithoutALeader) {
   const std::string ready = Call("GET", "/readyz?verbose");
   EXPECT_EQ(StatusLine(ready), "HTTP/1.1 200 OK");
   EXPECT_EQ(Body(ready),
-            "[+]log ok\n[+]group 1 ok\n[+]group 2 ok\n[+]group 3 ok\n"
+            "[+]log ok\n[+]disk 1048575 MiB of 1048576 MiB free\n"
+            "[+]group 1 ok\n[+]group 2 ok\n[+]group 3 ok\n"
             "[+]node 2 ok\n[+]node 3 ok\nok\n");
   cluster_.Crash(1);
   cluster_.Crash(2);

@@ -90,7 +90,8 @@ TEST_F(LeftDirectoriesTest, StoreThatWasReplaced_IsRefusedAtOnce) {
   Begin({.nodes = 3, .groups = 2});
   ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
   Set(2, kOfFirst, "v");
-  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/3/replace");
+  const auto [status, answer] =
+      Ask(0, "POST", "/v1/nodes/3/replace", "{\"even_if_up\":true}");
   ASSERT_EQ(status, 200) << answer.dump(1);
   const auto has_left = [&] {
     return absl::StrContains(Page(2, "/readyz"),
@@ -130,7 +131,8 @@ TEST_F(LeftDirectoriesTest, StoreThatWasReplaced_DoesNotStandInForTheNewOne) {
   Begin({.nodes = 3, .groups = 1});
   ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
   cluster_->Crash(2);
-  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/3/replace");
+  const auto [status, answer] =
+      Ask(0, "POST", "/v1/nodes/3/replace", "{\"even_if_up\":true}");
   ASSERT_EQ(status, 200) << answer.dump(1);
   ASSERT_EQ(cluster_->StartNew(Joining(answer)), absl::OkStatus());
   ASSERT_TRUE(RunUntil([&] {

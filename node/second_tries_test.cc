@@ -70,30 +70,6 @@ TEST_F(SecondTriesTest, UnknownOutcome_IsSaid_AndTheSameRequestFinishesIt) {
   EXPECT_GT(took_effect, 0u);
 }
 
-// The program that asked was ended, so its operator types the verb again.
-TEST_F(SecondTriesTest, AnswerThatWasLost_IsThatOfTheSecondTry) {
-  Begin({.nodes = 3, .groups = 1});
-  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
-  // The node that is asked waits for the controller until its client is gone.
-  const size_t other = (AwaitController() + 1) % 3;
-  Cut(other, true);
-  auto client = cluster_->ConnectAdmin(other);
-  client->Send(
-      "POST /v1/groups HTTP/1.1\r\nHost: localhost\r\n"
-      "Content-Length: 12\r\n\r\n{\"count\": 1}");
-  cluster_->world().RunFor(Milliseconds(100));
-  client->Close();
-  cluster_->world().RunFor(Milliseconds(100));
-  Cut(other, false);
-  ASSERT_TRUE(
-      RunUntil([&] { return StateOn(AwaitController()).groups.size() == 3; }));
-  cluster_->world().RunFor(Seconds(3));
-  const auto [status, again] =
-      Ask(other, "POST", "/v1/groups", "{\"count\": 1}");
-  ASSERT_EQ(status, 200) << again.dump(1);
-  EXPECT_EQ(StateOn(AwaitController()).groups.size(), 3u);
-}
-
 // The change has no effect: no leader took it.
 TEST_F(SecondTriesTest, ChangeThatNoLeaderTook_IsNotOfUnknownOutcome) {
   Begin({.nodes = 3, .groups = 1});

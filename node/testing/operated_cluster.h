@@ -3,6 +3,7 @@
 #ifndef QUORATE_NODE_TESTING_OPERATED_CLUSTER_H_
 #define QUORATE_NODE_TESTING_OPERATED_CLUSTER_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -122,15 +123,24 @@ class OperatedCluster : public testing::Test {
       }
     }
   }
-  // Waits until the controller knows the addresses of all nodes.
+  // Waits until the controller knows the addresses of all nodes, and the
+  // members of all groups.
   bool AwaitAddresses(size_t count) {
-    return Await("/v1/nodes", [&](const Json& answer) {
-      if (answer["nodes"].size() != count) return false;
-      for (const Json& node : answer["nodes"]) {
-        if (node["addresses"]["peer"] == "") return false;
-      }
-      return true;
-    });
+    const auto reported = [](const shardctrl::GroupRecord& group) {
+      return !group.founded || group.Configuration() != nullptr;
+    };
+    return Await("/v1/nodes",
+                 [&](const Json& answer) {
+                   if (answer["nodes"].size() != count) return false;
+                   for (const Json& node : answer["nodes"]) {
+                     if (node["addresses"]["peer"] == "") return false;
+                   }
+                   return true;
+                 }) &&
+           RunUntil([&] {
+             return std::ranges::all_of(StateOn(AwaitController()).groups,
+                                        reported);
+           });
   }
 
   std::unique_ptr<TestCluster> cluster_;
