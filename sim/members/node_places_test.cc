@@ -110,7 +110,13 @@ TEST_F(NodePlacesTest, CopyOfAnotherNodesDirectory_IsRefused) {
   places_.CopyDisk(
       0, 2, {.node = join.node, .join = node::JoinConfig(), .refused = true});
   ExpectNone();
-  // The directory is that of the node, so it starts.
+  // The directory is that of the node, which runs.
+  places_.MoveOut(2);
+  places_.CopyDisk(
+      1, 2, {.node = join.node, .join = node::JoinConfig(), .refused = true});
+  ExpectNone();
+  // Its original is down, so it starts.
+  world_.Crash(places_.machines()[1], CrashKind::kProcess);
   places_.MoveOut(2);
   places_.CopyDisk(
       1, 2, {.node = join.node, .join = node::JoinConfig(), .refused = true});
