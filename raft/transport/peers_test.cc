@@ -243,15 +243,16 @@ TEST_F(PeersTest, StoreThatIsGivenUp_IsRefusedByBothEnds) {
 // The cluster knows a node before it knows where it is.
 TEST_F(PeersTest, NodeWithoutAnAddress_IsDialledOnceItHasOne) {
   Begin(1);
-  std::string log;
+  // The world logs until it ends, after this function.
+  const auto log = std::make_shared<std::string>();
   world_->SetLogSink(env::Severity::kDebug,
-                     [&](sim::SimTime, sim::MachineId, env::Severity,
-                         std::string_view line) { log += line; });
+                     [log](sim::SimTime, sim::MachineId, env::Severity,
+                           std::string_view line) { *log += line; });
   Start(1, {{2, AddressOf(2)}, {3, ""}});
   Start(2, AllBut(2));
   Start(3, AllBut(3));
   world_->RunFor(Seconds(7));
-  EXPECT_EQ(log.find("node 3 at  ("), log.npos) << log;
+  EXPECT_EQ(log->find("node 3 at  ("), log->npos) << *log;
   EXPECT_FALSE(node(1).link(3).open);
   EXPECT_GT(node(1).TakeReceived(3), 0) << "it is a peer";
   On(1, [&](Chatter& at) { at.SetPeers(AllBut(1)); });
