@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <utility>
 
 #include "node/base/text.h"
 
@@ -78,7 +80,12 @@ void Metrics::OnHttp(std::string_view route, int status, Duration duration) {
   http.duration.Add(duration);
 }
 
-void Metrics::Reset() { *this = Metrics(); }
+// Stores point to their totals, and these are no counts of commands.
+void Metrics::Reset() {
+  std::map<GroupId, kv::StoreTotals> ended = std::move(ended_stores);
+  *this = Metrics();
+  ended_stores = std::move(ended);
+}
 
 std::string FormatSeconds(Duration duration) {
   const int64_t us = duration.us();
