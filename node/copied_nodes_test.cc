@@ -1,7 +1,9 @@
 // Directories that are copied and started beside their originals, restored as
 // another cluster, or founded again under the id of a cluster that runs.
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,15 +62,20 @@ class CopiedNodesTest : public ::testing::Test {
     config.bootstrap = false;
     return config;
   }
-  // Writes a new value of the key through a node, and notes it if it was
+  // Writes a new value of the key through a node, and notes whether it was
   // acknowledged.
   bool Set(size_t node, const std::string& key) {
     auto client = cluster_.ConnectResp(node);
     if (!client->connected()) return false;
     const std::string value = Concat("v", ++values_);
     const std::string reply = cluster_.Command(*client, {"SET", key, value});
-    if (reply == "+OK\r\n") acknowledged_[key] = value;
-    return reply == "+OK\r\n";
+    const bool done = reply == "+OK\r\n";
+    if (done) {
+      acknowledged_[key] = value;
+    } else {
+      unanswered_[key].insert(value);
+    }
+    return done;
   }
   // Expects that each node of the cluster serves, and has all acknowledged
   // writes.
@@ -82,9 +89,13 @@ class CopiedNodesTest : public ::testing::Test {
       ASSERT_TRUE(serves) << node;
       auto client = cluster_.ConnectResp(node);
       for (const auto& [key, value] : acknowledged_) {
-        EXPECT_EQ(cluster_.Command(*client, {"GET", key}),
-                  Concat("$", value.size(), "\r\n", value, "\r\n"))
-            << key << " at node " << node;
+        const std::string read = cluster_.Command(*client, {"GET", key});
+        const auto is = [&read](const std::string& one) {
+          return read == Concat("$", one.size(), "\r\n", one, "\r\n");
+        };
+        EXPECT_TRUE(is(value) || std::ranges::any_of(unanswered_[key], is))
+            << key << " is " << read << " at node " << node << ", not "
+            << value;
       }
     }
   }
@@ -113,7 +124,9 @@ class CopiedNodesTest : public ::testing::Test {
   }
 
   TestCluster cluster_;
-  std::map<std::string, std::string> acknowledged_;
+  std::map<std::string, std::string> acknowledged_;  // The last values.
+  // Without an answer they may take effect at any time.
+  std::map<std::string, std::set<std::string>> unanswered_;
   int values_ = 0;
 };
 
@@ -260,16 +273,16 @@ TEST_F(CopiedNodesTest, FoundingUnderTheIdOfACluster_EndsWhenAMemberIsMet) {
 
 // A start whose port is taken is no start.
 TEST_F(CopiedNodesTest, StartThatCannotListen_RaisesNoNumber) {
-  const uint64_t number = cluster_.server(0).host().identity().start.number;
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    Config file = SameFile(0);
-    file.listen.http = cluster_.config(1).listen.http;
+  const Config right = SameFile(0);
+  uint64_t number = cluster_.server(0).host().identity().start.number;
+  for (std::string ListenConfig::*port :
+       {&ListenConfig::http, &ListenConfig::resp, &ListenConfig::peer}) {
+    Config file = right;
+    file.listen.*port = cluster_.config(1).listen.*port;
     EXPECT_FALSE(cluster_.RestartWith(0, file).ok());
-    file = SameFile(0);
-    file.listen.http = file.self().http;
-    ASSERT_EQ(cluster_.RestartWith(0, file), absl::OkStatus());
-    EXPECT_EQ(cluster_.server(0).host().identity().start.number,
-              number + 1 + static_cast<uint64_t>(attempt));
+    EXPECT_FALSE(cluster_.RestartWith(0, file).ok());
+    ASSERT_EQ(cluster_.RestartWith(0, right), absl::OkStatus());
+    EXPECT_EQ(cluster_.server(0).host().identity().start.number, ++number);
   }
 }
 
@@ -324,8 +337,9 @@ TEST_P(DrawnCopiesTest, TheCluster_LosesNothing) {
     switch (Draw(5)) {
       case 0:
         // A copy of a stopped node, which has started again before the copy
-        // does. Else the copy is a restart like any other.
-        if (!Up(node)) {
+        // does, and which the others have seen. Else the copy is a restart like
+        // any other.
+        if (!Up(node) && std::ranges::count(up_, true) == kNodes - 1) {
           copies_.emplace_back(node, Copy(node));
           (void)cluster_.RestartWith(node, SameFile(node));
           up_[node] = true;
@@ -363,7 +377,7 @@ TEST_P(DrawnCopiesTest, TheCluster_LosesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, DrawnCopiesTest,
-                         ::testing::Range(uint64_t{1}, uint64_t{21}));
+                         ::testing::Range(uint64_t{1}, uint64_t{1001}));
 
 }  // namespace
 }  // namespace quorate::node
