@@ -672,7 +672,7 @@ TEST(Backpressure_Keys, WalksOfManyClients_StayWithinTheBudget) {
   EXPECT_TRUE(cluster.Command(*writer, {"KEYS", "*"}).starts_with("*3000\r\n"));
 }
 
-// The gauges of work that ends, as in sim/run/cluster_checks.cc.
+// The gauges of work that ends, as in sim/cluster/cluster_checks.cc.
 constexpr std::string_view kWorkGauges[] = {
     "quorate_output_held_bytes",     "quorate_clients_without_room",
     "quorate_clients_gone",          "quorate_proposals_pending",

@@ -90,7 +90,8 @@ NodePlaces::NodePlaces(World* world, ReplicaChecker* checker, PlaceHooks hooks,
   for (uint32_t i = 0; i < count; ++i) {
     machines_.push_back(world_.AddMachine({.name = absl::StrCat("p", i + 1)}));
     Place& place = places_.emplace_back();
-    if (i < options_.founders) place.tenant = Tenant{.node = NodeId(i + 1)};
+    if (i < options_.founders)
+      place.tenant = PlaceTenant{.node = NodeId(i + 1)};
   }
   shards_ = FileOf(0).shards;
   shelf_ = world_.AddMachine({.name = "shelf", .client = true});
@@ -157,7 +158,7 @@ node::Server* NodePlaces::server(size_t place) const {
 
 size_t NodePlaces::PlaceOf(NodeId node) const {
   for (size_t i = 0; i < places_.size(); ++i) {
-    const std::optional<Tenant>& tenant = places_[i].tenant;
+    const std::optional<PlaceTenant>& tenant = places_[i].tenant;
     if (tenant.has_value() && tenant->node == node && !tenant->refused) {
       return i;
     }
@@ -251,7 +252,7 @@ node::Config NodePlaces::FounderFile(size_t place) const {
 
 // The node knows itself alone.
 node::Config NodePlaces::JoinerFile(size_t place) const {
-  const Tenant& tenant = *places_[place].tenant;
+  const PlaceTenant& tenant = *places_[place].tenant;
   node::Config file;
   file.nodes.push_back({.id = tenant.node});
   if (tenant.join->token.empty()) return file;  // It comes with a directory.
@@ -264,7 +265,7 @@ node::Config NodePlaces::JoinerFile(size_t place) const {
 }
 
 node::Config NodePlaces::FileOf(size_t place) const {
-  const Tenant& tenant = *places_[place].tenant;
+  const PlaceTenant& tenant = *places_[place].tenant;
   node::Config file =
       tenant.join.has_value() ? JoinerFile(place) : FounderFile(place);
   file.cluster = kCluster;
@@ -300,7 +301,7 @@ void NodePlaces::TryOtherAddresses(size_t place) {
 // ---- Events.
 
 void NodePlaces::OnStarted(size_t place, const absl::Status& status) {
-  Tenant& tenant = *places_[place].tenant;
+  PlaceTenant& tenant = *places_[place].tenant;
   if (!status.ok()) return OnStopped(place, status);
   // A store that had not begun may still begin: its token is good.
   if (tenant.erased && tenant.created) {
@@ -320,7 +321,7 @@ void NodePlaces::OnStarted(size_t place, const absl::Status& status) {
 
 void NodePlaces::OnStopped(size_t place, const absl::Status& why) {
   const MachineId machine = machines_[place];
-  const std::optional<Tenant>& tenant = places_[place].tenant;
+  const std::optional<PlaceTenant>& tenant = places_[place].tenant;
   // Calls of a program that dies in this turn fail, too.
   const bool excused = !tenant.has_value() || !tenant->created ||
                        tenant->erased || world_.disk_failures(machine) > 0 ||
@@ -332,7 +333,7 @@ void NodePlaces::OnStopped(size_t place, const absl::Status& why) {
 // Stores that come with a token that has done its work, or is not the newest.
 void NodePlaces::RefuseOthers(size_t place, const std::string& token) {
   for (size_t i = 0; i < places_.size(); ++i) {
-    std::optional<Tenant>& other = places_[i].tenant;
+    std::optional<PlaceTenant>& other = places_[i].tenant;
     if (i != place && other.has_value() && !other->created &&
         other->node == places_[place].tenant->node && other->join.has_value() &&
         other->join->token == token) {
@@ -357,7 +358,7 @@ void NodePlaces::GoAway(size_t place, Duration time) {
   });
 }
 
-void NodePlaces::MoveIn(size_t place, Tenant tenant) {
+void NodePlaces::MoveIn(size_t place, PlaceTenant tenant) {
   CHECK(!places_[place].tenant.has_value());
   world_.AddToStory(machines_[place], TraceKind::kDeed, 0,
                     absl::StrCat("node ", tenant.node.value(), " comes to ",
@@ -370,7 +371,7 @@ void NodePlaces::Erase(size_t place) {
   const MachineId machine = machines_[place];
   if (world_.running(machine)) world_.Crash(machine, CrashKind::kMachine);
   world_.EraseDisk(machine);
-  Tenant& tenant = *places_[place].tenant;
+  PlaceTenant& tenant = *places_[place].tenant;
   tenant.erased = true;
   lost_ = world_.now();
   world_.AddToStory(
@@ -383,7 +384,7 @@ void NodePlaces::Rejoin(size_t place, node::JoinConfig join) {
   const MachineId machine = machines_[place];
   if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
   world_.EraseDisk(machine);
-  Tenant& tenant = *places_[place].tenant;
+  PlaceTenant& tenant = *places_[place].tenant;
   RefuseOthers(place, tenant.join.has_value() ? tenant.join->token : "");
   tenant = {.node = tenant.node, .join = std::move(join)};
   world_.AddToStory(machine, TraceKind::kDeed, 0,
@@ -439,7 +440,7 @@ void NodePlaces::SwapDisks(size_t a, size_t b) {
   for (const size_t place : {a, b}) world_.Restart(machines_[place]);
 }
 
-void NodePlaces::CopyDisk(size_t from, size_t to, Tenant tenant) {
+void NodePlaces::CopyDisk(size_t from, size_t to, PlaceTenant tenant) {
   CHECK(!places_[to].tenant.has_value());
   Kill(to);
   Copy(machines_[from], machines_[to]);

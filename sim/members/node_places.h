@@ -59,7 +59,7 @@ struct NodePlacesOptions {
 };
 
 // A node, wherever it runs.
-struct Tenant {
+struct PlaceTenant {
   NodeId node;
   // None: it was founded with the cluster.
   std::optional<node::JoinConfig> join = {};
@@ -93,7 +93,7 @@ class NodePlaces {
   // Null while the machine is down or the server has not started.
   node::Server* server(size_t place) const;
   // None: the place is free.
-  const std::optional<Tenant>& tenant(size_t place) const {
+  const std::optional<PlaceTenant>& tenant(size_t place) const {
     return places_[place].tenant;
   }
   // The place where the node has a store, or is to have one; size(): none.
@@ -154,7 +154,7 @@ class NodePlaces {
   // ---- Deeds of operators. They take effect at once: call them from
   // World::At.
   // The tenant comes to the place, which is free, with an empty disk.
-  void MoveIn(size_t place, Tenant tenant);
+  void MoveIn(size_t place, PlaceTenant tenant);
   // The machine crashes and has an empty disk. The tenant stays, and its
   // process starts again and again.
   void Erase(size_t place);
@@ -167,7 +167,7 @@ class NodePlaces {
   // The disks change places. Both places have a store.
   void SwapDisks(size_t a, size_t b);
   // A copy of the disk comes to another place, which is free, with its tenant.
-  void CopyDisk(size_t from, size_t to, Tenant tenant);
+  void CopyDisk(size_t from, size_t to, PlaceTenant tenant);
   void Restart(size_t place);
   // The process ends, and starts again after this time.
   void GoAway(size_t place, Duration time);
@@ -189,7 +189,7 @@ class NodePlaces {
     wishes.ended = world_.now();
   }
   struct Place {
-    std::optional<Tenant> tenant;
+    std::optional<PlaceTenant> tenant;
     Program* program = nullptr;  // Null: the machine is down, or free.
     uint16_t moves = 0;          // How often it had other addresses.
   };

@@ -19,7 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "env/time.h"
 #include "sim/checks/recorder.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 #include "sim/run/shape.h"
 #include "sim/workload/calm_client.h"
 #include "sim/workload/client.h"

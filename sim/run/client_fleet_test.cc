@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 #include "sim/run/shape.h"
 #include "sim/world/world.h"
 

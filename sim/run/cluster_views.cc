@@ -61,8 +61,8 @@ ClusterTruth::Node ClusterViews::TruthOf(const node::NodeConfig& node) const {
   const node::Server* const server = cluster_.server(node.id);
   bool any = !cluster_.HasReplica(node.id) && server != nullptr;
   bool all = server != nullptr && server->host().status().ok();
-  for (const node::ShardConfig& shard : cluster_.shards()) {
-    if (!cluster_.IsMember(node.id, shard)) continue;
+  for (const GroupMembers& shard : cluster_.stores()) {
+    if (!shard.Has(node.id)) continue;
     const bool works = HasWorkingReplica(node.id, shard.group);
     any = any || works;
     all = all && works;
@@ -108,14 +108,14 @@ std::optional<ClusterTruth> ClusterViews::Truth() const {
   for (const node::NodeConfig& node : cluster_.nodes()) {
     truth.nodes.push_back(TruthOf(node));
   }
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const GroupMembers& shard : cluster_.stores()) {
     const NodeId leader = cluster_.LeaderOf(shard.group);
     if (leader == NodeId()) return std::nullopt;
     ClusterTruth::Group& group = truth.groups.emplace_back();
     group.id = shard.group.value();
     group.slots = shard.slots;
     group.leader = leader.value() - 1;
-    for (const NodeId member : cluster_.MembersOf(shard)) {
+    for (const NodeId member : shard.members()) {
       if (cluster_.server(member) == nullptr) continue;
       group.replicas.push_back(ReplicaOn(member, shard.group));
       if (member != leader && HasWorkingReplica(member, shard.group)) {

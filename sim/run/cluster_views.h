@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "sim/checks/view_checker.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 #include "sim/workload/view_client.h"
 #include "sim/world/world.h"
 

@@ -14,7 +14,7 @@
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/transport/handshake.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 #include "sim/run/strange_peer.h"
 #include "sim/world/world.h"
 

@@ -12,7 +12,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {

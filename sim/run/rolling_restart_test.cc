@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "sim/checks/replica_checker.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {

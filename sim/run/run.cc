@@ -11,17 +11,18 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
+#include "shardctrl/controller/state.h"
 #include "sim/checks/log_space_checker.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/cluster/cluster.h"
+#include "sim/cluster/cluster_checks.h"
+#include "sim/cluster/controller_loss.h"
 #include "sim/harness/harness.h"
-#include "sim/moves/controller_loss.h"
 #include "sim/resources/resource_checker.h"
 #include "sim/run/calm_watch.h"
 #include "sim/run/client_fleet.h"
-#include "sim/run/cluster.h"
-#include "sim/run/cluster_checks.h"
 #include "sim/run/cluster_views.h"
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
@@ -109,6 +110,7 @@ class Run::Impl final : public Subject {
                   .lossy = options_.faults,
                   .keep_sent = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+      if (group == shardctrl::kControllerGroup) return;
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       const Leaderships::Led led = cluster_.leaderships().In(group, entry.term);
       recorder_.log().OnCommitted(
@@ -424,7 +426,7 @@ void Run::Impl::CheckLeaders() {
 
 std::vector<std::vector<MachineId>> Run::Impl::StoreVoters() const {
   std::vector<std::vector<MachineId>> groups;
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const GroupMembers& shard : cluster_.stores()) {
     groups.push_back(cluster_.VotersOf(shard));
   }
   return groups;
@@ -603,10 +605,10 @@ void Run::Impl::AskDuringAStop(NodeId stopping) {
   std::vector<MachineId> others = cluster_.machines();
   std::erase(others, cluster_.machine(stopping));
   std::set<GroupId> without;
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const GroupMembers& shard : cluster_.stores()) {
     if (!checks_.HasMajority(shard.group, others)) without.insert(shard.group);
   }
-  if (nodes.empty() || without.size() == cluster_.shards().size()) return;
+  if (nodes.empty() || without.size() == cluster_.stores().size()) return;
   world_.CountMark(cluster_.machine(stopping), "operator.asked_during_a_stop");
   const bool late_reader =
       world_.choices().Chance(kLateReader, ChoiceKey{stopping.value()}, {1, 2});
@@ -661,7 +663,7 @@ void Run::Impl::BeginCalm() {
   recorder_.availability().BeginCalm(bounds);
   checks_.BeginCalm();
   repeated_work_.Begin(WindowsOfLeaders(cluster_));
-  cluster_.SetStepHook([this](GroupId group, const raft::Core& core,
+  cluster_.SetStepHook([this](NodeId, GroupId group, const raft::Core& core,
                               const raft::Output& output) {
     repeated_work_.OnStep(group, core, output, [&](ReplicaId replica) {
       return cluster_.FindReplica(group, replica);

@@ -1,4 +1,4 @@
-#include "sim/run/shadow_recovery.h"
+#include "sim/cluster/shadow_recovery.h"
 
 #include <memory>
 #include <string>
@@ -16,7 +16,7 @@
 #include "shardctrl/controller/state.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/trace_hash.h"
-#include "sim/run/changed_state.h"
+#include "sim/cluster/changed_state.h"
 
 namespace quorate::sim {
 namespace {

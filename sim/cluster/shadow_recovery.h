@@ -1,4 +1,4 @@
-// sim/run/shadow_recovery.h: recovers copies of a node's disk.
+// sim/cluster/shadow_recovery.h: recovers copies of a node's disk.
 //
 // A copy of the disk is opened by the product's own start-up in a world of its
 // own. The checker compares what the replicas recovered with what must be
@@ -12,10 +12,10 @@
 // started again. The checker compares what that copy recovered once more,
 // because more may have become durable.
 //
-// Some copies are mishandled first (sim/run/mishap.h). The start must then
+// Some copies are mishandled first (sim/cluster/mishap.h). The start must then
 // refuse the directory or fence the replicas concerned.
-#ifndef QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
-#define QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
+#ifndef QUORATE_SIM_CLUSTER_SHADOW_RECOVERY_H_
+#define QUORATE_SIM_CLUSTER_SHADOW_RECOVERY_H_
 
 #include <cstdint>
 #include <functional>
@@ -31,7 +31,7 @@
 #include "node/config/config.h"
 #include "raft/host/host.h"
 #include "sim/checks/replica_checker.h"
-#include "sim/run/mishap.h"
+#include "sim/cluster/mishap.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -156,4 +156,4 @@ class ShadowRecovery {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
+#endif  // QUORATE_SIM_CLUSTER_SHADOW_RECOVERY_H_

@@ -1,4 +1,4 @@
-#include "sim/run/mishap.h"
+#include "sim/cluster/mishap.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
-// sim/run/cluster_checks.h: whether a cluster is in order, at a moment that the
-// caller chooses, and the bounds that the configurations of its nodes set.
-#ifndef QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
-#define QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
+// sim/cluster/cluster_checks.h: whether a cluster is in order, at a moment that
+// the caller chooses, and the bounds that the configurations of its nodes set.
+#ifndef QUORATE_SIM_CLUSTER_CLUSTER_CHECKS_H_
+#define QUORATE_SIM_CLUSTER_CLUSTER_CHECKS_H_
 
 #include <cstddef>
 #include <map>
@@ -21,7 +21,8 @@
 #include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/choices/sim_time.h"
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
+#include "sim/cluster/group_members.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -62,9 +63,9 @@ class ClusterChecks {
   // `node`, must work.
   bool AllWorkExcept(NodeId node, GroupId group,
                      const std::vector<MachineId>& machines) const;
-  // How many voters of the shard's group are among `machines`.
-  size_t VotersAmong(const node::ShardConfig& shard,
-                     const std::vector<MachineId>& machines) const;
+  // Whether a majority of the voters is among the machines.
+  bool HasVoters(const GroupMembers& shard,
+                 const std::vector<MachineId>& machines) const;
   // The groups have the members of their founding, and each that is there can
   // have its replica. The controller brings back those that were given up, if
   // it has a majority on `machines`.
@@ -97,7 +98,7 @@ class ClusterChecks {
   void BeginCalm();
   void EndCalm(bool may_be_given);
   // The store of `node` must own the slots of `shard`.
-  void CheckOwned(NodeId node, const node::ShardConfig& shard,
+  void CheckOwned(NodeId node, const GroupMembers& shard,
                   const kv::Store& store);
   // Compares the whole states of running replicas that have applied the same
   // index.
@@ -124,9 +125,7 @@ class ClusterChecks {
   // The number of groups in which the node is sending a snapshot. It may be one
   // that a newer snapshot has replaced.
   size_t SnapshotsInTransfer(NodeId node) const;
-  bool HasController() const {
-    return cluster_.groups().size() > cluster_.shards().size();
-  }
+  bool HasController() const { return cluster_.has_controller(); }
   // Whether the line of a page of metrics shows questions for the state of the
   // controller alone.
   bool ShowsPolls(absl::string_view line) const;
@@ -136,7 +135,7 @@ class ClusterChecks {
   std::vector<MachineId> StartedAmong(
       const std::vector<MachineId>& machines) const;
   // Whether a majority of the voters is among the machines and must work.
-  bool MayHaveMajority(const node::ShardConfig& shard,
+  bool MayHaveMajority(const GroupMembers& shard,
                        const std::vector<MachineId>& machines) const;
   // Whether there is no controller, or it need not have a majority.
   bool ControllerIsLost(const std::vector<MachineId>& machines) const;
@@ -147,7 +146,7 @@ class ClusterChecks {
   bool MayNotJoin(NodeId node, const raft::Core& leader) const;
   static bool NamesNode(const raft::Configuration& configuration, NodeId node);
   // Settled for the replicas of one shard.
-  bool GroupSettled(const node::ShardConfig& shard,
+  bool GroupSettled(const GroupMembers& shard,
                     const std::vector<MachineId>& machines) const;
   // The nodes whose replicas lack entries that the leader no longer has, or are
   // installing a snapshot. The logs say so, not the leader: it may believe this
@@ -167,4 +166,4 @@ class ClusterChecks {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
+#endif  // QUORATE_SIM_CLUSTER_CLUSTER_CHECKS_H_

@@ -1,6 +1,6 @@
 // Changed snapshots of a store are refused. A snapshot of other options shows
 // that the check can fail.
-#include "sim/run/changed_state.h"
+#include "sim/cluster/changed_state.h"
 
 #include <cstdint>
 #include <string>

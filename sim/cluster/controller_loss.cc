@@ -1,4 +1,4 @@
-#include "sim/moves/controller_loss.h"
+#include "sim/cluster/controller_loss.h"
 
 #include <algorithm>
 #include <cstddef>

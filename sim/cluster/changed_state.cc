@@ -1,4 +1,4 @@
-#include "sim/run/changed_state.h"
+#include "sim/cluster/changed_state.h"
 
 #include <algorithm>
 #include <cstddef>

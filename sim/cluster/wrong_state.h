@@ -1,4 +1,4 @@
-// sim/run/wrong_state.h: replicas whose state in memory is another one than
+// sim/cluster/wrong_state.h: replicas whose state in memory is another one than
 // that of their group, because of a fault of memory or a wrong state machine.
 //
 // The change is one that no client observes: the replica notes a removal from a
@@ -6,8 +6,8 @@
 // majority (docs/decisions/0051-replicas-compare-their-states.md). Until then a
 // snapshot of it has the wrong state, so its machine is lost as soon as the
 // replica leads or its program ends.
-#ifndef QUORATE_SIM_RUN_WRONG_STATE_H_
-#define QUORATE_SIM_RUN_WRONG_STATE_H_
+#ifndef QUORATE_SIM_CLUSTER_WRONG_STATE_H_
+#define QUORATE_SIM_CLUSTER_WRONG_STATE_H_
 
 #include <cstdint>
 #include <map>
@@ -92,4 +92,4 @@ class WrongStates {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_WRONG_STATE_H_
+#endif  // QUORATE_SIM_CLUSTER_WRONG_STATE_H_

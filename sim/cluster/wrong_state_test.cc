@@ -1,6 +1,6 @@
 // A wrong state is another one for the digest, and no key of it differs. The
 // checker reports a wrong replica without a fence, and a fence of a right one.
-#include "sim/run/wrong_state.h"
+#include "sim/cluster/wrong_state.h"
 
 #include <string>
 #include <vector>

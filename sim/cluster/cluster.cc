@@ -1,4 +1,4 @@
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,36 +11,20 @@
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
-#include "sim/keys/key_division.h"
 
 namespace quorate::sim {
 
-// The reading of a node's monotonic clock when the run begins.
-constexpr ChoiceSite kClockStart("clock.start");
 constexpr ChoiceSite kShadowOfStart("shadow.of_start");
 constexpr ChoiceSite kHashOfEnd("cluster.hash_of_end");
-constexpr ChoiceSite kInvalidFile("operator.invalid_file");
-constexpr ChoiceSite kWhichInvalidFile("operator.which_invalid_file");
-constexpr ChoiceSite kWrongMap("operator.wrong_map");
-constexpr ChoiceSite kWhichWrongMap("operator.which_wrong_map");
-constexpr ChoiceSite kContradictoryFile("operator.contradictory_file");
-constexpr ChoiceSite kWhichContradictoryFile(
-    "operator.which_contradictory_file");
-constexpr ChoiceSite kOutdatedFile("operator.outdated_file");
-constexpr ChoiceSite kWhichOutdatedFile("operator.which_outdated_file");
-constexpr ChoiceSite kOtherAddresses("operator.other_addresses");
 // Replicas that compare their states at each of more entries may never do so in
 // a run.
 constexpr uint64_t kDigestIntervalMax = 64;
-constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 // Maps of the simulator, unless one of the controller is that new.
 constexpr uint64_t kMapVersion = uint64_t{1} << 40;
 constexpr uint64_t kTurnsPerCheck = 8;
 // A queue beyond its bound stays there for longer.
 constexpr uint64_t kTurnsPerLook = 4;
 constexpr Ratio kEndsHashed{1, 8};
-
-bool IsStore(GroupId group) { return group != shardctrl::kControllerGroup; }
 
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public ReplicaObserver {
@@ -55,33 +39,39 @@ class Cluster::Program final : public ReplicaObserver {
              [cluster, node](const Buffer& bytes) {
                if (cluster->request_hook_) cluster->request_hook_(node, bytes);
              }) {
-    cluster_->programs_[node_.value() - 1] = this;
-    for (const node::ShardConfig& shard : cluster_->shards_) {
+    cluster_->programs_[PlaceOf(node_)] = this;
+    for (const node::ShardConfig& shard : cluster_->shards()) {
       cluster_->NoteState(node_, shard.group, raft::Index());
     }
     // A start repairs its disk. It may crash while it does so.
+    const size_t place = PlaceOf(node_);
+    const bool created = cluster_->places_.tenant(place)->created;
     const ChoiceKey life{
         node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
-    if (cluster_->created_[node_.value() - 1] &&
+    if (created &&
         cluster_->world_.choices().Chance(kShadowOfStart, life, {1, 4})) {
       cluster_->shadows_.Follow(cluster_->machine(node_),
                                 ShadowRecovery::Moment::kStart);
     }
-    cluster_->TryInvalidFile(node_);
-    cluster_->TryWrongMap(node_);
-    wrong_ = cluster_->DrawContradictoryFile(node_);
-    if (wrong_ == nullptr) cluster_->TryOtherAddresses(node_);
-    const WrongFile* const edited =
-        wrong_ != nullptr ? wrong_ : cluster_->DrawOutdatedFile(node_);
-    server_ = node::MakeServer(env_.env(),
-                               edited == nullptr
-                                   ? cluster_->ConfigOf(node_)
-                                   : *cluster_->WrongConfigOf(node_, *edited),
-                               this);
+    NodeFiles& files = cluster_->files_;
+    files.TryInvalidFile(place);
+    files.TryWrongMap(place);
+    // The store must exist. A node that lost its disk could not ask for its
+    // part in the founding.
+    const bool sound = created && !cluster_->MayNotWork(node_);
+    if (sound) wrong_ = files.DrawContradictoryFile(place);
+    if (wrong_ == nullptr) files.TryOtherAddresses(place);
+    const WrongFile* edited = wrong_;
+    if (edited == nullptr && sound) edited = files.DrawOutdatedFile(place);
+    server_ =
+        node::MakeServer(env_.env(),
+                         edited == nullptr ? files.ConfigOf(place)
+                                           : files.ConfigWith(place, *edited),
+                         this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Program() {
-    Program*& registered = cluster_->programs_[node_.value() - 1];
+    Program*& registered = cluster_->programs_[PlaceOf(node_)];
     if (registered == this) registered = nullptr;
     cluster_->leaderships_.EndAll(node_, cluster_->world_.now());
     // Cores are busy when a program ends, and idle when the run does.
@@ -128,9 +118,7 @@ class Cluster::Program final : public ReplicaObserver {
     }
   }
   void OnCommitted(GroupId group, const raft::Entry& entry) override {
-    if (cluster_->commit_hook_ && IsStore(group)) {
-      cluster_->commit_hook_(group, entry);
-    }
+    if (cluster_->commit_hook_) cluster_->commit_hook_(group, entry);
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     ReplicaObserver::OnApplied(group, entry);
@@ -156,7 +144,7 @@ class Cluster::Program final : public ReplicaObserver {
                                           cluster_->world_.now());
     }
     FollowIfRare(core, output);
-    if (cluster_->step_hook_) cluster_->step_hook_(group, core, output);
+    if (cluster_->step_hook_) cluster_->step_hook_(node_, group, core, output);
   }
   void OnChanged(GroupId group) override {
     const kv::Store* store = server_->store(group);
@@ -190,6 +178,7 @@ class Cluster::Program final : public ReplicaObserver {
     ReplicaObserver::OnDropped(group);
     cluster_->Mark(node_, "node.replica_dropped");
     cluster_->dropped_.emplace(node_, group);
+    cluster_->NoteState(node_, group, raft::Index());
     cluster_->wrong_states_.OnDropped(node_, group);
     cluster_->replica_checker_.ExcuseState(node_, group, false);
   }
@@ -284,7 +273,7 @@ class Cluster::Program final : public ReplicaObserver {
     } else if (status.ok() || !cluster_->MayNotWork(node_)) {
       cluster_->world_.Violate(std::move(violation));
     }
-    cluster_->mended_.insert(node_);
+    cluster_->files_.OnRefused(PlaceOf(node_));
     cluster_->supervisor_.OnStopped(cluster_->machine(node_), status);
   }
 
@@ -295,7 +284,7 @@ class Cluster::Program final : public ReplicaObserver {
       return;
     }
     started_ = true;
-    CheckIdentity();
+    cluster_->CheckIdentity(node_);
     CheckAddresses();
     CheckRecovered(server_->host());
     cluster_->CheckStart(node_, server_->host());
@@ -303,7 +292,7 @@ class Cluster::Program final : public ReplicaObserver {
 
   // The node works, and listens where its file says.
   void CheckAddresses() {
-    const node::NodeConfig& file = cluster_->nodes()[node_.value() - 1];
+    const node::NodeConfig& file = cluster_->nodes()[PlaceOf(node_)];
     if (server_->status().ok() && server_->resp_address() == file.resp &&
         server_->resp_cluster_address() == file.resp_cluster &&
         server_->http_address() == file.http) {
@@ -313,23 +302,6 @@ class Cluster::Program final : public ReplicaObserver {
         "addresses: node ", node_.value(), " listens at ",
         server_->resp_address(), ", ", server_->resp_cluster_address(), " and ",
         server_->http_address(), "; it is ", server_->status().ToString()));
-  }
-
-  // A node that lost its disk must not start. There are two exceptions, which
-  // have promised nothing: a node that had never started before, and one
-  // without a replica.
-  void CheckIdentity() {
-    const size_t index = node_.value() - 1;
-    const bool erased = cluster_->HasErasedDisk(node_);
-    if (erased && !cluster_->created_[index])
-      cluster_->created_late_[index] = true;
-    cluster_->created_[index] = true;
-    if (!erased || cluster_->created_late_[index] ||
-        !cluster_->HasReplica(node_)) {
-      return;
-    }
-    cluster_->world_.Violate(absl::StrCat("identity: node ", node_.value(),
-                                          " started though its disk is gone"));
   }
 
   Cluster* const cluster_;
@@ -348,6 +320,16 @@ class Cluster::Program final : public ReplicaObserver {
   std::map<GroupId, ReplicaId> snapshot_from_;
 };
 
+std::vector<node::Config> Cluster::SettingsOf(const ClusterOptions& options) {
+  std::vector<node::Config> settings;
+  for (size_t place = 0; place < places_.size(); ++place) {
+    settings.push_back(options.configure
+                           ? options.configure(Places::NumberOf(place))
+                           : node::Config());
+  }
+  return settings;
+}
+
 Cluster::Cluster(World& world, ReplicaChecker& checker,
                  const ClusterOptions& options)
     : world_(world),
@@ -356,49 +338,44 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       shadows_(&world, &checker),
       supervisor_(&world, options.supervisor_delay),
       options_(options),
-      moves_(world, options.nodes, options.read_only_nodes),
+      places_(&world, {.founders = options.nodes,
+                       .read_only = options.read_only_nodes,
+                       .spares = options.spares,
+                       .reserve = options.reserve}),
+      files_(&world, &places_,
+             {.groups = options.groups,
+              .replicas = options.replicas,
+              .controller = options.controller,
+              .bootstrap_left_on = options.bootstrap_left_on,
+              .wrong_files = options.wrong_files,
+              .changed_addresses = options.changed_addresses},
+             SettingsOf(options)),
+      slots_(kv::MakeSlotStrategy(division())),
+      programs_(places_.size()),
+      created_late_(places_.size()),
       wrong_states_(
-          [this](std::string what) { world_.Violate(std::move(what)); }),
-      files_mended_(!options.wrong_files) {
+          [this](std::string what) { world_.Violate(std::move(what)); }) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
-  const uint32_t count = options_.nodes + options_.read_only_nodes;
-  for (uint32_t i = 1; i <= count; ++i) {
-    configs_.push_back(options_.configure ? options_.configure(NodeId(i))
-                                          : node::Config());
+  for (size_t place = 0; place < places_.size(); ++place) {
+    const NodeId number = Places::NumberOf(place);
     if (options_.peer_streams) {
-      peer_streams_.push_back(options_.peer_streams(NodeId(i)));
+      peer_streams_.push_back(options_.peer_streams(number));
     }
-    const MachineId machine = world_.AddMachine(
-        {.name = absl::StrCat("n", i),
-         .clock = {.mono_offset = world_.choices().Between(
-                       kClockStart, i, 0, Seconds(1000), kClockStartMax)}});
-    CHECK_EQ(machine.value(), i);
-    machines_.push_back(machine);
-  }
-  shards_ =
-      DividedShards(nodes(),
-                    {.groups = options_.groups,
-                     .replicas = std::min(options_.replicas, options_.nodes)},
-                    division());
-  slots_ = kv::MakeSlotStrategy(division());
-  groups_ = shards_;
-  if (options_.controller) groups_.push_back(ControllerShard());
-  for (const node::NodeConfig& node : nodes()) {
-    const raft::CoreOptions& core = configs_[node.id.value() - 1].host.core;
+    const raft::CoreOptions& core = configs()[place].host.core;
     replica_checker_.SetSendWindow(
-        node.id, core.inflight_bytes_max + core.append_bytes_max);
+        number, core.inflight_bytes_max + core.append_bytes_max);
   }
-  for (const node::ShardConfig& shard : groups_) {
-    replica_checker_.SetVoters(shard.group, shard.replicas);
+  groups_ = FoundedGroups();
+  for (const GroupMembers& group : groups_) {
+    if (places_.change()) break;
+    replica_checker_.SetVoters(group.group, group.voters);
   }
-  programs_.resize(count);
-  completed_.resize(count);
-  created_.resize(count);
-  created_late_.resize(count);
+  // Copies recover by the files of their nodes alone.
+  if (places_.change()) shadows_.End();
   world_.AddMarkHook([this](MachineId machine, std::string_view mark) {
     // A directory that is not created yet would be created by the copy.
     const size_t place = machine.value() - 1;
-    if (place < created_.size() && created_[place]) {
+    if (place < places_.size() && places_.HasStore(place)) {
       shadows_.OnMark(machine, mark);
     }
   });
@@ -406,181 +383,78 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
 
 Cluster::~Cluster() {
   // The programs refer to the cluster, and the world outlives it.
-  for (const MachineId machine : machines_) {
+  for (const MachineId machine : machines()) {
     if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
   }
 }
 
-// Nodes with a replica of a store vote, the first ones.
-node::ShardConfig Cluster::ControllerShard() const {
-  node::ShardConfig shard{.group = shardctrl::kControllerGroup};
-  for (const node::NodeConfig& node : nodes()) {
-    if (!node.read_only && HasReplica(node.id)) {
-      shard.replicas.push_back(node.id);
-    }
+std::vector<GroupMembers> Cluster::FoundedGroups() const {
+  std::vector<NodeId> read_only;
+  std::set<NodeId> voting;
+  for (size_t place = 0; place < places_.founders(); ++place) {
+    const NodeId node = Places::NumberOf(place);
+    if (nodes()[place].read_only) read_only.push_back(node);
   }
-  const size_t nodes = shard.replicas.size();
-  shard.replicas.resize(nodes >= 5 ? 5 : nodes >= 3 ? 3 : 1);
-  return shard;
-}
-
-node::Config Cluster::FileOf(NodeId node) const {
-  node::Config config = configs_[node.value() - 1];
-  config.cluster = ClusterId(0x51);
-  config.node = node;
-  config.data_dir = "simulated";
-  config.controller = options_.controller;
-  moves_.FillIn(node, &config);
-  config.shards = shards_;
-  config.listen.allow_non_loopback = true;
-  config.bootstrap = !created_[node.value() - 1] || options_.bootstrap_left_on;
-  // The operator replaced the program.
-  if (created_[node.value() - 1]) config.level_max = 0;
-  return config;
-}
-
-const node::Config& Cluster::ConfigOf(NodeId node) const {
-  const size_t index = node.value() - 1;
-  std::optional<node::Config>& config =
-      completed_[index][created_[index] ? 1 : 0];
-  if (!config.has_value()) {
-    config = FileOf(node);
-    const absl::Status status = node::CompleteConfig(&*config, {});
-    CHECK(status.ok()) << status.ToString();
+  std::vector<GroupMembers> groups;
+  for (const node::ShardConfig& shard : shards()) {
+    groups.push_back({.group = shard.group,
+                      .voters = shard.replicas,
+                      .learners = read_only,
+                      .slots = shard.slots});
+    voting.insert(shard.replicas.begin(), shard.replicas.end());
   }
-  return *config;
+  if (!options_.controller) return groups;
+  // Nodes with a replica of a store vote, the first ones.
+  GroupMembers& controller = groups.emplace_back();
+  controller.group = shardctrl::kControllerGroup;
+  controller.stores = false;
+  controller.voters.assign(voting.begin(), voting.end());
+  const size_t nodes = voting.size();
+  controller.voters.resize(nodes >= 5 ? 5 : nodes >= 3 ? 3 : 1);
+  return groups;
 }
 
-std::optional<node::Config> Cluster::WrongConfigOf(
-    NodeId node, const WrongFile& wrong) const {
-  node::Config config = FileOf(node);
-  node::EvenSharding sharding;
-  if (!wrong.edit(&config, &sharding)) return std::nullopt;
-  const absl::Status status = node::CompleteConfig(&config, sharding);
-  CHECK(status.ok()) << status.ToString();
-  return config;
-}
-
-void Cluster::TryInvalidFile(NodeId node) {
-  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
-  if (files_mended_ || !world_.choices().Chance(kInvalidFile, start, {1, 4})) {
-    return;
+const std::vector<GroupMembers>& Cluster::groups() const {
+  if (!groups_known_) {
+    groups_known_ = true;
+    groups_ = groups_now_();
   }
-  const auto files = InvalidFiles();
-  const WrongFile& wrong =
-      files[world_.choices().Below(kWhichInvalidFile, start, files.size())];
-  node::Config config = FileOf(node);
-  node::EvenSharding sharding;
-  if (!wrong.edit(&config, &sharding)) return;
-  const absl::Status status = node::CompleteConfig(&config, sharding);
-  std::string violation =
-      NotRefused(absl::StrCat("the file of node ", node.value()), wrong.says,
-                 absl::StatusCode::kInvalidArgument, status);
-  if (!violation.empty()) return world_.Violate(std::move(violation));
-  world_.CountMark(machine(node), "node.invalid_file_refused");
+  return groups_;
 }
 
-void Cluster::TryWrongMap(NodeId node) {
-  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
-  if (files_mended_ || !world_.choices().Chance(kWrongMap, start, {1, 4})) {
-    return;
-  }
-  const auto maps = WrongMaps();
-  const WrongMap& wrong =
-      maps[world_.choices().Below(kWhichWrongMap, start, maps.size())];
-  shardctrl::ShardMap::Parts parts = node::MapParts(ConfigOf(node));
-  wrong.edit(&parts);
-  const absl::Status status =
-      shardctrl::ShardMap::Create(std::move(parts)).status();
-  std::string violation =
-      NotRefused(absl::StrCat("a shard map of node ", node.value()), wrong.says,
-                 absl::StatusCode::kInvalidArgument, status);
-  if (!violation.empty()) return world_.Violate(std::move(violation));
-  world_.CountMark(machine(node), "shardctrl.wrong_map_refused");
-}
-
-const WrongFile* Cluster::DrawContradictoryFile(NodeId node) const {
-  // The store must exist.
-  if (!created_[node.value() - 1] || MayNotWork(node) || files_mended_ ||
-      mended_.contains(node)) {
-    return nullptr;
-  }
-  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
-  if (!world_.choices().Chance(kContradictoryFile, start, {1, 16})) {
-    return nullptr;
-  }
-  return DrawFile(node, ContradictoryFiles(), kWhichContradictoryFile);
-}
-
-const WrongFile* Cluster::DrawFile(NodeId node,
-                                   absl::Span<const WrongFile> files,
-                                   ChoiceSite which) const {
-  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
-  const WrongFile& file =
-      files[world_.choices().Below(which, start, files.size())];
-  return WrongConfigOf(node, file).has_value() ? &file : nullptr;
-}
-
-const WrongFile* Cluster::DrawOutdatedFile(NodeId node) const {
-  // A node that lost its disk could not ask for its part in the founding.
-  if (!created_[node.value() - 1] || MayNotWork(node) || files_mended_) {
-    return nullptr;
-  }
-  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
-  if (!world_.choices().Chance(kOutdatedFile, start, {1, 8})) return nullptr;
-  world_.CountMark(machine(node), "node.outdated_file");
-  return DrawFile(node, OutdatedFiles(), kWhichOutdatedFile);
-}
-
-void Cluster::TryOtherAddresses(NodeId node) {
-  // The founding needs every node where its file says.
-  if (!options_.changed_addresses || !AllStartedOnce() || files_mended_) return;
-  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
-  if (!world_.choices().Chance(kOtherAddresses, start, {1, 3})) return;
-  if (!moves_.Move(node)) return;
-  // Each file is written again.
-  for (auto& configs : completed_) configs[1].reset();
-  world_.CountMark(machine(node), "node.started_with_other_addresses");
-}
-
-std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
-  std::vector<NodeId> members = shard.replicas;
-  if (!IsStore(shard.group)) return members;
-  for (const node::NodeConfig& node : nodes()) {
-    if (node.read_only) members.push_back(node.id);
-  }
-  return members;
-}
-
-bool Cluster::IsMember(NodeId node, const node::ShardConfig& shard) const {
-  const std::vector<NodeId> members = MembersOf(shard);
-  return std::find(members.begin(), members.end(), node) != members.end();
+std::vector<GroupMembers> Cluster::stores() const {
+  std::vector<GroupMembers> stores = groups();
+  std::erase_if(stores,
+                [](const GroupMembers& group) { return !group.stores; });
+  return stores;
 }
 
 bool Cluster::HasReplica(NodeId node) const {
-  return std::any_of(
-      shards_.begin(), shards_.end(),
-      [&](const node::ShardConfig& shard) { return IsMember(node, shard); });
+  return std::ranges::any_of(groups(), [&](const GroupMembers& group) {
+    return group.stores && group.Has(node);
+  });
 }
 
 void Cluster::Start() {
-  for (size_t i = 0; i < machines_.size(); ++i) {
-    world_.Start(machines_[i],
-                 [this, i](env::Env& env) -> std::shared_ptr<void> {
-                   return std::make_shared<Program>(env, this, nodes()[i].id);
+  for (size_t place = 0; place < places_.size(); ++place) {
+    world_.Start(machines()[place],
+                 [this, place](env::Env& env) -> std::shared_ptr<void> {
+                   if (!places_.tenant(place).has_value()) return nullptr;
+                   return std::make_shared<Program>(env, this,
+                                                    Places::NumberOf(place));
                  });
   }
 }
 
 void Cluster::AfterTurn(MachineId machine) {
-  // Machines of nodes have the numbers of the nodes.
+  // Machines of nodes have the numbers of the places.
   if (machine.value() > programs_.size()) return;
   Program* const program = programs_[machine.value() - 1];
   if (program == nullptr) return;
   program->AfterTurn();
   const NodeId node(machine.value());
   damage_limits_.AfterTurn(
-      machine, configs_[machine.value() - 1].host.log.witness_delay);
+      machine, configs()[machine.value() - 1].host.log.witness_delay);
   if (!shadows_.Due(machine) || MayNotWork(node)) return;
   Recover(node);
 }
@@ -610,20 +484,20 @@ void Cluster::Stop(MachineId machine) {
 
 bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
   const NodeId node(machine.value());
-  const uint64_t interval = ConfigOf(node).host.digest_interval;
+  const uint64_t interval = configs()[PlaceOf(node)].host.digest_interval;
   node::Server* const at = server(node);
   if (at == nullptr || interval == 0 || interval > kDigestIntervalMax) {
     return false;
   }
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const GroupId group = shards_[(draw + i) % shards_.size()].group;
+  for (size_t i = 0; i < shards().size(); ++i) {
+    const GroupId group = shards()[(draw + i) % shards().size()].group;
     const raft::Core* const core = at->host().core(group);
     // The memory changes, no program does it.
     auto* const store = const_cast<kv::Store*>(at->store(group));
     if (core == nullptr || store == nullptr || core->installing() ||
         core->role() != raft::RoleKind::kFollower ||
         core->leader() == ReplicaId() ||
-        !sim::SpoilState(store, group, draw / shards_.size())) {
+        !sim::SpoilState(store, group, draw / shards().size())) {
       continue;
     }
     wrong_states_.Add(node, group, core->applied_index(), interval);
@@ -636,12 +510,12 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
 bool Cluster::ChangeMap(MachineId machine, uint64_t draw) {
   Program* const program = programs_[machine.value() - 1];
   if (program == nullptr || program->server() == nullptr ||
-      !program->server()->status().ok() || shards_.size() < 2 ||
+      !program->server()->status().ok() || shards().size() < 2 ||
       options_.controller) {
     return false;  // A controller gives the nodes their maps.
   }
   shardctrl::ShardMap::Parts parts =
-      node::MapParts(ConfigOf(NodeId(machine.value())));
+      node::MapParts(files_.ConfigOf(machine.value() - 1));
   const auto take = [&draw](uint64_t bound) {
     const uint64_t taken = draw % bound;
     draw /= bound;
@@ -669,16 +543,17 @@ bool Cluster::ChangeMap(MachineId machine, uint64_t draw) {
 void Cluster::RestoreMap(MachineId machine) {
   Program* const program = programs_[machine.value() - 1];
   if (program == nullptr || program->has_true_map()) return;
-  program->SetMap(node::MapParts(ConfigOf(NodeId(machine.value()))),
+  program->SetMap(node::MapParts(files_.ConfigOf(machine.value() - 1)),
                   /*is_true=*/true);
 }
 
 bool Cluster::MayPutBack(MachineId machine,
                          const ShadowRecovery::Files& older) {
   const NodeId node(machine.value());
-  if (MayNotWork(node) || !created_[node.value() - 1]) return false;
-  const auto now = shadows_.Recall(machine, ConfigOf(node), nullptr);
-  const auto then = shadows_.Recall(machine, ConfigOf(node), &older);
+  if (MayNotWork(node) || !places_.HasStore(PlaceOf(node))) return false;
+  const node::Config config = files_.ConfigOf(PlaceOf(node));
+  const auto now = shadows_.Recall(machine, config, nullptr);
+  const auto then = shadows_.Recall(machine, config, &older);
   if (now.empty() || now.size() != then.size()) return false;
   const auto sound = [this](NodeId voter) { return !MayNotWork(voter); };
   for (const auto& [group, promise] : now) {
@@ -716,8 +591,12 @@ void Cluster::Lose(NodeId node) {
 }
 
 void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
-  // Calls of a program that dies in this turn fail, too.
-  const bool excused = MayNotWork(node) || !world_.running(machine(node));
+  // Calls of a program that dies in this turn fail, too. A token may be one
+  // that must be refused.
+  const std::optional<Tenant>& tenant = TenantOf(node);
+  const bool excused = MayNotWork(node) || !world_.running(machine(node)) ||
+                       !tenant.has_value() ||
+                       (tenant->join.has_value() && !tenant->created);
   replica_checker_.OnNodeStopped(node, why, excused);
   supervisor_.OnStopped(machine(node), why);
 }
@@ -738,8 +617,8 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
-node::Server* Cluster::server(NodeId node) const {
-  const Program* program = programs_[node.value() - 1];
+node::Server* Cluster::ServerAt(size_t place) const {
+  const Program* program = programs_[place];
   return program == nullptr ? nullptr : program->server();
 }
 
@@ -765,8 +644,17 @@ NodeId Cluster::LeaderOf(GroupId group) const {
   return leader;
 }
 
+GroupId Cluster::OwnerOf(Slot slot) const {
+  for (const GroupMembers& group : groups()) {
+    for (const auto& [first, last] : group.slots) {
+      if (slot.value() >= first && slot.value() <= last) return group.group;
+    }
+  }
+  return GroupId();
+}
+
 GroupId Cluster::GroupOf(Slot slot) const {
-  for (const node::ShardConfig& shard : shards_) {
+  for (const node::ShardConfig& shard : shards()) {
     for (const auto& [first, last] : shard.slots) {
       if (slot.value() >= first && slot.value() <= last) return shard.group;
     }
@@ -774,9 +662,36 @@ GroupId Cluster::GroupOf(Slot slot) const {
   return GroupId();
 }
 
+// A node that lost its disk must not start. There are exceptions, which have
+// promised nothing: a node that had never started before, one without a
+// replica, and one whose token is good.
+void Cluster::CheckIdentity(NodeId node) {
+  const size_t place = PlaceOf(node);
+  const Tenant& tenant = *places_.tenant(place);
+  const bool erased = HasErasedDisk(node);
+  if (erased && !tenant.created) created_late_[place] = true;
+  if (erased && tenant.created && !created_late_[place] &&
+      (places_.change() || HasReplica(node))) {
+    world_.Violate(absl::StrCat("identity: node ", tenant.node.value(),
+                                " started though its disk is gone"));
+  }
+  if (tenant.refused) {
+    world_.Violate(absl::StrCat("admission: node ", tenant.node.value(),
+                                " started at ", world_.name(machine(node)),
+                                " with a token that is not valid, or on the "
+                                "directory of another node"));
+  }
+  places_.OnCreated(place);
+}
+
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
-  for (const node::ShardConfig& shard : groups_) {
-    if (!IsMember(node, shard)) continue;
+  for (const GroupMembers& shard : groups()) {
+    // A new store of the node has no replica yet.
+    if (!shard.Has(node) ||
+        (places_.change() &&
+         host.condition(shard.group) == raft::Host::Condition::kNotHeld)) {
+      continue;
+    }
     // Another replica is to take the place of a damaged one.
     if (host.condition(shard.group) == raft::Host::Condition::kNotHeld &&
         dropped_.contains({node, shard.group})) {

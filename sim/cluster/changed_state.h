@@ -1,9 +1,10 @@
-// sim/run/changed_state.h: changed bytes of a snapshot of the key-value store.
+// sim/cluster/changed_state.h: changed bytes of a snapshot of the key-value
+// store.
 //
 // A store must refuse them. A change that the store accepts must leave the
 // state as it was.
-#ifndef QUORATE_SIM_RUN_CHANGED_STATE_H_
-#define QUORATE_SIM_RUN_CHANGED_STATE_H_
+#ifndef QUORATE_SIM_CLUSTER_CHANGED_STATE_H_
+#define QUORATE_SIM_CLUSTER_CHANGED_STATE_H_
 
 #include <cstdint>
 #include <string>
@@ -23,4 +24,4 @@ std::string CheckChangedState(const kv::StoreOptions& options,
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_CHANGED_STATE_H_
+#endif  // QUORATE_SIM_CLUSTER_CHANGED_STATE_H_

@@ -1,5 +1,5 @@
 // Each wrong file has the mistake that it is for.
-#include "sim/run/wrong_file.h"
+#include "sim/cluster/wrong_file.h"
 
 #include <string>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "sim/run/wrong_state.h"
+#include "sim/cluster/wrong_state.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Actions of replicas reach the checker. Each test has a replica with false
 // data, and the checker must report it through a real cluster.
-#include "sim/run/cluster.h"
+#include "sim/cluster/cluster.h"
 
 #include <algorithm>
 #include <memory>
@@ -26,10 +26,10 @@
 #include "sim/checks/committed_states.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
-#include "sim/run/cluster_checks.h"
-#include "sim/run/mishap.h"
-#include "sim/run/shadow_recovery.h"
-#include "sim/run/wrong_state.h"
+#include "sim/cluster/cluster_checks.h"
+#include "sim/cluster/mishap.h"
+#include "sim/cluster/shadow_recovery.h"
+#include "sim/cluster/wrong_state.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -783,7 +783,7 @@ TEST(Cluster, StoreOfOtherSlots_Found) {
   const NodeId leader = small.Elect();
   Cluster& cluster = small.cluster();
   ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
-  node::ShardConfig shard = cluster.shards()[0];
+  GroupMembers shard = cluster.groups()[0];
   const kv::Store& store = *cluster.server(leader)->store(kGroup);
   checks.CheckOwned(leader, shard, store);
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});

@@ -1,4 +1,4 @@
-#include "sim/run/cluster_checks.h"
+#include "sim/cluster/cluster_checks.h"
 
 #include <algorithm>
 #include <iterator>
@@ -178,42 +178,39 @@ std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
 
 bool ClusterChecks::HasMajority(GroupId group,
                                 const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     if (shard.group != group) continue;
     const std::vector<NodeId> behind = NeedSnapshot(group);
     const auto works = [&](NodeId node) {
-      return !cluster_.MayNotWork(node, group) &&
+      return node != NodeId() && !cluster_.MayNotWork(node, group) &&
              Contains(machines, cluster_.machine(node)) &&
              std::find(behind.begin(), behind.end(), node) == behind.end();
     };
-    const auto working =
-        std::count_if(shard.replicas.begin(), shard.replicas.end(), works);
-    return static_cast<size_t>(working) * 2 > shard.replicas.size();
+    return shard.Majority(works);
   }
   return false;
 }
 
 bool ClusterChecks::AllWorkExcept(
     NodeId node, GroupId group, const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     if (shard.group != group) continue;
-    const std::vector<NodeId> members = cluster_.MembersOf(shard);
+    const std::vector<NodeId> members = shard.members();
     return NeedSnapshot(group).empty() &&
            std::all_of(members.begin(), members.end(), [&](NodeId member) {
-             return Contains(machines, cluster_.machine(member)) &&
+             return member != NodeId() &&
+                    Contains(machines, cluster_.machine(member)) &&
                     (member == node || !cluster_.MayNotWork(member, group));
            });
   }
   return false;
 }
 
-size_t ClusterChecks::VotersAmong(
-    const node::ShardConfig& shard,
-    const std::vector<MachineId>& machines) const {
-  const auto voters = std::count_if(
-      shard.replicas.begin(), shard.replicas.end(),
-      [&](NodeId node) { return Contains(machines, cluster_.machine(node)); });
-  return static_cast<size_t>(voters);
+bool ClusterChecks::HasVoters(const GroupMembers& shard,
+                              const std::vector<MachineId>& machines) const {
+  return shard.Majority([&](NodeId node) {
+    return node != NodeId() && Contains(machines, cluster_.machine(node));
+  });
 }
 
 bool ClusterChecks::NamesNode(const raft::Configuration& configuration,
@@ -234,11 +231,11 @@ bool ClusterChecks::MayNotJoin(NodeId node, const raft::Core& leader) const {
 bool ClusterChecks::MembersStayed(
     const std::vector<MachineId>& machines) const {
   const bool nobody_fills = ControllerIsLost(machines);
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     const NodeId leader = cluster_.LeaderOf(shard.group);
     if (leader == NodeId()) continue;
     const raft::Core& led = *cluster_.server(leader)->host().core(shard.group);
-    for (const NodeId node : cluster_.MembersOf(shard)) {
+    for (const NodeId node : shard.members()) {
       const node::Server* const at = cluster_.server(node);
       const bool absent =
           at != nullptr && at->host().core(shard.group) == nullptr;
@@ -254,8 +251,9 @@ bool ClusterChecks::MembersStayed(
 }
 
 bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
-  const std::vector<node::ShardConfig>& shards = cluster_.groups();
+  const std::vector<GroupMembers>& shards = cluster_.groups();
   // The group that had not settled at the last call is asked first.
+  if (unsettled_ >= shards.size()) unsettled_ = 0;
   if (!GroupSettled(shards[unsettled_], machines)) return false;
   for (size_t i = 0; i < shards.size(); ++i) {
     if (i == unsettled_ || GroupSettled(shards[i], machines)) continue;
@@ -266,19 +264,16 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
 }
 
 bool ClusterChecks::MayHaveMajority(
-    const node::ShardConfig& shard,
-    const std::vector<MachineId>& machines) const {
-  const auto sound = std::count_if(
-      shard.replicas.begin(), shard.replicas.end(), [&](NodeId node) {
-        return !cluster_.MayNotWork(node, shard.group) &&
-               Contains(machines, cluster_.machine(node));
-      });
-  return static_cast<size_t>(sound) * 2 > shard.replicas.size();
+    const GroupMembers& shard, const std::vector<MachineId>& machines) const {
+  return shard.Majority([&](NodeId node) {
+    return node != NodeId() && !cluster_.MayNotWork(node, shard.group) &&
+           Contains(machines, cluster_.machine(node));
+  });
 }
 
 bool ClusterChecks::ControllerIsLost(
     const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     if (shard.group != shardctrl::kControllerGroup) continue;
     return !MayHaveMajority(shard, machines);
   }
@@ -294,19 +289,21 @@ bool ClusterChecks::IsHaltedByRight(NodeId node, GroupId group) const {
          replica_checker_.RoseWithout(group, core->replica(), older);
 }
 
-bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
+bool ClusterChecks::GroupSettled(const GroupMembers& shard,
                                  const std::vector<MachineId>& machines) const {
   // Without a majority for good it waits, and no client notices.
-  if (shard.slots.empty() && !MayHaveMajority(shard, machines)) return true;
+  if (!shard.stores && !MayHaveMajority(shard, machines)) return true;
   const NodeId leader = cluster_.LeaderOf(shard.group);
   if (leader == NodeId()) return false;
   const raft::Core& led = *cluster_.server(leader)->host().core(shard.group);
   const raft::Index end = led.last().index;
-  for (const NodeId node : cluster_.MembersOf(shard)) {
+  for (const NodeId node : shard.members()) {
+    if (node == NodeId()) continue;
     // A clock that was wrong may have made a silent node count as dead. Then
     // its replica was rebuilt on another node.
     if (!Contains(machines, cluster_.machine(node)) ||
-        (cluster_.has_controller() && !NamesNode(led.configuration(), node))) {
+        (cluster_.has_controller() &&
+         !NamesNode(led.configuration(), cluster_.NodeAt(node)))) {
       continue;
     }
     const node::Server* at = cluster_.server(node);
@@ -323,7 +320,7 @@ bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
     // Only the controller brings a new replica into its group.
     if (core->joining() && ControllerIsLost(machines)) continue;
     if ((core->applied_index() != end && !IsHaltedByRight(node, shard.group)) ||
-        at->host().leader(shard.group) != leader) {
+        at->host().leader(shard.group) != cluster_.NodeAt(leader)) {
       return false;
     }
   }
@@ -335,8 +332,9 @@ uint64_t ClusterChecks::Progress() const {
   uint64_t progress = OpenSnapshotBytes();
   const auto pieces = world_.marks().find("raft.snapshot_chunk_received");
   if (pieces != world_.marks().end()) progress += pieces->second;
-  for (const node::ShardConfig& shard : cluster_.groups()) {
-    for (const NodeId node : cluster_.MembersOf(shard)) {
+  for (const GroupMembers& shard : cluster_.groups()) {
+    for (const NodeId node : shard.members()) {
+      if (node == NodeId()) continue;
       const node::Server* const at = cluster_.server(node);
       const raft::Core* const core =
           at == nullptr ? nullptr : at->host().core(shard.group);
@@ -354,10 +352,10 @@ void ClusterChecks::CheckLeaders(
     if (server == nullptr) continue;
     const std::vector<MachineId>& part = part_of(cluster_.machine(config.id));
     if (part.empty()) continue;
-    for (const node::ShardConfig& shard : cluster_.groups()) {
+    for (const GroupMembers& shard : cluster_.groups()) {
       const raft::Core* const core = server->host().core(shard.group);
       if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
-          VotersAmong(shard, part) * 2 > shard.replicas.size()) {
+          HasVoters(shard, part)) {
         continue;
       }
       world_.Violate(
@@ -374,17 +372,17 @@ void ClusterChecks::CheckKnownLeaders(
     SimTime since, Duration bound,
     absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of) {
   const auto before = std::exchange(leaderless_since_, {});
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     const GroupId group = shard.group;
     const NodeId leader = cluster_.LeaderOf(group);
     for (const node::NodeConfig& config : cluster_.nodes()) {
       const node::Server* const server = cluster_.server(config.id);
       if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
-      const bool stores = !shard.slots.empty();
-      if (!stores && !cluster_.IsMember(config.id, shard)) continue;
+      const bool stores = shard.stores;
+      if (!stores && !shard.Has(config.id)) continue;
       const NodeId named =
           stores ? server->LeaderOf(group) : server->host().leader(group);
-      if (named != NodeId() && named == leader) continue;
+      if (named != NodeId() && named == cluster_.NodeAt(leader)) continue;
       const std::vector<MachineId> part =
           StartedAmong(part_of(cluster_.machine(config.id)));
       if (!HasMajority(group, part)) continue;
@@ -439,8 +437,8 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
   const node::Config& config = cluster_.configs()[node.value() - 1];
   LogSpaceChecker::Use use{.segment_bytes = config.host.log.segment_bytes,
                            .slack_segments = config.host.log.slack_segments};
-  for (const node::ShardConfig& shard : cluster_.groups()) {
-    if (!cluster_.IsMember(node, shard)) continue;
+  for (const GroupMembers& shard : cluster_.groups()) {
+    if (!shard.Has(node)) continue;
     const raft::Core* const core = server->host().core(shard.group);
     if (core == nullptr || core->installing() ||
         server->host().condition(shard.group) !=
@@ -467,18 +465,18 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
 }
 
 void ClusterChecks::BeginCalm() {
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     calm_leaderships_[shard.group] = replica_checker_.leaderships(shard.group);
   }
 }
 
 void ClusterChecks::EndCalm(bool may_be_given) {
   const shardctrl::ClusterState* const state = NewestControllerState(cluster_);
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     const shardctrl::GroupRecord* const group =
         state == nullptr ? nullptr : state->FindGroup(shard.group);
     const NodeId preferred =
-        group == nullptr ? shard.replicas.front() : group->preferred_leader;
+        group == nullptr ? shard.voters.front() : group->preferred_leader;
     const auto before = calm_leaderships_.find(shard.group);
     if (before == calm_leaderships_.end()) continue;
     const size_t begun =
@@ -495,7 +493,7 @@ void ClusterChecks::EndCalm(bool may_be_given) {
   calm_leaderships_.clear();
 }
 
-void ClusterChecks::CheckOwned(NodeId node, const node::ShardConfig& shard,
+void ClusterChecks::CheckOwned(NodeId node, const GroupMembers& shard,
                                const kv::Store& store) {
   const auto owned = store.owned();
   const bool same =
@@ -511,11 +509,12 @@ void ClusterChecks::CheckOwned(NodeId node, const node::ShardConfig& shard,
 }
 
 void ClusterChecks::CompareStates() {
-  for (const node::ShardConfig& shard : cluster_.groups()) {
-    for (const NodeId node : cluster_.MembersOf(shard)) {
+  for (const GroupMembers& shard : cluster_.groups()) {
+    for (const NodeId node : shard.members()) {
+      if (node == NodeId()) continue;
       const node::Server* at = cluster_.server(node);
       if (at == nullptr || !at->host().group_status(shard.group).ok()) continue;
-      if (shard.slots.empty()) {
+      if (!shard.stores) {
         replica_checker_.OnDigest(
             node, shard.group, at->host().core(shard.group)->applied_index(),
             at->host().state_machine(shard.group)->Digest());
@@ -579,7 +578,7 @@ bool ClusterChecks::ShowsPolls(absl::string_view line) const {
 
 size_t ClusterChecks::SnapshotsInTransfer(NodeId node) const {
   size_t groups = 0;
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     const raft::Core* const core =
         cluster_.server(node)->host().core(shard.group);
     if (core == nullptr) continue;
@@ -634,10 +633,11 @@ uint64_t ClusterChecks::OpenSnapshotBytes() const {
 std::string ClusterChecks::Describe() const {
   std::ostringstream out;
   out << OpenWork() << SurplusOpenFiles();
-  for (const node::ShardConfig& shard : cluster_.groups()) {
+  for (const GroupMembers& shard : cluster_.groups()) {
     out << "group " << shard.group << " (committed "
         << replica_checker_.committed(shard.group) << "):";
-    for (const NodeId node : cluster_.MembersOf(shard)) {
+    for (const NodeId node : shard.members()) {
+      if (node == NodeId()) continue;
       const node::Server* at = cluster_.server(node);
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);

@@ -1,10 +1,10 @@
-// sim/moves/controller_loss.h: nodes that are down for a while so that the
+// sim/cluster/controller_loss.h: nodes that are down for a while so that the
 // group of the controller has no majority, though every other group has one.
 //
 // Clients must not notice that: the checkers of availability know nothing of
 // the controller.
-#ifndef QUORATE_SIM_MOVES_CONTROLLER_LOSS_H_
-#define QUORATE_SIM_MOVES_CONTROLLER_LOSS_H_
+#ifndef QUORATE_SIM_CLUSTER_CONTROLLER_LOSS_H_
+#define QUORATE_SIM_CLUSTER_CONTROLLER_LOSS_H_
 
 #include <utility>
 #include <vector>
@@ -47,4 +47,4 @@ class ControllerLoss {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_MOVES_CONTROLLER_LOSS_H_
+#endif  // QUORATE_SIM_CLUSTER_CONTROLLER_LOSS_H_

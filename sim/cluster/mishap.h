@@ -1,12 +1,12 @@
-// sim/run/mishap.h: accidents of an operator with the data directory of a
+// sim/cluster/mishap.h: accidents of an operator with the data directory of a
 // stopped node, and directories that another program wrote.
 //
 // The product must refuse the directory with a message that names the mistake,
 // or fence the groups concerned. It must never work with another state than the
 // true one. Each change is visible to the product: checksums are renewed only
 // where a rule beyond them refuses the result.
-#ifndef QUORATE_SIM_RUN_MISHAP_H_
-#define QUORATE_SIM_RUN_MISHAP_H_
+#ifndef QUORATE_SIM_CLUSTER_MISHAP_H_
+#define QUORATE_SIM_CLUSTER_MISHAP_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -85,4 +85,4 @@ absl::Span<const Mishap> Mishaps();
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_MISHAP_H_
+#endif  // QUORATE_SIM_CLUSTER_MISHAP_H_

@@ -1,11 +1,11 @@
-// sim/run/wrong_file.h: mistakes of an operator who edits the configuration
+// sim/cluster/wrong_file.h: mistakes of an operator who edits the configuration
 // file of a node, and mistakes in the shard map that is made of files.
 //
 // A node must refuse the files that are wrong with a message that names the
 // mistake. The file is then mended, and the node starts. The map has the same
 // rules and checks them by itself, because files are not its only source.
-#ifndef QUORATE_SIM_RUN_WRONG_FILE_H_
-#define QUORATE_SIM_RUN_WRONG_FILE_H_
+#ifndef QUORATE_SIM_CLUSTER_WRONG_FILE_H_
+#define QUORATE_SIM_CLUSTER_WRONG_FILE_H_
 
 #include <string>
 #include <string_view>
@@ -53,4 +53,4 @@ std::string NotRefused(std::string_view what, std::string_view says,
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_WRONG_FILE_H_
+#endif  // QUORATE_SIM_CLUSTER_WRONG_FILE_H_

@@ -1,11 +1,10 @@
-// sim/run/cluster.h: a cluster in a simulated world. node::MakeServer builds
-// its servers, as in production, on machines of the world. A ReplicaChecker
-// observes their replicas.
-#ifndef QUORATE_SIM_RUN_CLUSTER_H_
-#define QUORATE_SIM_RUN_CLUSTER_H_
+// sim/cluster/cluster.h: a cluster in a simulated world. node::MakeServer
+// builds its servers, as in production, on machines of the world. A
+// ReplicaChecker observes their replicas.
+#ifndef QUORATE_SIM_CLUSTER_CLUSTER_H_
+#define QUORATE_SIM_CLUSTER_CLUSTER_H_
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -29,12 +28,13 @@
 #include "shardctrl/partition.h"
 #include "sim/checks/leaderships.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/cluster/group_members.h"
+#include "sim/cluster/mishap.h"
+#include "sim/cluster/node_files.h"
+#include "sim/cluster/places.h"
+#include "sim/cluster/shadow_recovery.h"
+#include "sim/cluster/wrong_state.h"
 #include "sim/harness/supervisor.h"
-#include "sim/moves/node_moves.h"
-#include "sim/run/mishap.h"
-#include "sim/run/shadow_recovery.h"
-#include "sim/run/wrong_file.h"
-#include "sim/run/wrong_state.h"
 #include "sim/schedule/damage_limits.h"
 #include "sim/world/world.h"
 
@@ -43,11 +43,15 @@ namespace quorate::sim {
 struct ClusterOptions {
   uint32_t nodes = 5;            // Nodes that vote.
   uint32_t read_only_nodes = 0;  // Further nodes.
+  // Places for nodes that come later, and for nodes that must come back when
+  // all others are taken.
+  uint32_t spares = 0;
+  uint32_t reserve = 0;
   uint32_t groups = 3;
   uint32_t replicas = 3;    // Voters of each group; at most `nodes`.
   bool controller = false;  // The cluster is founded with one.
-  // The configuration of a server. The cluster fills in identities, addresses
-  // and shards. Null: the default configuration.
+  // The configuration of the server of a place. The cluster fills in
+  // identities, addresses and shards. Null: the default configuration.
   std::function<node::Config(NodeId)> configure;
   // The settings with which a node sends by the product's transport, over
   // simulated byte streams. Null: nodes send to each other over the simulated
@@ -57,7 +61,7 @@ struct ClusterOptions {
   // part in the founding. Requires: at least two voters in each group.
   bool bootstrap_left_on = false;
   // Operators make mistakes in the files of nodes, and start nodes with files
-  // that the cluster has outgrown (sim/run/wrong_file.h).
+  // that the cluster has outgrown (sim/cluster/wrong_file.h).
   bool wrong_files = false;
   // Operators start nodes again with other addresses. The files of the others
   // keep the old ones, but each file that is written names the present
@@ -68,9 +72,18 @@ struct ClusterOptions {
   Duration supervisor_delay = Seconds(2);
 };
 
+// Its functions know a node by the number of its place (Places::NumberOf).
+//
+// These are its rules, beside those of ReplicaChecker:
+//   identity: a node without its disk does not start, unless it has a new
+//   token.
+//   admission: a store whose token is not valid does not start, and neither
+//   does a second one with the same token, or one on the directory of another
+//   node.
+//   addresses: a node that started works, and listens where its file says.
 class Cluster {
  public:
-  // Adds the machines to `world`, in which they get the numbers of the nodes.
+  // Adds the machines to `world`, in which they get the numbers of the places.
   // Nothing runs yet. Both arguments outlive the cluster. The step hook of the
   // world must call AfterTurn.
   Cluster(World& world, ReplicaChecker& replica_checker,
@@ -79,7 +92,7 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  // Called with each entry when the first replica applies it.
+  // Called with each entry of any group when the first replica applies it.
   void SetCommitHook(
       absl::AnyInvocable<void(GroupId, const raft::Entry&)> hook) {
     commit_hook_ = std::move(hook);
@@ -97,14 +110,14 @@ class Cluster {
   using RequestHook = absl::AnyInvocable<void(NodeId, const Buffer&)>;
   void SetRequestHook(RequestHook hook) { request_hook_ = std::move(hook); }
   // Called after every step of a replica. Null: no longer.
-  using StepHook =
-      absl::AnyInvocable<void(GroupId, const raft::Core&, const raft::Output&)>;
+  using StepHook = absl::AnyInvocable<void(NodeId, GroupId, const raft::Core&,
+                                           const raft::Output&)>;
   void SetStepHook(StepHook hook) { step_hook_ = std::move(hook); }
   // Ends the recoveries of copied disks.
   void EndShadows() { shadows_.End(); }
   // From now on the operators of all nodes make no mistakes in their files, and
   // addresses stay.
-  void MendFiles() { files_mended_ = true; }
+  void MendFiles() { files_.Mend(); }
   // Whether some replica of the node need not work: the disk was damaged or
   // erased, or it returned an error to the running program.
   bool MayNotWork(NodeId node) const {
@@ -128,7 +141,8 @@ class Cluster {
   bool MayNotStart(NodeId node) const { return MayNotWork(node, GroupId()); }
   // Whether the node lost its disk.
   bool HasErasedDisk(NodeId node) const {
-    return lost_.contains(node) ||
+    const std::optional<Tenant>& tenant = TenantOf(node);
+    return lost_.contains(node) || (tenant.has_value() && tenant->erased) ||
            (erased_ != nullptr && erased_(machine(node)));
   }
   // Whether the simulator has damaged the node's disk.
@@ -165,21 +179,24 @@ class Cluster {
   // Machines that started from an older disk are lost now.
   void EndOlderDisks();
   // Recovers a copy of the node's disk in a world of its own
-  // (sim/run/shadow_recovery.h).
+  // (sim/cluster/shadow_recovery.h).
   void Recover(NodeId node) {
-    shadows_.Recover(node, machine(node), ConfigOf(node));
+    shadows_.Recover(node, machine(node), files_.ConfigOf(PlaceOf(node)));
   }
-  // Recovers a copy of the node's disk after a mishap (sim/run/mishap.h).
+  // Recovers a copy of the node's disk after a mishap (sim/cluster/mishap.h).
   void RecoverAfter(const Mishap& mishap, NodeId node) {
-    shadows_.RecoverAfter(mishap, node, machine(node), ConfigOf(node));
+    shadows_.RecoverAfter(mishap, node, machine(node),
+                          files_.ConfigOf(PlaceOf(node)));
   }
   // Adds the states of all cores to the hash of the run.
   void HashCores();
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 
-  const std::vector<MachineId>& machines() const { return machines_; }
-  MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
+  Places& places() { return places_; }
+  const Places& places() const { return places_; }
+  const std::vector<MachineId>& machines() const { return places_.machines(); }
+  MachineId machine(NodeId node) const { return machines()[PlaceOf(node)]; }
   // The monotonic time that the clock of the node has lost since then. Zero:
   // the most of any node.
   Duration LostTime(NodeId node, SimTime since) const {
@@ -193,37 +210,42 @@ class Cluster {
     return most;
   }
   // The drawn settings, by node.
-  const std::vector<node::Config>& configs() const { return configs_; }
+  const std::vector<node::Config>& configs() const { return files_.settings(); }
   // By node. Empty if nodes send over the network of messages.
   const std::vector<raft::TransportOptions>& peer_streams() const {
     return peer_streams_;
   }
   // Whether nodes may start again with other addresses.
-  bool changes_addresses() const { return options_.changed_addresses; }
+  bool changes_addresses() const { return files_.changes_addresses(); }
   // With their present addresses.
-  const std::vector<node::NodeConfig>& nodes() const { return moves_.nodes(); }
-  // The groups of stores.
-  const std::vector<node::ShardConfig>& shards() const { return shards_; }
+  const std::vector<node::NodeConfig>& nodes() const { return places_.nodes(); }
+  // The groups of stores with which the cluster is founded.
+  const std::vector<node::ShardConfig>& shards() const {
+    return files_.shards();
+  }
   bool has_controller() const { return options_.controller; }
-  // All groups: those of stores, then that of the controller, which has no
-  // slots.
-  const std::vector<node::ShardConfig>& groups() const { return groups_; }
-  // The machines of the voters.
-  std::vector<MachineId> VotersOf(const node::ShardConfig& shard) const {
+  // All groups as they are now: those of stores, then that of the controller.
+  // They are those of the founding until SetGroups is called.
+  const std::vector<GroupMembers>& groups() const;
+  std::vector<GroupMembers> stores() const;
+  // `now` returns the groups. It is asked again after OnGroupsChanged.
+  void SetGroups(std::function<std::vector<GroupMembers>()> now) {
+    groups_now_ = std::move(now);
+  }
+  void OnGroupsChanged() { groups_known_ = groups_now_ == nullptr; }
+  // Their machines.
+  std::vector<MachineId> VotersOf(const GroupMembers& group) const {
     std::vector<MachineId> voters;
-    for (const NodeId node : shard.replicas) voters.push_back(machine(node));
+    for (const NodeId node : group.voters) voters.push_back(machine(node));
     return voters;
   }
-  // All nodes with a replica of the shard's group.
-  std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
-  bool IsMember(NodeId node, const node::ShardConfig& shard) const;
   // The settings of its transport; empty if nodes send over the network of
   // messages.
   std::optional<raft::TransportOptions> PeerStreamsOf(NodeId node) const {
     if (peer_streams_.empty()) return std::nullopt;
-    return peer_streams_[node.value() - 1];
+    return peer_streams_[PlaceOf(node)];
   }
-  // Whether the node has a replica of some group.
+  // Whether the node has a replica of some group of stores.
   bool HasReplica(NodeId node) const;
   // The addresses of all nodes, in order: for plain clients, and for cluster
   // clients.
@@ -239,15 +261,26 @@ class Cluster {
     return AddressesOf(&node::NodeConfig::http);
   }
   // Null while the machine is down or the server has not started.
-  node::Server* server(NodeId node) const;
+  node::Server* server(NodeId node) const { return ServerAt(PlaceOf(node)); }
+  node::Server* ServerAt(size_t place) const;
   // The running replica of the group with this id. Null: there is none.
   const raft::Core* FindReplica(GroupId group, ReplicaId replica) const;
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
-  // The group that owns the key, or the slot.
+  // The node at this place. Zero: the place is free.
+  NodeId NodeAt(NodeId number) const {
+    if (number == NodeId() || !TenantOf(number).has_value()) return NodeId();
+    return TenantOf(number)->node;
+  }
+  // The group that owns the slot now. Zero: none is known.
+  GroupId OwnerOf(Slot slot) const;
+  GroupId OwnerOf(std::string_view key) const {
+    return OwnerOf(slots_->SlotOf(key));
+  }
+  // The group that owns the key, or the slot, at the founding.
   // How the cluster divides its keys.
-  const KeyDivision& division() const { return configs_.front().division; }
+  const KeyDivision& division() const { return files_.division(); }
   const std::shared_ptr<const kv::SlotStrategy>& slots() const {
     return slots_;
   }
@@ -261,9 +294,7 @@ class Cluster {
   // How many of them started the node.
   uint64_t shadow_starts() const { return shadows_.starts(); }
   // False: the cluster may still have to be founded, which needs all nodes.
-  bool AllStartedOnce() const {
-    return std::find(created_.begin(), created_.end(), false) == created_.end();
-  }
+  bool AllStartedOnce() const { return places_.AllFoundersStarted(); }
   // How many leading bytes of a file may be damaged. The machine must be down.
   uint64_t DamageLimit(MachineId machine, std::string_view file) const {
     return damage_limits_.Of(machine, file);
@@ -292,34 +323,22 @@ class Cluster {
   class Program;
   friend class Program;
 
+  std::vector<node::Config> SettingsOf(const ClusterOptions& options);
+  static size_t PlaceOf(NodeId node) { return Places::PlaceWith(node); }
+  const std::optional<Tenant>& TenantOf(NodeId node) const {
+    return places_.tenant(PlaceOf(node));
+  }
+  // The groups as they are founded.
+  std::vector<GroupMembers> FoundedGroups() const;
   std::vector<std::string> AddressesOf(
       std::string node::NodeConfig::*kind) const;
+  // Checks that the node may start, and notes that it did.
+  void CheckIdentity(NodeId node);
   // Checks that every replica of a node that started works.
   void CheckStart(NodeId node, const raft::Host& host);
   // The node could not start, or stopped by itself.
   void OnNodeStopped(NodeId node, const absl::Status& why);
 
-  // The group of the controller.
-  node::ShardConfig ControllerShard() const;
-  // The configuration as the file says it, before CompleteConfig.
-  node::Config FileOf(NodeId node) const;
-  const node::Config& ConfigOf(NodeId node) const;
-  // None if this configuration cannot have the mistake.
-  std::optional<node::Config> WrongConfigOf(NodeId node,
-                                            const WrongFile& wrong) const;
-  // Checks that a file which breaks a rule is refused.
-  void TryInvalidFile(NodeId node);
-  // Checks that a shard map which breaks a rule is refused.
-  void TryWrongMap(NodeId node);
-  // The mistake that the operator makes before this start. Null: none.
-  const WrongFile* DrawContradictoryFile(NodeId node) const;
-  // One of these files; null if this configuration cannot have its mistake.
-  const WrongFile* DrawFile(NodeId node, absl::Span<const WrongFile> files,
-                            ChoiceSite which) const;
-  // The outdated file of this start. Null: it has the right one.
-  const WrongFile* DrawOutdatedFile(NodeId node) const;
-  // Gives the node other addresses before some of its starts.
-  void TryOtherAddresses(NodeId node);
   // The machine breaks down after this turn: its disk is erased, for the rest
   // of the run.
   void Lose(NodeId node);
@@ -333,7 +352,6 @@ class Cluster {
   ShadowRecovery shadows_;
   Supervisor supervisor_;
   const ClusterOptions options_;
-  std::shared_ptr<const kv::SlotStrategy> slots_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   StateHook state_hook_;
   TurnHook turn_hook_;
@@ -341,33 +359,26 @@ class Cluster {
   StepHook step_hook_;
   absl::AnyInvocable<const DamagedFiles*(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
-  NodeMoves moves_;
-  std::vector<node::ShardConfig> shards_;
-  std::vector<node::ShardConfig> groups_;
-  std::vector<node::Config> configs_;  // By node.
-  // By node: what ConfigOf returns before the node was created, and after.
-  mutable std::vector<std::array<std::optional<node::Config>, 2>> completed_;
-  std::vector<raft::TransportOptions> peer_streams_;  // By node, or empty.
-  std::vector<MachineId> machines_;
-  // The program of each node. Null while the node is down.
+  Places places_;
+  NodeFiles files_;
+  const std::shared_ptr<const kv::SlotStrategy> slots_;
+  std::function<std::vector<GroupMembers>()> groups_now_;
+  mutable std::vector<GroupMembers> groups_;
+  mutable bool groups_known_ = true;
+  std::vector<raft::TransportOptions> peer_streams_;  // By place, or empty.
+  // The program of each place. Null while it is down, or the place is free.
   std::vector<Program*> programs_;
-  // For each node, whether a start has succeeded, so that the directory is not
-  // empty.
-  std::vector<bool> created_;
-  // For each node, whether the first start came after the disk was erased.
+  // For each place, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
   // The replicas that nodes gave up because of damage, once in the run.
   std::set<std::pair<NodeId, GroupId>> dropped_;
   WrongStates wrong_states_;
   std::set<NodeId> lost_;   // See Lose.
   std::set<NodeId> older_;  // The nodes with an older disk.
-  // The nodes that have refused a contradictory file; the next one is right.
-  std::set<NodeId> mended_;
-  bool files_mended_;
   uint64_t core_steps_ = 0;
   Leaderships leaderships_;
 };
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_CLUSTER_H_
+#endif  // QUORATE_SIM_CLUSTER_CLUSTER_H_

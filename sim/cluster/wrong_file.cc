@@ -1,4 +1,4 @@
-#include "sim/run/wrong_file.h"
+#include "sim/cluster/wrong_file.h"
 
 #include <algorithm>
 #include <cstdint>
