@@ -374,6 +374,22 @@ void AddOptions(CLI::App* app, VerbOptions* options, int64_t* timeout_ms) {
                   "known");
 }
 
+// The option of changes of the cluster that was given to a verb which makes
+// none; empty: there is none. A key is changed at once.
+std::string Misplaced(const CLI::App& app, const VerbOptions& options) {
+  const std::string verb = app.get_subcommands().front()->get_name();
+  if (verb != "status" && verb != "get" && verb != "set" && verb != "del") {
+    return "";
+  }
+  const std::string option = options.dry_run              ? "--dry-run"
+                             : !options.wait              ? "--no-wait"
+                             : options.all                ? "--all"
+                             : !options.operation.empty() ? "--operation"
+                                                          : "";
+  if (option.empty()) return "";
+  return option + " has no meaning for '" + verb + "': leave it out";
+}
+
 int Main(int argc, char** argv) {
   signal(SIGINT, [](int) { interrupted = 1; });
   const auto is_interrupted = [] { return interrupted != 0; };
@@ -411,6 +427,11 @@ int Main(int argc, char** argv) {
     return Explain(app, error, json);
   }
   options.control.timeout = Milliseconds(timeout_ms);
+  std::string misplaced = Misplaced(app, options);
+  if (!misplaced.empty()) {
+    return Print(options.control.json, {.error = std::move(misplaced),
+                                        .exit_status = kControlUsage});
+  }
   return Print(options.control.json, run(options));
 }
 

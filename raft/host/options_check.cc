@@ -43,7 +43,7 @@ absl::Status CheckPeers(const HostOptions& options) {
 absl::Status CheckTimes(const CoreOptions& core) {
   if (core.heartbeat_interval <= Duration(0)) {
     return Wrong("core.heartbeat_interval is ", Ms(core.heartbeat_interval),
-                 ": it is longer than 0");
+                 ": it must be longer than 0");
   }
   if (core.heartbeat_interval >= core.election_timeout_min) {
     return Wrong("core.heartbeat_interval, ", Ms(core.heartbeat_interval),
@@ -111,6 +111,9 @@ absl::Status CheckJoin(const HostOptions& options) {
 absl::Status CheckOptions(const HostOptions& options) {
   if (options.node == NodeId()) {
     return Wrong("node is 0: a node has an id from 1 on");
+  }
+  if (options.turn_apply_work_max == 0) {
+    return Wrong("turn_apply_work_max is 0: no entry would ever be applied");
   }
   absl::Status status = CheckPeers(options);
   if (status.ok()) status = CheckTimes(options.core);

@@ -71,6 +71,13 @@ class ControlTest(unittest.TestCase):
         self.assertIn('exits with 3 if a node does not answer, or if the node at the address refuses a node. It also does so if a replica is halted, '
                       'fenced, stopped or refused, or if slots have no leader.', text)
 
+    def test_OptionsOfChanges_AreRefusedAtKeys(self):
+        for words in (('set', 'k', 'v'), ('del', 'k'), ('get', 'k'), ('status',)):
+            for option in (('--dry-run',), ('--no-wait',), ('--all',), ('--operation', 'x')):
+                with redis_without_cluster_mode() as (address, commands):
+                    self.assertEqual((2, '', f"quoratectl: {option[0]} has no meaning for '{words[0]}': leave it out\n"),
+                                     run(program('quoratectl'), '--address', address, *option, *words))
+                    self.assertEqual([], list(commands))
 
     def test_ErrorsUnderJson_AreJson(self):
         for words, status, code in ((('nonsense',), 2, 'USAGE'), (('get',), 2, 'USAGE'), (('get', 'k', '--nonsense'), 2, 'USAGE'),
