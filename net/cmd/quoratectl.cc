@@ -429,8 +429,8 @@ int Main(int argc, char** argv) {
   options.control.timeout = Milliseconds(timeout_ms);
   std::string misplaced = Misplaced(app, options);
   if (!misplaced.empty()) {
-    return Print(options.control.json, {.error = std::move(misplaced),
-                                        .exit_status = kControlUsage});
+    return Print(options.control.json,
+                 {.error = std::move(misplaced), .exit_status = kControlUsage});
   }
   return Print(options.control.json, run(options));
 }
