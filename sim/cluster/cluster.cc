@@ -14,6 +14,9 @@
 
 namespace quorate::sim {
 
+// The reading of a node's monotonic clock when the run begins.
+constexpr ChoiceSite kClockStart("clock.start");
+constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr ChoiceSite kShadowOfStart("shadow.of_start");
 constexpr ChoiceSite kHashOfEnd("cluster.hash_of_end");
 // Replicas that compare their states at each of more entries may never do so in
@@ -340,8 +343,12 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       options_(options),
       places_(&world, {.founders = options.nodes,
                        .read_only = options.read_only_nodes,
-                       .spares = options.spares,
-                       .reserve = options.reserve}),
+                       .clock_start =
+                           [&world](NodeId number) {
+                             return world.choices().Between(
+                                 kClockStart, number.value(), 0, Seconds(1000),
+                                 kClockStartMax);
+                           }}),
       files_(&world, &places_,
              {.groups = options.groups,
               .replicas = options.replicas,
@@ -367,11 +374,8 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   }
   groups_ = FoundedGroups();
   for (const GroupMembers& group : groups_) {
-    if (places_.change()) break;
     replica_checker_.SetVoters(group.group, group.voters);
   }
-  // Copies recover by the files of their nodes alone.
-  if (places_.change()) shadows_.End();
   world_.AddMarkHook([this](MachineId machine, std::string_view mark) {
     // A directory that is not created yet would be created by the copy.
     const size_t place = machine.value() - 1;
@@ -414,14 +418,6 @@ std::vector<GroupMembers> Cluster::FoundedGroups() const {
   return groups;
 }
 
-const std::vector<GroupMembers>& Cluster::groups() const {
-  if (!groups_known_) {
-    groups_known_ = true;
-    groups_ = groups_now_();
-  }
-  return groups_;
-}
-
 std::vector<GroupMembers> Cluster::stores() const {
   std::vector<GroupMembers> stores = groups();
   std::erase_if(stores,
@@ -439,7 +435,6 @@ void Cluster::Start() {
   for (size_t place = 0; place < places_.size(); ++place) {
     world_.Start(machines()[place],
                  [this, place](env::Env& env) -> std::shared_ptr<void> {
-                   if (!places_.tenant(place).has_value()) return nullptr;
                    return std::make_shared<Program>(env, this,
                                                     Places::NumberOf(place));
                  });
@@ -591,12 +586,8 @@ void Cluster::Lose(NodeId node) {
 }
 
 void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
-  // Calls of a program that dies in this turn fail, too. A token may be one
-  // that must be refused.
-  const std::optional<Tenant>& tenant = TenantOf(node);
-  const bool excused = MayNotWork(node) || !world_.running(machine(node)) ||
-                       !tenant.has_value() ||
-                       (tenant->join.has_value() && !tenant->created);
+  // Calls of a program that dies in this turn fail, too.
+  const bool excused = MayNotWork(node) || !world_.running(machine(node));
   replica_checker_.OnNodeStopped(node, why, excused);
   supervisor_.OnStopped(machine(node), why);
 }
@@ -617,8 +608,8 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
-node::Server* Cluster::ServerAt(size_t place) const {
-  const Program* program = programs_[place];
+node::Server* Cluster::server(NodeId node) const {
+  const Program* program = programs_[PlaceOf(node)];
   return program == nullptr ? nullptr : program->server();
 }
 
@@ -644,15 +635,6 @@ NodeId Cluster::LeaderOf(GroupId group) const {
   return leader;
 }
 
-GroupId Cluster::OwnerOf(Slot slot) const {
-  for (const GroupMembers& group : groups()) {
-    for (const auto& [first, last] : group.slots) {
-      if (slot.value() >= first && slot.value() <= last) return group.group;
-    }
-  }
-  return GroupId();
-}
-
 GroupId Cluster::GroupOf(Slot slot) const {
   for (const node::ShardConfig& shard : shards()) {
     for (const auto& [first, last] : shard.slots) {
@@ -662,36 +644,24 @@ GroupId Cluster::GroupOf(Slot slot) const {
   return GroupId();
 }
 
-// A node that lost its disk must not start. There are exceptions, which have
-// promised nothing: a node that had never started before, one without a
-// replica, and one whose token is good.
+// A node that lost its disk must not start. There are two exceptions, which
+// have promised nothing: a node that had never started before, and one without
+// a replica.
 void Cluster::CheckIdentity(NodeId node) {
   const size_t place = PlaceOf(node);
-  const Tenant& tenant = *places_.tenant(place);
+  const bool created = places_.HasStore(place);
   const bool erased = HasErasedDisk(node);
-  if (erased && !tenant.created) created_late_[place] = true;
-  if (erased && tenant.created && !created_late_[place] &&
-      (places_.change() || HasReplica(node))) {
-    world_.Violate(absl::StrCat("identity: node ", tenant.node.value(),
+  if (erased && !created) created_late_[place] = true;
+  if (erased && created && !created_late_[place] && HasReplica(node)) {
+    world_.Violate(absl::StrCat("identity: node ", node.value(),
                                 " started though its disk is gone"));
-  }
-  if (tenant.refused) {
-    world_.Violate(absl::StrCat("admission: node ", tenant.node.value(),
-                                " started at ", world_.name(machine(node)),
-                                " with a token that is not valid, or on the "
-                                "directory of another node"));
   }
   places_.OnCreated(place);
 }
 
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
   for (const GroupMembers& shard : groups()) {
-    // A new store of the node has no replica yet.
-    if (!shard.Has(node) ||
-        (places_.change() &&
-         host.condition(shard.group) == raft::Host::Condition::kNotHeld)) {
-      continue;
-    }
+    if (!shard.Has(node)) continue;
     // Another replica is to take the place of a damaged one.
     if (host.condition(shard.group) == raft::Host::Condition::kNotHeld &&
         dropped_.contains({node, shard.group})) {

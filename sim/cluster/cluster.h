@@ -43,10 +43,6 @@ namespace quorate::sim {
 struct ClusterOptions {
   uint32_t nodes = 5;            // Nodes that vote.
   uint32_t read_only_nodes = 0;  // Further nodes.
-  // Places for nodes that come later, and for nodes that must come back when
-  // all others are taken.
-  uint32_t spares = 0;
-  uint32_t reserve = 0;
   uint32_t groups = 3;
   uint32_t replicas = 3;    // Voters of each group; at most `nodes`.
   bool controller = false;  // The cluster is founded with one.
@@ -75,11 +71,7 @@ struct ClusterOptions {
 // Its functions know a node by the number of its place (Places::NumberOf).
 //
 // These are its rules, beside those of ReplicaChecker:
-//   identity: a node without its disk does not start, unless it has a new
-//   token.
-//   admission: a store whose token is not valid does not start, and neither
-//   does a second one with the same token, or one on the directory of another
-//   node.
+//   identity: a node without its disk does not start.
 //   addresses: a node that started works, and listens where its file says.
 class Cluster {
  public:
@@ -141,8 +133,7 @@ class Cluster {
   bool MayNotStart(NodeId node) const { return MayNotWork(node, GroupId()); }
   // Whether the node lost its disk.
   bool HasErasedDisk(NodeId node) const {
-    const std::optional<Tenant>& tenant = TenantOf(node);
-    return lost_.contains(node) || (tenant.has_value() && tenant->erased) ||
+    return lost_.contains(node) ||
            (erased_ != nullptr && erased_(machine(node)));
   }
   // Whether the simulator has damaged the node's disk.
@@ -193,8 +184,6 @@ class Cluster {
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 
-  Places& places() { return places_; }
-  const Places& places() const { return places_; }
   const std::vector<MachineId>& machines() const { return places_.machines(); }
   MachineId machine(NodeId node) const { return machines()[PlaceOf(node)]; }
   // The monotonic time that the clock of the node has lost since then. Zero:
@@ -224,15 +213,10 @@ class Cluster {
     return files_.shards();
   }
   bool has_controller() const { return options_.controller; }
-  // All groups as they are now: those of stores, then that of the controller.
-  // They are those of the founding until SetGroups is called.
-  const std::vector<GroupMembers>& groups() const;
+  // All groups as they are founded: those of stores, then that of the
+  // controller.
+  const std::vector<GroupMembers>& groups() const { return groups_; }
   std::vector<GroupMembers> stores() const;
-  // `now` returns the groups. It is asked again after OnGroupsChanged.
-  void SetGroups(std::function<std::vector<GroupMembers>()> now) {
-    groups_now_ = std::move(now);
-  }
-  void OnGroupsChanged() { groups_known_ = groups_now_ == nullptr; }
   // Their machines.
   std::vector<MachineId> VotersOf(const GroupMembers& group) const {
     std::vector<MachineId> voters;
@@ -261,23 +245,12 @@ class Cluster {
     return AddressesOf(&node::NodeConfig::http);
   }
   // Null while the machine is down or the server has not started.
-  node::Server* server(NodeId node) const { return ServerAt(PlaceOf(node)); }
-  node::Server* ServerAt(size_t place) const;
+  node::Server* server(NodeId node) const;
   // The running replica of the group with this id. Null: there is none.
   const raft::Core* FindReplica(GroupId group, ReplicaId replica) const;
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
-  // The node at this place. Zero: the place is free.
-  NodeId NodeAt(NodeId number) const {
-    if (number == NodeId() || !TenantOf(number).has_value()) return NodeId();
-    return TenantOf(number)->node;
-  }
-  // The group that owns the slot now. Zero: none is known.
-  GroupId OwnerOf(Slot slot) const;
-  GroupId OwnerOf(std::string_view key) const {
-    return OwnerOf(slots_->SlotOf(key));
-  }
   // The group that owns the key, or the slot, at the founding.
   // How the cluster divides its keys.
   const KeyDivision& division() const { return files_.division(); }
@@ -325,9 +298,6 @@ class Cluster {
 
   std::vector<node::Config> SettingsOf(const ClusterOptions& options);
   static size_t PlaceOf(NodeId node) { return Places::PlaceWith(node); }
-  const std::optional<Tenant>& TenantOf(NodeId node) const {
-    return places_.tenant(PlaceOf(node));
-  }
   // The groups as they are founded.
   std::vector<GroupMembers> FoundedGroups() const;
   std::vector<std::string> AddressesOf(
@@ -362,9 +332,7 @@ class Cluster {
   Places places_;
   NodeFiles files_;
   const std::shared_ptr<const kv::SlotStrategy> slots_;
-  std::function<std::vector<GroupMembers>()> groups_now_;
-  mutable std::vector<GroupMembers> groups_;
-  mutable bool groups_known_ = true;
+  std::vector<GroupMembers> groups_;
   std::vector<raft::TransportOptions> peer_streams_;  // By place, or empty.
   // The program of each place. Null while it is down, or the place is free.
   std::vector<Program*> programs_;

@@ -182,7 +182,7 @@ bool ClusterChecks::HasMajority(GroupId group,
     if (shard.group != group) continue;
     const std::vector<NodeId> behind = NeedSnapshot(group);
     const auto works = [&](NodeId node) {
-      return node != NodeId() && !cluster_.MayNotWork(node, group) &&
+      return !cluster_.MayNotWork(node, group) &&
              Contains(machines, cluster_.machine(node)) &&
              std::find(behind.begin(), behind.end(), node) == behind.end();
     };
@@ -208,9 +208,8 @@ bool ClusterChecks::AllWorkExcept(
 
 bool ClusterChecks::HasVoters(const GroupMembers& shard,
                               const std::vector<MachineId>& machines) const {
-  return shard.Majority([&](NodeId node) {
-    return node != NodeId() && Contains(machines, cluster_.machine(node));
-  });
+  return shard.Majority(
+      [&](NodeId node) { return Contains(machines, cluster_.machine(node)); });
 }
 
 bool ClusterChecks::NamesNode(const raft::Configuration& configuration,
@@ -266,7 +265,7 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
 bool ClusterChecks::MayHaveMajority(
     const GroupMembers& shard, const std::vector<MachineId>& machines) const {
   return shard.Majority([&](NodeId node) {
-    return node != NodeId() && !cluster_.MayNotWork(node, shard.group) &&
+    return !cluster_.MayNotWork(node, shard.group) &&
            Contains(machines, cluster_.machine(node));
   });
 }
@@ -298,12 +297,10 @@ bool ClusterChecks::GroupSettled(const GroupMembers& shard,
   const raft::Core& led = *cluster_.server(leader)->host().core(shard.group);
   const raft::Index end = led.last().index;
   for (const NodeId node : shard.members()) {
-    if (node == NodeId()) continue;
     // A clock that was wrong may have made a silent node count as dead. Then
     // its replica was rebuilt on another node.
     if (!Contains(machines, cluster_.machine(node)) ||
-        (cluster_.has_controller() &&
-         !NamesNode(led.configuration(), cluster_.NodeAt(node)))) {
+        (cluster_.has_controller() && !NamesNode(led.configuration(), node))) {
       continue;
     }
     const node::Server* at = cluster_.server(node);
@@ -320,7 +317,7 @@ bool ClusterChecks::GroupSettled(const GroupMembers& shard,
     // Only the controller brings a new replica into its group.
     if (core->joining() && ControllerIsLost(machines)) continue;
     if ((core->applied_index() != end && !IsHaltedByRight(node, shard.group)) ||
-        at->host().leader(shard.group) != cluster_.NodeAt(leader)) {
+        at->host().leader(shard.group) != leader) {
       return false;
     }
   }
@@ -334,7 +331,6 @@ uint64_t ClusterChecks::Progress() const {
   if (pieces != world_.marks().end()) progress += pieces->second;
   for (const GroupMembers& shard : cluster_.groups()) {
     for (const NodeId node : shard.members()) {
-      if (node == NodeId()) continue;
       const node::Server* const at = cluster_.server(node);
       const raft::Core* const core =
           at == nullptr ? nullptr : at->host().core(shard.group);
@@ -382,7 +378,7 @@ void ClusterChecks::CheckKnownLeaders(
       if (!stores && !shard.Has(config.id)) continue;
       const NodeId named =
           stores ? server->LeaderOf(group) : server->host().leader(group);
-      if (named != NodeId() && named == cluster_.NodeAt(leader)) continue;
+      if (named != NodeId() && named == leader) continue;
       const std::vector<MachineId> part =
           StartedAmong(part_of(cluster_.machine(config.id)));
       if (!HasMajority(group, part)) continue;
@@ -511,7 +507,6 @@ void ClusterChecks::CheckOwned(NodeId node, const GroupMembers& shard,
 void ClusterChecks::CompareStates() {
   for (const GroupMembers& shard : cluster_.groups()) {
     for (const NodeId node : shard.members()) {
-      if (node == NodeId()) continue;
       const node::Server* at = cluster_.server(node);
       if (at == nullptr || !at->host().group_status(shard.group).ok()) continue;
       if (!shard.stores) {
@@ -637,7 +632,6 @@ std::string ClusterChecks::Describe() const {
     out << "group " << shard.group << " (committed "
         << replica_checker_.committed(shard.group) << "):";
     for (const NodeId node : shard.members()) {
-      if (node == NodeId()) continue;
       const node::Server* at = cluster_.server(node);
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);

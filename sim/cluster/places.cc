@@ -6,16 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/host_port.h"
-#include "sim/choices/choices.h"
 
 namespace quorate::sim {
 namespace {
 
 // Ports of one kind stay apart from those of another.
 constexpr uint16_t kMovesMax = 90;
-// The reading of a node's monotonic clock when the run begins.
-constexpr ChoiceSite kClockStart("clock.start");
-constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 
 }  // namespace
 
@@ -26,11 +22,12 @@ Places::Places(World* world, const PlacesOptions& options)
   const size_t count = first_nodes_ + options.spares + options.reserve;
   for (size_t i = 0; i < count; ++i) {
     const NodeId number = NumberOf(i);
-    const MachineId machine =
-        world_.AddMachine({.name = absl::StrCat("n", number.value()),
-                           .clock = {.mono_offset = world_.choices().Between(
-                                         kClockStart, number.value(), 0,
-                                         Seconds(1000), kClockStartMax)}});
+    MachineOptions machine_options{
+        .name = absl::StrCat(options.name, number.value())};
+    if (options.clock_start) {
+      machine_options.clock.mono_offset = options.clock_start(number);
+    }
+    const MachineId machine = world_.AddMachine(machine_options);
     CHECK_EQ(machine.value(), number.value());
     machines_.push_back(machine);
     Place& place = places_.emplace_back();
@@ -129,27 +126,11 @@ bool Places::Move(size_t place) {
 }
 
 void Places::FillIn(size_t place, node::Config* file) const {
-  const Tenant& tenant = *places_[place].tenant;
-  if (tenant.join.has_value()) {
-    file->nodes.push_back({.id = tenant.node});
-  } else {
-    file->nodes.assign(first_.begin(), first_.begin() + first_nodes_);
-  }
-  file->listen.admin = FirstAddress(
-      place, static_cast<uint16_t>(kAdminPort + places_[place].moves));
-  for (node::NodeConfig& row : file->nodes) {
-    if (row.id != tenant.node) continue;
-    const bool read_only = row.read_only;
-    row = now_[place];
-    row.id = tenant.node;
-    row.read_only = read_only;
-  }
-  for (size_t i = 0; i < places_.size(); ++i) {
-    if (i == place || !places_[i].tenant.has_value()) continue;
-    if (tenant.join.has_value() || places_[i].moves > 0 ||
-        places_[i].tenant->node != NumberOf(i)) {
-      file->seeds.push_back(now_[i].peer);
-    }
+  file->nodes.assign(first_.begin(), first_.begin() + first_nodes_);
+  file->nodes[place] = now_[place];
+  file->listen.admin = AdminAddress(place);
+  for (size_t i = 0; i < first_nodes_; ++i) {
+    if (i != place && places_[i].moves > 0) file->seeds.push_back(now_[i].peer);
   }
 }
 

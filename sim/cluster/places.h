@@ -38,11 +38,16 @@ struct Tenant {
 };
 
 struct PlacesOptions {
+  // Of the machines, in front of their numbers.
+  std::string name = "n";
   uint32_t founders = 3;   // Those that vote.
   uint32_t read_only = 0;  // Further founders, without a vote.
   uint32_t spares = 0;     // Places without a tenant at first.
   // Further places, for nodes that must come back when all others are taken.
   uint32_t reserve = 0;
+  // The reading of the monotonic clock of a place when the run begins. Null:
+  // zero.
+  std::function<Duration(NodeId number)> clock_start = {};
 };
 
 class Places {
@@ -53,7 +58,7 @@ class Places {
   static constexpr uint16_t kAdminPort = 8101;
   static constexpr uint16_t kPeerPort = 9001;
 
-  // Adds the machines n1, n2, … to `world`, which has none yet. It outlives the
+  // Adds the machines to `world`, which has none yet. It outlives the
   // object.
   Places(World* world, const PlacesOptions& options);
   Places(const Places&) = delete;
@@ -96,15 +101,19 @@ class Places {
   // ---- Addresses.
   // Of each place its number, and its present addresses.
   const std::vector<node::NodeConfig>& nodes() const { return now_; }
+  // The present address for operators.
+  std::string AdminAddress(size_t place) const {
+    return FirstAddress(
+        place, static_cast<uint16_t>(kAdminPort + places_[place].moves));
+  }
   // The address by which clients and operators know the place.
   std::string FirstAddress(size_t place, uint16_t port) const;
   // Gives the place other addresses before its next start. False: it has had
   // all that there are.
   bool Move(size_t place);
-  // Writes the rows and addresses of the file of a tenant. That of a founder
-  // has the first addresses of the others, as when the cluster was founded.
-  // One that joined knows itself alone. Both have the present addresses of
-  // others that are not where the rows say as seeds.
+  // Writes the rows and addresses of the file of a founder at its first place.
+  // It has the first addresses of the others, as when the cluster was founded,
+  // and the present ones of those that moved as seeds.
   void FillIn(size_t place, node::Config* file) const;
 
   // ---- Deeds of operators. They take effect at once: call them from

@@ -429,7 +429,7 @@ void ClusterOperator::Set(NodeId node) {
 void ClusterOperator::ComeWithOldToken() {
   const size_t place = places_.FreePlace(0);
   if (place == places_.size()) return;
-  std::optional<PlaceTenant> comes;
+  std::optional<Tenant> comes;
   for (const auto& [id, joins] : typed_) {
     const NodeRecord* const node = state().FindNode(id);
     const bool waits =
@@ -715,7 +715,7 @@ void ClusterOperator::KillController() {
 
 void ClusterOperator::Clear() {
   const auto is_over = [this](size_t place) {
-    const std::optional<PlaceTenant>& tenant = places_.tenant(place);
+    const std::optional<Tenant>& tenant = places_.tenant(place);
     if (!tenant.has_value() || tenant->refused) return tenant.has_value();
     const NodeRecord* const node = state().FindNode(tenant->node);
     return node != nullptr && IsGone(*node);

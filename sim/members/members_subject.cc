@@ -423,7 +423,7 @@ std::string MembersSubject::UnmetOfGroup(const ClusterState& state,
 
 std::string MembersSubject::UnmetOfPlace(size_t place) const {
   const node::Server* const server = places_.server(place);
-  const std::optional<PlaceTenant>& tenant = places_.tenant(place);
+  const std::optional<Tenant>& tenant = places_.tenant(place);
   if (server == nullptr || !tenant.has_value()) return "";
   const NodeRecord* const node = rules_.state()->FindNode(tenant->node);
   if (node == nullptr || node->state == NodeState::kRemoved) return "";

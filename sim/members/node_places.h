@@ -31,6 +31,7 @@
 #include "raft/host/host.h"
 #include "shardctrl/partition.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/cluster/places.h"
 #include "sim/harness/supervisor.h"
 #include "sim/members/member_rules.h"
 #include "sim/world/world.h"
@@ -58,18 +59,7 @@ struct NodePlacesOptions {
   uint64_t digest_interval = 64;
 };
 
-// A node, wherever it runs.
-struct PlaceTenant {
-  NodeId node;
-  // None: it was founded with the cluster.
-  std::optional<node::JoinConfig> join = {};
-  bool created = false;  // It has started once, and its store is on the disk.
-  bool erased = false;   // The disk is gone: it must not start.
-  // Its token is one that must be refused, or its directory.
-  bool refused = false;
-};
-
-class NodePlaces {
+class NodePlaces : public Places {
  public:
   // All outlive the object. Adds the machines to `world`, which has none yet.
   // The step hook of the world must call AfterTurn.
@@ -88,25 +78,12 @@ class NodePlaces {
   // Addresses stay from now on.
   void Settle() { settled_ = true; }
 
-  size_t size() const { return places_.size(); }
-  const std::vector<MachineId>& machines() const { return machines_; }
   // Null while the machine is down or the server has not started.
   node::Server* server(size_t place) const;
-  // None: the place is free.
-  const std::optional<PlaceTenant>& tenant(size_t place) const {
-    return places_[place].tenant;
-  }
-  // The place where the node has a store, or is to have one; size(): none.
-  size_t PlaceOf(NodeId node) const;
-  // The node of the place has a store on its disk. False for size().
-  bool HasStore(size_t place) const {
-    return place < size() && places_[place].tenant.has_value() &&
-           places_[place].tenant->created && !places_[place].tenant->erased;
-  }
   // A disk was lost so lately that leaders may not know of it.
   bool LostLately() const {
-    return lost_.has_value() &&
-           world_.now() - *lost_ < MemberRules::kKnownToWork;
+    return lost().has_value() &&
+           world_.now() - *lost() < MemberRules::kKnownToWork;
   }
   // An operator asks for a replacement of the node, so its store may be given
   // up at any time.
@@ -135,42 +112,9 @@ class NodePlaces {
   void EndDraining() { End(drains_); }
   // The configuration with which the place starts. It has a tenant.
   node::Config FileOf(size_t place) const;
-  // A place without tenant, from `draw` on; size(): none.
-  size_t FreePlace(uint64_t draw) const;
-  // The same for the reserve.
-  size_t ReservedPlace() const;
-  bool AllFoundersStarted() const;
   // The group of the founding that owns the slot.
   GroupId GroupOf(Slot slot) const;
   const KeyDivision& division() const { return options_.division; }
-  // Those by which clients and operators know the place.
-  std::string FirstAddress(size_t place, uint16_t port) const;
-  static constexpr uint16_t kRespPort = 7001;
-  static constexpr uint16_t kRespClusterPort = 7101;
-  static constexpr uint16_t kHttpPort = 8001;
-  static constexpr uint16_t kAdminPort = 8101;
-  static constexpr uint16_t kPeerPort = 9001;
-
-  // ---- Deeds of operators. They take effect at once: call them from
-  // World::At.
-  // The tenant comes to the place, which is free, with an empty disk.
-  void MoveIn(size_t place, PlaceTenant tenant);
-  // The machine crashes and has an empty disk. The tenant stays, and its
-  // process starts again and again.
-  void Erase(size_t place);
-  // The tenant of the erased place starts again, with a token.
-  void Rejoin(size_t place, node::JoinConfig join);
-  // The tenant is gone, and its disk with it.
-  void MoveOut(size_t place);
-  // The disk moves to another place, which is free.
-  void MoveDisk(size_t from, size_t to);
-  // The disks change places. Both places have a store.
-  void SwapDisks(size_t a, size_t b);
-  // A copy of the disk comes to another place, which is free, with its tenant.
-  void CopyDisk(size_t from, size_t to, PlaceTenant tenant);
-  void Restart(size_t place);
-  // The process ends, and starts again after this time.
-  void GoAway(size_t place, Duration time);
 
  private:
   class Program;
@@ -188,21 +132,11 @@ class NodePlaces {
     --wishes.open;
     wishes.ended = world_.now();
   }
-  struct Place {
-    std::optional<PlaceTenant> tenant;
-    Program* program = nullptr;  // Null: the machine is down, or free.
-    uint16_t moves = 0;          // How often it had other addresses.
-  };
-
-  std::string Address(size_t place, uint16_t port) const;
   node::Config FounderFile(size_t place) const;
   node::Config JoinerFile(size_t place) const;
   void SetAddresses(size_t place, node::Config* file) const;
   std::vector<std::string> Seeds(size_t place) const;
   void TryOtherAddresses(size_t place);
-  void RefuseOthers(size_t place, const std::string& token);
-  void Kill(size_t place);
-  void Copy(MachineId from, MachineId to);
   void OnStarted(size_t place, const absl::Status& status);
   void OnStopped(size_t place, const absl::Status& why);
 
@@ -211,15 +145,13 @@ class NodePlaces {
   const PlaceHooks hooks_;
   const NodePlacesOptions options_;
   Supervisor supervisor_;
-  std::vector<MachineId> machines_;
-  std::optional<SimTime> lost_;  // When a disk was lost last.
   std::multiset<NodeId> replacing_;
   int creating_ = 0;
   bool recovering_controller_ = false;
   Wishes shrinks_;
   Wishes drains_;
-  MachineId shelf_;  // Disks lie here for a moment.
-  std::vector<Place> places_;
+  // The program of each place. Null: the machine is down, or free.
+  std::vector<Program*> programs_;
   std::vector<node::ShardConfig> shards_;
   bool settled_ = false;
 };
