@@ -40,10 +40,11 @@ class CopiedNodesTest : public ::testing::Test {
     return copies;
   }
   // The file of the copy of a node: all rows have addresses on hosts of their
-  // own, with this prefix.
-  Config FileOfCopy(size_t node, std::string_view prefix) {
+  // own, with this prefix. `moved`: it is taken for the original, which moves.
+  Config FileOfCopy(size_t node, std::string_view prefix, bool moved = false) {
     Config config = cluster_.config(node);
     config.bootstrap = false;
+    config.moved = moved;
     config.listen = {.admin = Concat(prefix, node + 1, ":8101"),
                      .allow_non_loopback = true};
     for (NodeConfig& row : config.nodes) {
@@ -166,8 +167,9 @@ TEST_F(CopiedNodesTest, CopyOfANodeThatIsDown_IsRefusedByTheOthers) {
   ASSERT_EQ(cluster_.RestartWith(2, SameFile(2)), absl::OkStatus());
   const size_t other = cluster_.size();
   for (int start = 0; start < 4; ++start) {
-    (void)(start == 0 ? cluster_.StartNew(FileOfCopy(0, "copy"), copy)
-                      : cluster_.RestartWith(other, FileOfCopy(0, "copy")));
+    const Config file = FileOfCopy(0, "copy", /*moved=*/true);
+    (void)(start == 0 ? cluster_.StartNew(file, copy)
+                      : cluster_.RestartWith(other, file));
     ASSERT_FALSE(Runs(other, Seconds(5)));
     EXPECT_NE(Story(other).find("has seen start"), std::string::npos)
         << Story(other);
@@ -175,6 +177,33 @@ TEST_F(CopiedNodesTest, CopyOfANodeThatIsDown_IsRefusedByTheOthers) {
   }
   ASSERT_EQ(cluster_.RestartWith(0, SameFile(0)), absl::OkStatus());
   ExpectWhole("the original is back");
+}
+
+// The copies of two nodes come before their originals, which are down, and
+// would take their places. Their files have new addresses for all nodes.
+TEST_F(CopiedNodesTest, CopiesOfAllNodes_DoNotStartAsTheCluster) {
+  cluster_.world().RunFor(Seconds(3));
+  CrashAll();
+  const std::vector<Files> copies = CopyAll();
+  RestartAll();
+  ASSERT_TRUE(Set(0, "a"));
+  cluster_.world().RunFor(Seconds(2));
+  CrashAll();
+  ASSERT_EQ(cluster_.RestartWith(0, SameFile(0)), absl::OkStatus());
+  for (size_t node = 0; node < kNodes; ++node) {
+    EXPECT_FALSE(
+        cluster_.StartNew(FileOfCopy(node, "copy"), copies[node]).ok());
+    const size_t copy = kNodes + node;
+    const std::string_view why =
+        node == 0 ? "runs already" : "as a new address of another node";
+    EXPECT_NE(Story(copy).find(why), std::string::npos) << Story(copy);
+  }
+  cluster_.Crash(0);
+  EXPECT_FALSE(cluster_.RestartWith(kNodes, FileOfCopy(0, "copy")).ok());
+  for (size_t node = 0; node < kNodes; ++node) {
+    ASSERT_EQ(cluster_.RestartWith(node, SameFile(node)), absl::OkStatus());
+  }
+  ExpectWhole("after the copies");
 }
 
 // An older state is put back at the node's own address.
@@ -234,6 +263,11 @@ TEST_F(CopiedNodesTest, RestoredAsANewCluster_ServesBesideTheFirstOne) {
       file.restore_as_new_cluster = flag;
       ASSERT_EQ(cluster_.RestartWith(copy, file), absl::OkStatus());
     }
+    Config back = cluster_.config(kNodes);
+    back.restore_as_new_cluster = true;
+    back.cluster = cluster_.config(0).cluster;
+    EXPECT_FALSE(cluster_.StartNew(back, Copy(kNodes)).ok())
+        << "the id of the original again";
     ExpectWhole("beside the restored one");
     auto client = cluster_.ConnectResp(0);
     EXPECT_EQ(cluster_.Command(*client, {"EXISTS", "own"}), ":0\r\n");
@@ -260,6 +294,18 @@ TEST_F(CopiedNodesTest, FoundingUnderTheIdOfACluster_EndsWhenAMemberIsMet) {
   EXPECT_FALSE(Runs(kNodes, Seconds(10)));
   EXPECT_NE(Story(kNodes).find("were not founded together"), std::string::npos)
       << Story(kNodes);
+  // It does not serve again, and its data can be read.
+  for (const bool bootstrap : {false, true}) {
+    Config again = alone;
+    again.bootstrap = bootstrap;
+    const absl::Status gone = cluster_.RestartWith(kNodes, again);
+    EXPECT_NE(gone.message().find("gave way to it"), std::string::npos) << gone;
+  }
+  Config restored = alone;
+  restored.bootstrap = false;
+  restored.restore_as_new_cluster = true;
+  restored.cluster = ClusterId(44);
+  EXPECT_EQ(cluster_.RestartWith(kNodes, restored), absl::OkStatus());
   cluster_.Crash(kNodes);
   // With a seed it founds nothing at all.
   alone.seeds = {cluster_.config(0).self().peer};
@@ -301,14 +347,23 @@ class DrawnCopiesTest : public CopiedNodesTest,
     cluster_.Crash(node);
     up_[node] = false;
   }
+  // The whole cluster stops and is copied. No node has to run again before the
+  // copies start.
+  void CopyWhole() {
+    for (size_t node = 0; node < kNodes; ++node) {
+      if (Up(node)) CrashOne(node);
+      copies_.push_back({.node = node, .whole = true, .files = Copy(node)});
+    }
+  }
   // A copy at the address of its original is put back in its place, so it must
   // go before the original comes again.
   void StartCopy() {
-    const auto& [node, files] = copies_[Draw(copies_.size())];
-    const bool same_address = !Up(node) && Draw(2) == 0;
+    const auto& [node, whole, files] = copies_[Draw(copies_.size())];
+    const bool same_address = !whole && !Up(node) && Draw(2) == 0;
+    const bool moved = !whole && Draw(4) > 0;
     const Config file = same_address
                             ? SameFile(node)
-                            : FileOfCopy(node, Concat("c", draws_, "-"));
+                            : FileOfCopy(node, Concat("c", draws_, "-"), moved);
     (void)cluster_.StartNew(file, files);
     const size_t copy = cluster_.size() - 1;
     const uint64_t again = Draw(4);
@@ -327,7 +382,12 @@ class DrawnCopiesTest : public CopiedNodesTest,
   const Random random_{GetParam()};
   uint64_t draws_ = 0;
   std::vector<bool> up_ = std::vector<bool>(kNodes, true);
-  std::vector<std::pair<size_t, Files>> copies_;
+  struct CopiedDirectory {
+    size_t node;
+    bool whole;  // It was copied with all others.
+    Files files;
+  };
+  std::vector<CopiedDirectory> copies_;
   std::vector<size_t> running_copies_;
 };
 
@@ -336,11 +396,16 @@ TEST_P(DrawnCopiesTest, TheCluster_LosesNothing) {
     const size_t node = Draw(kNodes);
     switch (Draw(5)) {
       case 0:
+        if (Draw(4) == 0) {
+          CopyWhole();
+          break;
+        }
         // A copy of a stopped node, which has started again before the copy
         // does, and which the others have seen. Else the copy is a restart like
         // any other.
         if (!Up(node) && std::ranges::count(up_, true) == kNodes - 1) {
-          copies_.emplace_back(node, Copy(node));
+          copies_.push_back(
+              {.node = node, .whole = false, .files = Copy(node)});
           (void)cluster_.RestartWith(node, SameFile(node));
           up_[node] = true;
           cluster_.world().RunFor(Seconds(2));

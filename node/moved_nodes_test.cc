@@ -129,7 +129,11 @@ TEST_F(MovedNodesTest, AllNodesAtOnce_OneSeedIsEnough) {
   }
   const std::string seed = files[0].self().peer;
   for (size_t node = 0; node < 3; ++node) {
-    if (node > 0) files[node].seeds = {seed};
+    if (node > 0) {
+      files[node].seeds = {seed};
+      EXPECT_FALSE(cluster_.RestartWith(node, files[node]).ok()) << "a copy?";
+      files[node].moved = true;
+    }
     ASSERT_EQ(cluster_.RestartWith(node, files[node]), absl::OkStatus());
   }
   for (size_t node = 0; node < 3; ++node) EXPECT_TRUE(KnowsAll(node)) << node;

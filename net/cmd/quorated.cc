@@ -9,6 +9,29 @@
 
 namespace {
 
+// The words of the operator about the state of the data directory.
+void AddWordsOfDirectory(CLI::App* app, CLI::Option* config, CLI::Option* join,
+                         quorate::net::DaemonOptions* options) {
+  CLI::Option* const bootstrap = app->add_flag(
+      "--bootstrap", options->bootstrap,
+      "Create a new store if the data directory is empty: for the "
+      "first start of a new cluster's node only");
+  app->add_flag(
+         "--alone", options->alone,
+         "Found a cluster of this one node; without it a file that names "
+         "one node founds none")
+      ->needs(bootstrap);
+  app->add_flag("--restore-as-new-cluster", options->restore_as_new_cluster,
+                "Make the data directory, a copy, one of the new cluster whose "
+                "cluster.id the file has")
+      ->needs(config)
+      ->excludes(join)
+      ->excludes(bootstrap);
+  app->add_flag("--moved", options->moved,
+                "Several nodes of this cluster have new addresses, and the "
+                "directory is no copy");
+}
+
 int Main(int argc, char** argv) {
   using quorate::env::Severity;
   CLI::App app(
@@ -44,20 +67,7 @@ int Main(int argc, char** argv) {
                "As listen.allow_non_loopback, in place of a file")
       ->needs(join)
       ->excludes(config);
-  CLI::Option* const bootstrap =
-      app.add_flag("--bootstrap", options.bootstrap,
-                   "Create a new store if the data directory is empty: for the "
-                   "first start of a new cluster's node only");
-  app.add_flag("--alone", options.alone,
-               "Found a cluster of this one node; without it a file that names "
-               "one node founds none")
-      ->needs(bootstrap);
-  app.add_flag("--restore-as-new-cluster", options.restore_as_new_cluster,
-               "Make the data directory, a copy, one of the new cluster whose "
-               "cluster.id the file has")
-      ->needs(config)
-      ->excludes(join)
-      ->excludes(bootstrap);
+  AddWordsOfDirectory(&app, config, join, &options);
   app.add_option("--log-level", options.log_level,
                  "Least severity of messages on standard error")
       ->transform(CLI::CheckedTransformer(

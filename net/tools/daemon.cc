@@ -286,6 +286,7 @@ int RunDaemon(const DaemonOptions& options) {
   if (options.bootstrap) config->bootstrap = true;
   config->founds_alone = options.alone;
   config->restore_as_new_cluster = options.restore_as_new_cluster;
+  config->moved = options.moved;
   return RunNode(*std::move(config), options);
 }
 

@@ -27,6 +27,8 @@ struct DaemonOptions {
   bool alone = false;
   // Make the directory, a copy, one of another cluster.
   bool restore_as_new_cluster = false;
+  // The nodes of the cluster have other addresses than at the last start.
+  bool moved = false;
   env::Severity log_level = env::Severity::kInfo;
   // The process whose end kills this one; -1: the parent at the start; 0: none.
   // A parent that may die at any moment passes its own id, since the child

@@ -231,6 +231,8 @@ struct Config {
   bool founds_alone = true;
   // raft::HostOptions::restore_as_new_cluster.
   bool restore_as_new_cluster = false;
+  // raft::HostOptions::moved.
+  bool moved = false;
   // Founds the cluster with a controller, which lets members change at run
   // time. A cluster without one never gets one.
   bool controller = true;

@@ -24,6 +24,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.bootstrap = config.bootstrap && !refuses_alone;
   options.seeds = config.seeds;
   options.restore_as_new_cluster = config.restore_as_new_cluster;
+  options.moved = config.moved;
   if (config.join.has_value()) {
     options.join = {.seeds = config.join->seeds, .token = config.join->token};
   }

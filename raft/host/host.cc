@@ -129,52 +129,6 @@ absl::Status Host::Impl::Serve(const OpenedStore& opened) {
   return status;
 }
 
-std::vector<env::PeerAddress> Host::Impl::WithSeenStarts(
-    std::vector<env::PeerAddress> peers) const {
-  for (env::PeerAddress& peer : peers) {
-    const auto found = starts_.seen.find(peer.node);
-    if (found != starts_.seen.end()) peer.seen = found->second;
-  }
-  return peers;
-}
-
-void Host::Impl::OnStartSeen(NodeId node, const env::SeenStart& seen) {
-  const auto found = starts_.seen.find(node);
-  if (found == starts_.seen.end() && starts_.seen.size() >= kSeenStartsMax) {
-    return;
-  }
-  if (found != starts_.seen.end() && found->second == seen) return;
-  starts_.seen[node] = seen;
-  starts_changed_ = true;
-  // While the store is being founded, it is written later.
-  if (log_ != nullptr && !starts_file_.has_value()) WriteSeenStarts();
-}
-
-// After an error the starts are seen again once this node has restarted.
-void Host::Impl::WriteSeenStarts() {
-  if (!std::exchange(starts_changed_, false)) return starts_file_.reset();
-  starts_file_.emplace(disk_, identity_.incarnation);
-  starts_file_->Write(starts_, [this](absl::Status status) {
-    if (!status.ok()) starts_changed_ = false;
-    WriteSeenStarts();
-  });
-}
-
-void Host::Impl::OnConflict(env::HandshakeRefusal reason,
-                            const std::string& story) {
-  if (reason == env::HandshakeRefusal::kOtherFounding) {
-    if (startup_ != nullptr && founding_.asks()) {
-      env_.tracer.Sometimes("raft.founding_ended_by_a_member");
-      return callbacks_.Add(
-          [this, story] { founding_.OnClusterExists(story); });
-    }
-    // A cluster of several nodes does not end because of another program.
-    if (!founded_now_ || heard_peers_) return;
-  }
-  env_.tracer.Sometimes("raft.node_gives_way");
-  callbacks_.Add([this, story] { GiveWay(story); });
-}
-
 void Host::Impl::ListenToLog() {
   log_->OnUnreadable([this](GroupKey key, Index last, const absl::Status& why) {
     Replica* const owner = replica(key.group);
@@ -204,6 +158,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   for (const auto& [node, seen] : starts_.seen) {
     opened->starts.seen[node] = seen;
   }
+  opened->starts.gave_way = starts_.gave_way;
   starts_ = std::move(opened->starts);
   if (!opened->record.joined()) founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
@@ -225,7 +180,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                std::move(group.state_machine));
   }
   status_ = Serve(*opened);
-  if (starts_changed_ && !starts_file_.has_value()) WriteSeenStarts();
+  if (starts_changed_ && !starts_file_.has_value()) WriteStarts();
   if (status_.ok()) {
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {

@@ -77,7 +77,7 @@ class Host::Impl final : public env::Transport::Receiver {
   // The peers, with the starts of them that the directory remembers.
   std::vector<env::PeerAddress> WithSeenStarts(
       std::vector<env::PeerAddress> peers) const;
-  void WriteSeenStarts();
+  void WriteStarts();
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
@@ -198,6 +198,7 @@ class Host::Impl final : public env::Transport::Receiver {
   Starts starts_;
   bool starts_changed_ = false;            // Since the last write began.
   std::optional<StartsFile> starts_file_;  // Empty: no write is under way.
+  std::string other_founding_;             // Why this node gives way to one.
   bool founded_now_ = false;               // This program founded the cluster.
   bool heard_peers_ = false;  // Some peer of this cluster was admitted.
   Level founded_level_;

@@ -59,6 +59,11 @@ struct HostOptions {
   // original. All directories of the cluster are restored in this way. Without
   // effect on a directory of `cluster` that was restored earlier.
   bool restore_as_new_cluster = false;
+  // Several nodes have other addresses than at the last start. Without this
+  // word a start ends if its own address has changed and it is given a new one
+  // of another node. The directory may be a copy then, which must not meet the
+  // nodes of the original.
+  bool moved = false;
   // Called when all is ready, and before the start counts: other nodes learn of
   // it only afterwards. An error ends the start. Null: nothing is called.
   std::function<absl::Status()> before_serving;

@@ -1,4 +1,4 @@
-#include "raft/host/snapshot_turn.h"
+#include "raft/host/bounds/snapshot_turn.h"
 
 #include <algorithm>
 #include <optional>

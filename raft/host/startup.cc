@@ -109,11 +109,11 @@ absl::Status Startup::Restore(const StoreIdentity& identity) {
         "the data directory is a store without data: there is nothing to "
         "restore");
   }
+  // A directory that was restored before still has data of its original.
   if (options_.cluster == ClusterId() ||
-      (options_.cluster == identity.cluster &&
-       identity.restored_from == ClusterId())) {
+      options_.cluster == identity.files_cluster()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the directory belongs to cluster ", identity.cluster.value(),
+        "the directory has data of cluster ", identity.files_cluster().value(),
         ": a copy that is restored as a new cluster needs another id, the same "
         "for all its nodes"));
   }
@@ -176,11 +176,63 @@ void Startup::OnStartsRead(absl::StatusOr<Starts> starts) {
   } else if (!absl::IsNotFound(starts.status())) {
     return Finish(starts.status());
   }
-  ProbeThen({OwnAddress(), opened_.starts.address}, &Startup::OpenLog);
+  ProbeThen({OwnAddress(), opened_.starts.address}, &Startup::OpenIfNoCopy);
 }
 
 const std::string& Startup::OwnAddress() const {
   return options_.address.empty() ? options_.listen_address : options_.address;
+}
+
+// Those that the file `starts` can hold.
+std::vector<std::string> Startup::OtherAddresses() const {
+  std::set<std::string> others(options_.seeds.begin(), options_.seeds.end());
+  if (options_.join.has_value()) {
+    others.insert(options_.join->seeds.begin(), options_.join->seeds.end());
+  }
+  for (const env::PeerAddress& peer : options_.peers) {
+    others.insert(peer.address);
+  }
+  std::erase_if(others, [](const std::string& address) {
+    return address.empty() || address.size() > kStartAddressBytesMax;
+  });
+  std::vector<std::string> result(others.begin(), others.end());
+  result.resize(std::min(result.size(), kStartOthersMax));
+  return result;
+}
+
+void Startup::OpenIfNoCopy() {
+  const absl::Status status = CheckNoCopy();
+  if (status.ok()) return OpenLog();
+  env_.tracer.Sometimes("raft.start_ended_as_a_copy");
+  Finish(status);
+}
+
+// A node that moves has a new address of its own. Copies of several nodes have
+// new ones of the others, too, and still remember those of the originals.
+absl::Status Startup::CheckNoCopy() const {
+  if (options_.restore_as_new_cluster) return absl::OkStatus();
+  const Starts& starts = opened_.starts;
+  if (starts.gave_way) {
+    return absl::FailedPreconditionError(
+        "this store founded a cluster of its own under the id of another one, "
+        "and gave way to it. To read its data, restore it as a new cluster, "
+        "with another id. To join the other cluster, start with an empty "
+        "directory");
+  }
+  if (options_.moved || starts.address.empty() ||
+      starts.address == OwnAddress()) {
+    return absl::OkStatus();
+  }
+  for (const std::string& other : OtherAddresses()) {
+    if (std::ranges::binary_search(starts.others, other)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the last start of this directory was at ", starts.address,
+        ", this one is at ", OwnAddress(), ", and is given ", other,
+        " as a new address of another node. If the directory is a copy, "
+        "restore it as a new cluster, with another id. If the nodes have "
+        "moved, start this one as moved"));
+  }
+  return absl::OkStatus();
 }
 
 // If the directory is a copy, the program of its original may answer. It does
@@ -700,6 +752,8 @@ void Startup::RecordStart() {
                             env::StoreStart::kTagMax));
   starts.address = OwnAddress();
   if (starts.address.size() > kStartAddressBytesMax) starts.address.clear();
+  starts.others = OtherAddresses();
+  starts.gave_way = false;
   starts_file_.emplace(env_.disk, opened_.identity.store);
   starts_file_->Write(starts, [this](absl::Status status) { Finish(status); });
 }

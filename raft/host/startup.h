@@ -85,6 +85,11 @@ class Startup {
                  void (Startup::*next)());
   void OnProbed(absl::Status status);
   const std::string& OwnAddress() const;
+  // The addresses that the options give for other nodes, as Starts::others.
+  std::vector<std::string> OtherAddresses() const;
+  // Opens the log, unless the options are those of a copy.
+  void OpenIfNoCopy();
+  absl::Status CheckNoCopy() const;
   // Begins to get the record of a new store.
   void Found();
   absl::Status BeginFounding();

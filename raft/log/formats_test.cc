@@ -178,12 +178,14 @@ Starts SampleStarts() {
   return {.number = 0x4142,
           .tags = {0x515253, 0x616263},
           .address = "host:7001",
+          .others = {"host:7002", "x:1"},
+          .gave_way = true,
           .seen = {{NodeId(2), {kStore, {0x7172, 0x818283}}}}};
 }
 
 TEST(FormatGolden, Starts_AreAsEver) {
   const std::string bytes =
-      Golden("starts_v1.hex", EncodeStarts(kStore, SampleStarts()));
+      Golden("starts_v2.hex", EncodeStarts(kStore, SampleStarts()));
   const auto decoded = DecodeStarts(kStore, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, SampleStarts());

@@ -132,6 +132,7 @@ void Places::FillIn(size_t place, node::Config* file) const {
   for (size_t i = 0; i < first_nodes_; ++i) {
     if (i != place && places_[i].moves > 0) file->seeds.push_back(now_[i].peer);
   }
+  file->moved = !file->seeds.empty();
 }
 
 // ---- Deeds.

@@ -13,21 +13,36 @@ namespace {
 constexpr char kFileName[] = "starts";
 constexpr char kStagingName[] = "starts.new";
 constexpr uint32_t kMagic = 0x54535251;  // "QRST".
-constexpr uint32_t kVersion = 1;
-constexpr size_t kFileBytesMax = 1 << 20;
+constexpr uint32_t kVersion = 2;
+constexpr size_t kFileBytesMax = 4 << 20;
+
+void AppendAddress(std::string* out, const std::string& address) {
+  CHECK_LE(address.size(), kStartAddressBytesMax);
+  AppendFixed(out, static_cast<uint16_t>(address.size()));
+  *out += address;
+}
+
+// False: it is too long.
+bool TakeAddress(FixedReader* in, std::string* address) {
+  const auto size = in->Take<uint16_t>();
+  *address = std::string(in->TakeBytes(size));
+  return size <= kStartAddressBytesMax;
+}
 
 }  // namespace
 
 std::string EncodeStarts(StoreIncarnation store, const Starts& starts) {
   CHECK_LE(starts.tags.size(), env::kEarlierStartsMax);
-  CHECK_LE(starts.address.size(), kStartAddressBytesMax);
+  CHECK_LE(starts.others.size(), kStartOthersMax);
   CHECK_LE(starts.seen.size(), kSeenStartsMax);
   std::string body;
   AppendFixed(&body, starts.number);
   AppendFixed(&body, static_cast<uint32_t>(starts.tags.size()));
   for (const uint32_t tag : starts.tags) AppendFixed(&body, tag);
-  AppendFixed(&body, static_cast<uint32_t>(starts.address.size()));
-  body += starts.address;
+  AppendAddress(&body, starts.address);
+  AppendFixed(&body, static_cast<uint32_t>(starts.others.size()));
+  for (const std::string& other : starts.others) AppendAddress(&body, other);
+  AppendFixed(&body, static_cast<uint8_t>(starts.gave_way ? 1 : 0));
   AppendFixed(&body, static_cast<uint32_t>(starts.seen.size()));
   for (const auto& [node, seen] : starts.seen) {
     AppendFixed(&body, node.value());
@@ -65,9 +80,15 @@ absl::StatusOr<Starts> DecodeStarts(StoreIncarnation store,
   if (tags > env::kEarlierStartsMax) return damaged;
   for (uint32_t i = 0; i < tags; ++i)
     starts.tags.push_back(in.Take<uint32_t>());
-  const auto address_size = in.Take<uint32_t>();
-  if (address_size > kStartAddressBytesMax) return damaged;
-  starts.address = std::string(in.TakeBytes(address_size));
+  if (!TakeAddress(&in, &starts.address)) return damaged;
+  const auto others = in.Take<uint32_t>();
+  if (others > kStartOthersMax) return damaged;
+  for (uint32_t i = 0; i < others && in.ok(); ++i) {
+    if (!TakeAddress(&in, &starts.others.emplace_back())) return damaged;
+  }
+  const auto gave_way = in.Take<uint8_t>();
+  if (gave_way > 1) return damaged;
+  starts.gave_way = gave_way == 1;
   const auto count = in.Take<uint32_t>();
   if (count > kSeenStartsMax) return damaged;
   for (uint32_t i = 0; i < count && in.ok(); ++i) {

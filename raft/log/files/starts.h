@@ -30,6 +30,7 @@ namespace quorate::raft {
 // Limits of what the file holds.
 inline constexpr size_t kSeenStartsMax = 4096;
 inline constexpr size_t kStartAddressBytesMax = 512;
+inline constexpr size_t kStartOthersMax = 4096;
 
 struct Starts {
   // The number of the last start that served. Zero: there was none.
@@ -39,6 +40,10 @@ struct Starts {
   std::vector<uint32_t> tags;
   // The address at which other nodes reached the last start.
   std::string address;
+  // The addresses of other nodes that the last start was given, ascending.
+  std::vector<std::string> others;
+  // The store founded a cluster whose id another one has, and ended for that.
+  bool gave_way = false;
   // The latest start of each other node that was admitted here.
   absl::btree_map<NodeId, env::SeenStart> seen;
 

@@ -19,6 +19,8 @@ class StartsTest : public ::testing::Test {
     return {.number = number,
             .tags = std::vector<uint32_t>(number, 7),
             .address = "host:1",
+            .others = {"host:2", "host:3"},
+            .gave_way = number % 2 == 1,
             .seen = {{NodeId(2), {StoreIncarnation(9), {number, 8}}}}};
   }
 

@@ -1,11 +1,11 @@
-// raft/host/snapshot_turn.h: lets one replica of a node write a snapshot at a
-// time.
+// raft/host/bounds/snapshot_turn.h: lets one replica of a node write a snapshot
+// at a time.
 //
 // Snapshots of many groups may become due together. Each holds the state as it
 // was, and all share one disk. The others wait in the order in which they
 // asked. Used only by the host.
-#ifndef QUORATE_RAFT_HOST_SNAPSHOT_TURN_H_
-#define QUORATE_RAFT_HOST_SNAPSHOT_TURN_H_
+#ifndef QUORATE_RAFT_HOST_BOUNDS_SNAPSHOT_TURN_H_
+#define QUORATE_RAFT_HOST_BOUNDS_SNAPSHOT_TURN_H_
 
 #include <deque>
 #include <optional>
@@ -14,7 +14,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "env/check.h"
-#include "raft/log/log.h"
+#include "raft/core/types.h"
 
 namespace quorate::raft {
 
@@ -71,4 +71,4 @@ class SnapshotTurn {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_SNAPSHOT_TURN_H_
+#endif  // QUORATE_RAFT_HOST_BOUNDS_SNAPSHOT_TURN_H_
