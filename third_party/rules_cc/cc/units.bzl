@@ -70,7 +70,7 @@ UNITS = {
         "replication snapshots",
     ],
     "raft/host": [
-        "admission host host_groups outbox",
+        "admission host host_groups host_starts outbox",
         "admission_message bootstrap_record envelope founding_message" +
         " state_digests",
         "bytes_state_machine founding options_check snapshot_loader startup",
