@@ -62,10 +62,17 @@ absl::Status Read(const Arguments& arguments, Progress* progress,
   if (!status.ok()) return status;
   absl::StatusOr<Recording> recording = ReadHistory(&source, arguments.read);
   if (!recording.ok()) return std::move(recording).status();
-  if (recording->history.operations().empty() && recording->left_out == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "1:1: no operation is in this file (form ", recording->form,
-        "), so there is nothing to check: is it the right one?"));
+  if (recording->history.operations().empty()) {
+    return absl::InvalidArgumentError(
+        recording->left_out == 0
+            ? absl::StrCat("1:1: no operation is in this file (form ",
+                           recording->form,
+                           "), so there is nothing to check: is it the right "
+                           "one?")
+            : absl::StrCat("1:1: every operation of this file (",
+                           recording->left_out, ", form ", recording->form,
+                           ") ended with :fail and did not take place, so "
+                           "there is nothing to check"));
   }
   report->recording = *std::move(recording);
   const ModelEntry* const model =

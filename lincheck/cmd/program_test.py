@@ -277,11 +277,15 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual((1, 1), (found['line'], found['column']))
         self.assertIn(said, found['error'])
 
-    def test_OperationsThatAllFailed_AreCounted(self):
+    def test_OperationsThatAllFailed_LeaveNothingToCheck(self):
         log = 'INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - 0\t:fail\t:write\t3\n'
-        status, out, _ = run('-', stdin=log.encode())
-        self.assertEqual(0, status)
-        self.assertIn('  None of 1 operation of the file took place.\n', out)
+        cas = '{:process 0, :type :invoke, :f :cas, :value [1 2]}\n{:process 0, :type :fail, :f :cas, :value [1 2]}\n'
+        for text, form in ((log, 'jepsen-log'), (cas, 'edn')):
+            status, out, err = run('-', stdin=text.encode())
+            self.assertEqual((2, ''), (status, out))
+            self.assertIn(f'every operation of this file (1, form {form}) ended with :fail and did not take place', err)
+        # Here the failed one is an observation.
+        self.assertEqual(1, run('-', '--failed-cas', 'observes', '--initial', '1', stdin=cas.encode())[0])
 
     def test_StandardInput_IsADash(self):
         with open(f'{FOLDER}/stale_read.jsonl', 'rb') as file:

@@ -349,11 +349,6 @@ std::string ReportText(const FileReport& report) {
                   Seconds(report.seconds), "\n");
   const std::string failed = DescribeFailedCas(report.recording.failed_cas);
   if (!failed.empty()) absl::StrAppend(&text, "  ", failed, "\n");
-  if (history.operations().empty()) {
-    absl::StrAppend(&text, "  None of ",
-                    Count(report.recording.left_out, "operation", "operations"),
-                    " of the file took place.\n");
-  }
   // Where there is but one object without a name, it goes without saying.
   if (!verdict.wrong.empty() &&
       (verdict.partitions > 1 || !history.partition_name(0).empty())) {

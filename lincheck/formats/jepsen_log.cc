@@ -1,6 +1,7 @@
 #include "lincheck/formats/jepsen_log.h"
 
 #include <algorithm>
+#include <cctype>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
 #include "lincheck/formats/jepsen_readings.h"
+#include "lincheck/formats/plain_line.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -18,6 +20,8 @@ constexpr std::string_view kStrange =
     "this line looks like an operation, but process, type, function and value "
     "do not follow the name of the logger, jepsen.util";
 constexpr std::string_view kClosesNothing = "a bracket that closes nothing";
+// The logger of operations.
+constexpr std::string_view kLogger = "jepsen.util";
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
@@ -29,12 +33,15 @@ size_t SkipBlanks(std::string_view line, size_t at) {
 // Process, type, function and value, one after another.
 class LineParser {
  public:
-  // Parses an entry into one list, so that the nodes of all four stay.
-  absl::Status Parse(const Line& line, size_t begin);
+  // Parses an entry of the plain line, whose number and end are those of
+  // `line`, into one list. So the nodes of all four stay.
+  absl::Status Parse(const PlainLine& plain, const Line& line, size_t begin);
   const EdnParser& edn() const { return edn_; }
   const JepsenEntry& entry() const { return entry_; }
   // Where a byte of the parser's text stands in the line.
-  size_t OffsetInLine(size_t offset) const { return begin_ + offset - 1; }
+  size_t OffsetInLine(size_t offset) const {
+    return plain_->OffsetInLine(begin_ + offset - 1);
+  }
 
  private:
   // The parser's error, without the brackets that stand around the line here.
@@ -43,6 +50,7 @@ class LineParser {
   std::string text_;
   EdnParser edn_;
   JepsenEntry entry_;
+  const PlainLine* plain_ = nullptr;
   size_t begin_ = 0;
 };
 
@@ -63,11 +71,13 @@ std::string LineParser::WhyNot() const {
   return reason;
 }
 
-absl::Status LineParser::Parse(const Line& line, size_t begin) {
+absl::Status LineParser::Parse(const PlainLine& plain, const Line& line,
+                               size_t begin) {
+  plain_ = &plain;
   begin_ = begin;
   entry_ = {};
   text_.assign("(");
-  text_.append(line.text.substr(begin));
+  text_.append(plain.text().substr(begin));
   text_.push_back(')');
   const EdnParser::Outcome outcome = edn_.Parse(text_, /*complete=*/true);
   const auto fail = [&](size_t offset, std::string reason) {
@@ -102,11 +112,12 @@ absl::Status LineParser::Parse(const Line& line, size_t begin) {
        edn_.IsKeyword(entry_.type, "ok"))) {
     return fail(edn_.OffsetOf(child), "something follows the value");
   }
-  entry_.value_may_be_cut =
-      !line.terminated && entry_.value != kNoNode && child == all.end &&
-      edn_.node(entry_.value).children == 0 &&
-      edn_.node(entry_.value).kind != EdnKind::kString &&
-      std::string_view("])}").find(line.text.back()) == std::string_view::npos;
+  entry_.value_may_be_cut = !line.terminated && entry_.value != kNoNode &&
+                            child == all.end &&
+                            edn_.node(entry_.value).children == 0 &&
+                            edn_.node(entry_.value).kind != EdnKind::kString &&
+                            std::string_view("])}").find(plain.text().back()) ==
+                                std::string_view::npos;
   for (uint32_t node : {entry_.type, entry_.function}) {
     if (edn_.node(node).kind != EdnKind::kKeyword) {
       return fail(edn_.OffsetOf(node), "a keyword expected");
@@ -166,6 +177,21 @@ bool IsType(std::string_view word) {
          std::end(kTypes);
 }
 
+// Where a type stands in the word, whatever is before it; npos: nowhere. The
+// name of a keyword such as :ok-count goes on.
+size_t FindType(std::string_view word) {
+  constexpr std::string_view kInNames = "-_?!./";
+  for (const std::string_view type : kTypes) {
+    for (size_t at = word.find(type); at != word.npos;
+         at = word.find(type, at + 1)) {
+      const std::string_view rest = word.substr(at + type.size());
+      const auto c = static_cast<unsigned char>(rest.empty() ? ' ' : rest[0]);
+      if (std::isalnum(c) == 0 && kInNames.find(c) == kInNames.npos) return at;
+    }
+  }
+  return std::string_view::npos;
+}
+
 bool IsNumber(std::string_view word) {
   return !word.empty() &&
          word.find_first_not_of("0123456789") == std::string_view::npos;
@@ -174,7 +200,6 @@ bool IsNumber(std::string_view word) {
 // Where the text begins that the logger of operations wrote: behind
 // "jepsen.util - ", "jepsen.util: " or "jepsen.util ". npos: another logger's.
 size_t FindMessage(std::string_view line) {
-  constexpr std::string_view kLogger = "jepsen.util";
   const size_t logger = line.find(kLogger);
   if (logger == std::string_view::npos) return std::string_view::npos;
   size_t at = logger + kLogger.size();
@@ -209,20 +234,23 @@ size_t FindStrangeType(std::string_view line, size_t message) {
   bool number = false;
   for (Words words(line, message); !words.done(); words.Next()) {
     std::string_view word = words.word();
+    const size_t type = FindType(word);
+    if (type != word.npos) return words.begin() + type;
     const size_t first = word.find_first_not_of("([{\"");
     if (first == std::string_view::npos) continue;
     word.remove_prefix(first);
     word = word.substr(0, word.find_last_not_of(")]}\",") + 1);
-    const bool bare = number && IsType(":" + std::string(word));
-    if (IsType(word) || bare) return words.begin() + first;
+    if (number && IsType(":" + std::string(word))) return words.begin() + first;
     number = IsNumber(word);
   }
   return std::string_view::npos;
 }
 
 // Any logger's "… 0 :invoke :write …". A keyword before a type is the key of a
-// map, or a nemesis. Messages about other things say :info, too.
+// map, or a nemesis. Messages about other things say :info, too. A logger of
+// Jepsen may have marked the type, as in "0 *:invoke* :write".
 size_t FindStrangeEntry(std::string_view line) {
+  const bool jepsen = line.find("jepsen.") != std::string_view::npos;
   std::string_view before;
   for (Words words(line, 0); !words.done();) {
     const std::string_view word = words.word();
@@ -232,7 +260,14 @@ size_t FindStrangeEntry(std::string_view line) {
     const bool process =
         word == ":info" ? IsNumber(before)
                         : colon == before.npos || colon + 1 == before.size();
-    if (process && IsType(word) && words.word().substr(0, 1) == ":") return at;
+    const bool function = words.word().substr(0, 1) == ":";
+    if (process && IsType(word) && function) return at;
+    const size_t marked =
+        jepsen && function && !IsType(word) ? FindType(word) : word.npos;
+    if (marked != word.npos &&
+        (IsNumber(before) || IsNumber(word.substr(0, 1)))) {
+      return at + marked;
+    }
     before = word;
   }
   return std::string_view::npos;
@@ -283,12 +318,27 @@ bool NamesLogger(std::string_view line) {
   return false;
 }
 
+// Replaces `*plain` by the line and says how that is read.
+LogLine Look(std::string_view line, PlainLine* plain) {
+  const size_t logger = line.find(kLogger);
+  const size_t values = logger == line.npos ? 0 : logger + kLogger.size();
+  plain->Read(line, values, PlainLine::Strings::kKept);
+  LogLine found = Classify(plain->text());
+  if (found.entry != line.npos || found.strange != line.npos) return found;
+  // A quote before the entry may hide it.
+  plain->Read(line, values, PlainLine::Strings::kCleaned);
+  const auto [entry, strange] = Classify(plain->text());
+  found.strange = std::min(entry, strange);
+  return found;
+}
+
 }  // namespace
 
 bool IsLogLine(std::string_view line) {
-  const LogLine found = Classify(line);
+  PlainLine plain;
+  const LogLine found = Look(line, &plain);
   return found.entry != std::string_view::npos ||
-         found.strange != std::string_view::npos || NamesLogger(line);
+         found.strange != std::string_view::npos || NamesLogger(plain.text());
 }
 
 absl::StatusOr<Recording> ReadJepsenLog(Window* window,
@@ -298,19 +348,21 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window,
   JepsenReadings calls(vocabulary, {.jepsen = options, .initial = initial});
   LineReader lines(window);
   LineParser parser;
+  PlainLine plain;
   Line line;
   Time now = 0;
   for (;;) {
     absl::StatusOr<bool> more = lines.Next(&line);
     if (!more.ok()) return std::move(more).status();
     if (!*more) break;
-    const auto [begin, strange] = Classify(line.text);
+    const auto [begin, strange] = Look(line.text, &plain);
     if (strange != std::string_view::npos) {
-      return Explained(BadInput({line.number, strange + 1}, kStrange), line);
+      const size_t column = plain.OffsetInLine(strange) + 1;
+      return Explained(BadInput({line.number, column}, kStrange), line);
     }
     if (begin == std::string_view::npos) continue;
-    const bool client = line.text[begin] != ':';
-    absl::Status status = parser.Parse(line, begin);
+    const bool client = plain.text()[begin] != ':';
+    absl::Status status = parser.Parse(plain, line, begin);
     if (!status.ok()) {
       // What a nemesis says is for people, and not always EDN.
       if (client) return Explained(std::move(status), line);

@@ -598,6 +598,58 @@ TEST(ReadJepsenLog, OperationInAnotherForm_IsAnError) {
             "jepsen.util (the last line has no end: cut short?)");
 }
 
+TEST(ReadJepsenLog, ColoursAndWrittenTabs_AreRead) {
+  const std::string invocation =
+      "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\n";
+  const std::string shown =
+      "jepsen-log cas-register\n0  cas(1 -> 2) = true [0, 1]\n";
+  for (const char* line :
+       {"\x1b[32mINFO\x1b[0m jepsen.util 0\t\x1b[1;31m:ok\x1b[0m\t:cas\t[1 2]",
+        "INFO  jepsen.util - \x1b[1m0\t:ok\t:cas\t[1 \x1b[33m2\x1b[0m]\x1b[m",
+        "\x1b[1mINFO  jepsen.util - 0\t:ok\t:cas\t[1 2]\x1b[K",
+        "INFO  \x1b[36mjepsen.util\x1b[0m - 0\t:ok\t:cas\t[1 2]",
+        "INFO  jepsen.util - 0\t^[[1m:ok^[[0m\t:cas\t[1 2]",
+        "INFO  jepsen.util - 0\t[1m:ok[0m\t:cas\t[1 2]",
+        "INFO  jepsen.util - 0\t\\u001b[1m:ok\\033[0m\t:cas\t[1 2]",
+        "INFO  jepsen.util - 0\\t:ok\\t:cas\\t[1 2]",
+        "INFO  jepsen.util - 0\\t\x1b[1m:ok\x1b[0m\\t:cas\\t[1 2]"}) {
+    EXPECT_EQ(Shown(Read(invocation + line + "\n")), shown) << line;
+    EXPECT_FALSE(Read(std::string(line) + "\n").ok()) << line;
+  }
+  // The first line of a file, which tells its form.
+  EXPECT_EQ(Shown(Read("INFO  jepsen.util - 0\\t\x1b[1m:invoke\x1b[0m\\t:write"
+                       "\\t3\nINFO  jepsen.util - 0\\t:ok\\t:write\\t3\n")),
+            "jepsen-log cas-register\n0  write(3) [0, 1]\n");
+  // Values stay what they are.
+  EXPECT_EQ(Shown(Read("INFO  jepsen.util - 0\t:invoke\t:write\t\"[1m\\t\"\n"
+                       "INFO  jepsen.util - 0\t:ok\t:write\t\"[1m\\t\"\n")),
+            "jepsen-log cas-register\n0  write(\"[1m\\t\") [0, 1]\n");
+  EXPECT_EQ(Shown(Read("INFO  jepsen.util - 0\t:invoke\t:write\t\\t\n"
+                       "INFO  jepsen.util - 0\t:ok\t:write\t\\t\n")),
+            "jepsen-log cas-register\n0  write(\"\\\\t\") [0, 1]\n");
+  // Columns are those of the file.
+  EXPECT_EQ(
+      Shown(Read("INFO  jepsen.util - 0\\t\x1b[1m:invoke\x1b[0m\\t:wri\n")),
+      "1:45: an entry without a value");
+}
+
+TEST(ReadJepsenLog, TypeBetweenOtherMarks_IsAnError) {
+  const std::string before = "INFO  jepsen.util - 0\t:invoke\t:write\t3\n";
+  for (const char* line :
+       {"INFO  jepsen.util - 0\t<b>:ok</b>\t:write\t3",
+        "INFO  jepsen.util - 0 \\t:ok\t:write\t3",
+        "INFO  jepsen.util - 0:ok:write:3",
+        "INFO  jepsen.core - 0\t\x1b[1m:ok\x1b[0m\t:write\t3",
+        "INFO  jepsen.core - 0\\t:ok\\t:write\\t3",
+        "INFO  jepsen.core - 0\t*:ok*\t:write\t3",
+        "INFO  jepsen.core - 0:ok :write 3",
+        "INFO  jepsen.util \"- 0\\t:ok\\t:write\\t3"}) {
+    const std::string said = Shown(Read(before + line + "\n"));
+    EXPECT_EQ(said.substr(0, 2), "2:") << line << said;
+    EXPECT_NE(said.find("looks like an operation"), said.npos) << line << said;
+  }
+}
+
 TEST(ReadJepsenLog, LinesAboutOperations_AreSkipped) {
   const std::string entry = "INFO  jepsen.util - 0\t:invoke\t:write\t3\n";
   for (const char* line :
@@ -606,7 +658,10 @@ TEST(ReadJepsenLog, LinesAboutOperations_AreSkipped) {
         "{:process 3 :type :ok :f :read}\n", " :type :ok,\n",
         "#{:ok :fail :info}\n", "INFO  jepsen.nemesis: :info :start\n",
         "INFO  jepsen.util - :checker\t:info\t:start\tnil\n",
-        "WARN  jepsen.core - Process 3 crashed :ok\n"}) {
+        "WARN  jepsen.core - Process 3 crashed :ok\n",
+        "INFO  jepsen.util - 5 nodes, :ok-count 3\n",
+        "\x1b[32mINFO\x1b[0m  jepsen.core - {:ok 12 :fail 3 :info 4}\n",
+        "INFO  jepsen.core - 5 of a:okay :write\n"}) {
     EXPECT_EQ(Shown(Read(entry + line)).substr(0, 24),
               "jepsen-log cas-register\n")
         << line << Shown(Read(entry + line));
