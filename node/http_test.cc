@@ -288,6 +288,35 @@ TEST_F(HttpTest, ParametersThatARouteDoesNotKnow_AreRefused) {
             std::string::npos);
 }
 
+TEST_F(HttpTest, HeadersAndBodies_ThatARouteDoesNotTake_AreRefused) {
+  const std::tuple<std::string_view, std::string_view, std::string_view,
+                   std::string_view, std::string_view>
+      rows[] = {
+          {"GET", "/v1/kv/h", "Idempotency-Key: a\r\n", "", "400"},
+          {"GET", "/get?key=h", "Idempotency-Key: a\r\n", "", "400"},
+          {"GET", "/set?key=h&value=1", "Idempotency-Key: a\r\n", "", "400"},
+          {"GET", "/metrics", "Quorate-Operation: a\r\n", "", "400"},
+          {"PUT", "/v1/kv/h", "Quorate-Operation: a\r\n", "1", "400"},
+          {"GET", "/v1/kv/h", "", "1", "400"},
+          {"DELETE", "/v1/kv/h", "", "1", "400"},
+          {"GET", "/set?key=h&value=1", "", "1", "400"},
+          {"GET", "/livez", "If-Match: *\r\n", "", "400"},
+          {"PUT", "/v1/kv/h", "Content-Encoding: gzip\r\n", "1", "415"},
+          {"PUT", "/v1/kv/h", "Expect: 200-ok\r\n", "1", "417"},
+      };
+  for (const auto& [method, target, headers, body, status] : rows) {
+    client_ = cluster_.ConnectHttp(0);
+    const std::string reply = Call(method, target, body, headers);
+    EXPECT_TRUE(reply.starts_with(Concat("HTTP/1.1 ", status)))
+        << method << target << headers << reply;
+  }
+  client_ = cluster_.ConnectHttp(0);
+  EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/h")), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(StatusLine(
+                Call("PUT", "/v1/kv/h", "1", "Content-Encoding: identity\r\n")),
+            "HTTP/1.1 200 OK");
+}
+
 std::string Line(std::string_view name, std::string_view value) {
   return Concat(name, ": ", value, "\r\n");
 }
@@ -441,7 +470,8 @@ TEST_F(HttpTest, ConditionsOfWrites_FollowRfc9110) {
         }
       }
       const int status = exists ? row.present : row.absent;
-      const std::string reply = Call(row.method, "/v1/kv/w", "new", headers);
+      const std::string_view body = row.method == "PUT" ? "new" : "";
+      const std::string reply = Call(row.method, "/v1/kv/w", body, headers);
       EXPECT_TRUE(reply.starts_with(Concat("HTTP/1.1 ", status, " ")))
           << row.method << " " << exists << " " << headers << reply;
       const std::string now = Call("GET", "/v1/kv/w");

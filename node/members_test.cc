@@ -124,6 +124,10 @@ TEST_F(MembersTest, ConditionsAndDoubledWords_AreRefused) {
           {"", "Idempotency-Key: a\r\nIdempotency-Key: b\r\n", kBody,
            "BAD_IDEMPOTENCY_KEY"},
           {"", "Idempotency-Key:\r\n", kBody, "BAD_IDEMPOTENCY_KEY"},
+          {"", "Quorate-Operation: a\r\nQuorate-Operation: a\r\n", kBody,
+           "one Quorate-Operation, of 1 to 255 bytes"},
+          {"", "Quorate-Operation: a\r\nIdempotency-Key: a\r\n", kBody,
+           "an operation has one name"},
           {"?dry_run&dry_run", "", kBody, "BAD_PARAMETER"},
           {"?dry_run=0", "", kBody, "BAD_PARAMETER"},
           {"?version=1", "", kBody, "BAD_PARAMETER"},
@@ -138,6 +142,19 @@ TEST_F(MembersTest, ConditionsAndDoubledWords_AreRefused) {
     EXPECT_EQ(weight(), before) << query << headers << body;
   }
   EXPECT_EQ(Ask(0, "GET", "/v1/groups/1?dry_run").first, 400);
+  EXPECT_EQ(Ask(0, "GET", "/v1/groups/1", "", "key").first, 400);
+  EXPECT_EQ(Ask(0, "GET", "/v1/groups/1", "body").first, 400);
+  EXPECT_EQ(Ask(0, "POST", "/v1/groups/1/recover", "{}", "key").first, 400);
+  const std::string coded = change("", "Content-Encoding: gzip\r\n", kBody);
+  EXPECT_TRUE(coded.starts_with("HTTP/1.1 415 ")) << coded;
+  const std::string expecting = change("", "Expect: x\r\n", kBody);
+  EXPECT_TRUE(expecting.starts_with("HTTP/1.1 417 ")) << expecting;
+  const std::string large = change("", "", std::string((64 << 10) + 1, ' '));
+  EXPECT_TRUE(large.starts_with("HTTP/1.1 413 ")) << large;
+  EXPECT_TRUE(absl::StrContains(
+      large, "the body exceeds the bound of the admin address (65536 bytes)"))
+      << large;
+  EXPECT_EQ(weight(), before);
   EXPECT_TRUE(
       change("", "Idempotency-Key: a\r\n", kBody).starts_with("HTTP/1.1 200 "));
   EXPECT_EQ(weight(), 201);

@@ -374,10 +374,14 @@ void AddOptions(CLI::App* app, VerbOptions* options, int64_t* timeout_ms) {
                   "known");
 }
 
-// The option of changes of the cluster that was given to a verb which makes
-// none; empty: there is none. A key is changed at once.
+// The option of changes of the cluster that was given to a verb which has none;
+// empty: there is none. A key is changed at once.
 std::string Misplaced(const CLI::App& app, const VerbOptions& options) {
   const std::string verb = app.get_subcommands().front()->get_name();
+  if (verb == "recover" && !options.operation.empty()) {
+    return "--operation has no meaning for 'recover', whose second try is "
+           "already so, or refused: leave it out";
+  }
   if (verb != "status" && verb != "get" && verb != "set" && verb != "del") {
     return "";
   }

@@ -166,6 +166,16 @@ std::optional<ControlAnswer> AdminLink::Change(std::string_view method,
   return failed;
 }
 
+std::optional<ControlAnswer> AdminLink::ChangeWithoutName(
+    const std::string& target, const Json& body, Json* answer) {
+  auto failed = Ask("POST", dry_run_ ? target + "?dry_run" : target, body,
+                    /*headers=*/"", /*repeatable=*/dry_run_, answer);
+  if (failed.has_value() && failed->exit_status == kControlUnknown) {
+    failed->error += ". Type the same command again: it finishes this one";
+  }
+  return failed;
+}
+
 void AdminLink::LearnNodes() {
   Json nodes;
   if (Get(kNodes, &nodes).has_value()) return;

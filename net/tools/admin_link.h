@@ -38,6 +38,11 @@ class AdminLink {
   std::optional<ControlAnswer> Change(std::string_view method,
                                       const std::string& target,
                                       const Json& body, Json* answer);
+  // A change that no name makes safe to repeat, such as a recovery: the node
+  // takes no operation with it.
+  std::optional<ControlAnswer> ChangeWithoutName(const std::string& target,
+                                                 const Json& body,
+                                                 Json* answer);
 
   // Asks for the admin addresses of all nodes, so that later requests can go to
   // them, too. Nodes of other clusters are never asked from then on.

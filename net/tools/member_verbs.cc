@@ -174,7 +174,7 @@ std::optional<ControlAnswer> ChangeOnceKnown(const VerbOptions& options,
   const MonoTime limit = Clock::ReadMono() + kKnowsWithin;
   Progress progress(options);
   while (true) {
-    auto failed = admin.Change("POST", target, body, answer);
+    auto failed = admin.ChangeWithoutName(target, body, answer);
     if (!failed.has_value() || admin.code() != "NOT_YET" || !options.wait ||
         Clock::ReadMono() > limit) {
       return failed;

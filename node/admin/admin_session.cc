@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "node/base/text.h"
-#include "node/http/http_conditions.h"
+#include "node/http/http_headers.h"
 #include "node/http/http_parameters.h"
 #include "node/http/http_reply.h"
 #include "node/http/web_page.h"
@@ -14,27 +14,27 @@
 namespace quorate::node {
 namespace {
 
+constexpr std::string_view kBound = "the bound of the admin address";
 constexpr HttpParser::Limits kLimits = {.header_bytes_max = 16 << 10,
-                                        .body_bytes_max = 64 << 10};
+                                        .body_bytes_max = 64 << 10,
+                                        .header_bound = kBound,
+                                        .body_bound = kBound};
 
 AdminReply Error(int status, std::string_view code, std::string_view message) {
   return {.status = status, .body = HttpErrorBody(code, message, "")};
 }
 
-// Refuses all that the request asks for and that no route here knows, as the
-// data address does. Sets `*key` to the Idempotency-Key, if there is one.
-std::optional<HttpRefusal> ReadParameters(const HttpRequest& request,
-                                          const HttpTarget& target,
-                                          std::string_view* key) {
-  const bool reads = request.method == "GET";
-  std::string wrong = ParameterError(
-      ParametersOf(reads ? "admin_read" : "admin_change"), target);
+// Refuses all that the request asks for and that its route does not take.
+std::optional<HttpRefusal> ReadUntaken(const HttpRequest& request,
+                                       const HttpTarget& target,
+                                       HttpNames* names) {
+  const std::string_view route = request.method == "GET" ? "admin_read"
+                                 : target.path.ends_with("/recover")
+                                     ? "admin_recover"
+                                     : "admin_change";
+  std::string wrong = ParameterError(ParametersOf(route), target);
   if (!wrong.empty()) return HttpRefusal{"BAD_PARAMETER", std::move(wrong)};
-  if (auto refusal = RefuseConditions(
-          request, "a change has no condition: leave this header out")) {
-    return refusal;
-  }
-  return ReadIdempotencyKey(request, key);
+  return ReadHeaders(route, request, names);
 }
 
 }  // namespace
@@ -74,10 +74,17 @@ void AdminSession::Process() {
   while (!waiting_ && !last_ && !client_.closing() &&
          client_.RoomFor(0, /*in_front=*/true)) {
     const HttpParser::Result next = parser_.Next();
-    if (next == HttpParser::Result::kNeedMore) break;
+    if (next == HttpParser::Result::kNeedMore) {
+      if (parser_.TakeExpectsContinue()) {
+        client_.out().text() += "HTTP/1.1 100 Continue\r\n\r\n";
+        client_.WantFlush();
+      }
+      break;
+    }
     if (next == HttpParser::Result::kError) {
       Reply(/*keep_alive=*/false,
-            Error(parser_.error_status(), "BAD_REQUEST", parser_.error()));
+            Error(parser_.error_status(),
+                  ParserErrorCode(parser_.error_status()), parser_.error()));
       break;
     }
     Handle(parser_.TakeRequest());
@@ -107,27 +114,25 @@ void AdminSession::Handle(const HttpRequest& request) {
     return Reply(request.keep_alive,
                  Error(400, "BAD_REQUEST", "the target is malformed"));
   }
-  std::string_view key;
-  if (const auto refusal = ReadParameters(request, target, &key)) {
+  HttpNames names;
+  if (const auto refusal = ReadUntaken(request, target, &names)) {
     return Reply(request.keep_alive,
                  Error(400, refusal->code, refusal->message));
   }
-  const std::string* const proposed = request.Header("quorate-operation");
   waiting_ = true;
   const bool keep_alive = request.keep_alive;
-  api_.Handle(
-      {.method = request.method,
-       .path = target.path,
-       .body = request.body,
-       .dry_run = target.Parameter("dry_run") != nullptr,
-       .idempotency_key = key,
-       .proposed_key = proposed == nullptr ? std::string_view() : *proposed,
-       .waits = [this] { return !client_.closed(); }},
-      [this, keep_alive](const AdminReply& reply) {
-        waiting_ = false;
-        Reply(keep_alive, reply);
-        if (!processing_) client_.WantResume();
-      });
+  api_.Handle({.method = request.method,
+               .path = target.path,
+               .body = request.body,
+               .dry_run = target.Parameter("dry_run") != nullptr,
+               .idempotency_key = names.idempotency_key,
+               .proposed_key = names.operation,
+               .waits = [this] { return !client_.closed(); }},
+              [this, keep_alive](const AdminReply& reply) {
+                waiting_ = false;
+                Reply(keep_alive, reply);
+                if (!processing_) client_.WantResume();
+              });
 }
 
 void AdminSession::Reply(bool keep_alive, const AdminReply& reply) {

@@ -12,8 +12,6 @@ namespace {
 
 using Kind = HttpWriteCondition::Kind;
 
-constexpr size_t kIdempotencyKeyBytesMax = 255;
-
 // No entry has this place, so no value has this version. It stands for tags
 // that match nothing.
 constexpr kv::Version kNoVersion = {
@@ -260,24 +258,6 @@ std::optional<HttpRefusal> RefuseConditions(const HttpRequest& request,
         name == "content-range") {
       return NotSupported(name, Concat("is not supported here; ", advice));
     }
-  }
-  return std::nullopt;
-}
-
-std::optional<HttpRefusal> ReadIdempotencyKey(const HttpRequest& request,
-                                              std::string_view* key) {
-  *key = {};
-  size_t count = 0;
-  for (const auto& [name, value] : request.headers) {
-    if (name != "idempotency-key") continue;
-    ++count;
-    *key = value;
-  }
-  if (count == 0) return std::nullopt;
-  if (count > 1 || key->empty() || key->size() > kIdempotencyKeyBytesMax) {
-    return HttpRefusal{"BAD_IDEMPOTENCY_KEY",
-                       Concat("a request has one Idempotency-Key, of 1 to ",
-                              kIdempotencyKeyBytesMax, " bytes")};
   }
   return std::nullopt;
 }

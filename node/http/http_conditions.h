@@ -82,12 +82,6 @@ std::optional<HttpRefusal> WriteCondition(const HttpRequest& request,
 std::optional<HttpRefusal> RefuseConditions(const HttpRequest& request,
                                             std::string_view advice);
 
-// Sets `*key` to the Idempotency-Key of the request; it is empty if there is
-// none. Refuses several keys, and those that are empty or have more than 255
-// bytes.
-std::optional<HttpRefusal> ReadIdempotencyKey(const HttpRequest& request,
-                                              std::string_view* key);
-
 }  // namespace quorate::node
 
 #endif  // QUORATE_NODE_HTTP_HTTP_CONDITIONS_H_

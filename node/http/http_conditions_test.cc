@@ -208,24 +208,6 @@ TEST(HttpConditions_ThatTheStoreCannotCheck, AreRefused) {
   EXPECT_FALSE(RefuseConditions(With({{"iffy", "a"}}), "").has_value());
 }
 
-TEST(HttpIdempotencyKey_IsOne, AndNotEmpty) {
-  std::string_view key = "before";
-  EXPECT_FALSE(ReadIdempotencyKey(With({}), &key).has_value());
-  EXPECT_EQ(key, "");
-  const HttpRequest one = With({{"idempotency-key", "a"}});
-  EXPECT_FALSE(ReadIdempotencyKey(one, &key).has_value());
-  EXPECT_EQ(key, "a");
-  for (const Headers& headers :
-       {Headers{{"idempotency-key", ""}},
-        Headers{{"idempotency-key", std::string(256, 'a')}},
-        Headers{{"idempotency-key", "a"}, {"idempotency-key", "a"}},
-        Headers{{"idempotency-key", "a"}, {"idempotency-key", "b"}}}) {
-    const auto refusal = ReadIdempotencyKey(With(headers), &key);
-    ASSERT_TRUE(refusal.has_value());
-    EXPECT_EQ(refusal->code, "BAD_IDEMPOTENCY_KEY");
-  }
-}
-
 TEST(HttpConditions_OfReads, InOtherForms_AreRefused) {
   HttpReadConditions conditions;
   for (const auto& [name, value] :

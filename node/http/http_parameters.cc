@@ -34,6 +34,7 @@ constexpr std::pair<std::string_view, HttpParameters> kRoutes[] = {
     {"index", {"/", {}}},
     {"admin_read", {"a read", {}}},
     {"admin_change", {"a change", kChanges}},
+    {"admin_recover", {"a recovery", kChanges}},
 };
 
 // They are given by their name alone.

@@ -69,6 +69,10 @@ std::string_view HttpReason(int status) {
       return "Unprocessable Entity";
     case 429:
       return "Too Many Requests";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
     case 431:
       return "Request Header Fields Too Large";
     case 501:

@@ -172,8 +172,7 @@ void HttpSession::Process() {
       HttpRequest broken;
       broken.keep_alive = false;
       Error(broken, "bad", parser_.error_status(),
-            parser_.error_status() == 413 ? "TOO_LARGE" : "BAD_REQUEST",
-            parser_.error());
+            ParserErrorCode(parser_.error_status()), parser_.error());
       break;
     }
     HttpRequest request = parser_.TakeRequest();
@@ -242,7 +241,7 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
           "Allow: GET, HEAD\r\n");
     return true;
   }
-  if (RefuseParameters(request, target, name)) return true;
+  if (RefuseUntaken(request, target, name)) return true;
   HttpReplies::Pending& pending = replies_.Begin(name, request);
   if (ready) {
     client_.AddWork(context_.router.queues().size());
@@ -307,7 +306,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
   spec.slot = context_.slots().SlotOf(key);
   const std::string_view arguments[] = {key, request.body};
   if (request.method == "GET" || request.method == "HEAD") {
-    if (RefuseParameters(request, target, "kv_get")) return HandleResult::kDone;
+    if (RefuseUntaken(request, target, "kv_get")) return HandleResult::kDone;
     spec.op = kv::Op::kGet;
     spec.arguments = absl::MakeSpan(arguments, 1);
     return Submit(HttpRoute::kGet, "kv_get", request, target, spec);
@@ -342,7 +341,7 @@ void HttpSession::HandleScan(const HttpRequest& request,
     return Error(request, kName, 405, "METHOD_NOT_ALLOWED", "only GET",
                  "Allow: GET\r\n");
   }
-  if (RefuseParameters(request, target, kName)) return;
+  if (RefuseUntaken(request, target, kName)) return;
   if (!context_.slots().ordered()) {
     const Partitioner partitioner = context_.cluster.shards().partitioner();
     return Error(request, kName, 400, "NOT_SUPPORTED",
@@ -481,19 +480,7 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
           "Allow: GET\r\n");
     return HandleResult::kDone;
   }
-  if (RefuseParameters(request, target, name)) return HandleResult::kDone;
-  if (set) {
-    constexpr std::string_view kAdvice = "use PUT /v1/kv/KEY";
-    std::optional<HttpRefusal> refusal = RefuseConditions(request, kAdvice);
-    if (!refusal.has_value() && request.Header("idempotency-key") != nullptr) {
-      refusal = {"NOT_SUPPORTED",
-                 Concat("an Idempotency-Key is not supported here; ", kAdvice)};
-    }
-    if (refusal.has_value()) {
-      Error(request, name, 400, refusal->code, refusal->message);
-      return HandleResult::kDone;
-    }
-  }
+  if (RefuseUntaken(request, target, name)) return HandleResult::kDone;
   if (key == nullptr || key->empty() || key->size() > limits.key_bytes ||
       (set && value == nullptr)) {
     Error(request, name, 400, "BAD_REQUEST",
@@ -516,12 +503,19 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
                 request, target, spec);
 }
 
-bool HttpSession::RefuseParameters(const HttpRequest& request,
-                                   const HttpTarget& target,
-                                   std::string_view name) {
+bool HttpSession::RefuseUntaken(const HttpRequest& request,
+                                const HttpTarget& target, std::string_view name,
+                                HttpNames* names) {
   const std::string error = ParameterError(ParametersOf(name), target);
-  if (error.empty()) return false;
-  Error(request, name, 400, "BAD_PARAMETER", error);
+  if (!error.empty()) {
+    Error(request, name, 400, "BAD_PARAMETER", error);
+    return true;
+  }
+  HttpNames unused;
+  const auto refusal =
+      ReadHeaders(name, request, names == nullptr ? &unused : names);
+  if (!refusal.has_value()) return false;
+  Error(request, name, 400, refusal->code, refusal->message);
   return true;
 }
 
@@ -530,15 +524,18 @@ HttpSession::HandleResult HttpSession::SubmitWrite(HttpRoute route,
                                                    const HttpRequest& request,
                                                    const HttpTarget& target,
                                                    kv::CommandSpec& spec) {
-  if (RefuseParameters(request, target, name)) return HandleResult::kDone;
+  HttpNames names;
+  if (RefuseUntaken(request, target, name, &names)) return HandleResult::kDone;
   HttpWriteCondition condition;
   std::optional<HttpRefusal> refusal =
       WriteCondition(request, target, &condition);
   if (!refusal.has_value()) refusal = ReadLifetime(target, &spec);
-  if (!refusal.has_value()) refusal = ReadSession(request, &spec);
   if (refusal.has_value()) {
     Error(request, name, 400, refusal->code, refusal->message);
     return HandleResult::kDone;
+  }
+  if (!names.idempotency_key.empty()) {
+    spec.session = SessionOf(names.idempotency_key);
   }
   bool must_exist = false;
   switch (condition.kind) {
@@ -564,13 +561,9 @@ HttpSession::HandleResult HttpSession::SubmitWrite(HttpRoute route,
   return Submit(route, name, request, target, spec, must_exist);
 }
 
-std::optional<HttpRefusal> HttpSession::ReadSession(
-    const HttpRequest& request, kv::CommandSpec* spec) const {
-  std::string_view key;
-  if (auto refusal = ReadIdempotencyKey(request, &key)) return refusal;
-  if (key.empty()) return std::nullopt;
-  // The session is derived from the Idempotency-Key, so a repeated request
-  // receives the first answer.
+// The session is derived from the key, so a repeated request receives the first
+// answer.
+kv::SessionStamp HttpSession::SessionOf(std::string_view key) const {
   const uint64_t hash =
       SipHash({context_.host.hash_key(), kIdempotencyKeys}, key);
   kv::SessionStamp stamp;
@@ -578,8 +571,7 @@ std::optional<HttpRefusal> HttpSession::ReadSession(
                                         context_.rules.sessions);
   stamp.sequence = kv::Sequence(1);
   stamp.floor = kv::Sequence(1);
-  spec->session = stamp;
-  return std::nullopt;
+  return stamp;
 }
 
 HttpSession::HandleResult HttpSession::Submit(

@@ -15,9 +15,11 @@
 #include "env/pending.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/command/session_stamp.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/http/http_conditions.h"
+#include "node/http/http_headers.h"
 #include "node/http/http_replies.h"
 #include "node/http/ordered_scan.h"
 #include "node/pages/metrics_page.h"
@@ -96,16 +98,16 @@ class HttpSession final : public Protocol, public RequestSink {
   HandleResult HandlePlain(const HttpRequest& request, const HttpTarget& target,
                            bool set);
   // Answers with an error and returns true if the route does not take the
-  // parameters. `name` is the name of the route.
-  bool RefuseParameters(const HttpRequest& request, const HttpTarget& target,
-                        std::string_view name);
+  // parameters, headers or body. `name` is the name of the route. Else sets
+  // `*names`, unless it is null.
+  bool RefuseUntaken(const HttpRequest& request, const HttpTarget& target,
+                     std::string_view name, HttpNames* names = nullptr);
   // Submits a PUT or DELETE with its conditions, lifetime and session.
   HandleResult SubmitWrite(HttpRoute route, std::string_view name,
                            const HttpRequest& request, const HttpTarget& target,
                            kv::CommandSpec& spec);
-  // Reads the Idempotency-Key into `spec`.
-  std::optional<HttpRefusal> ReadSession(const HttpRequest& request,
-                                         kv::CommandSpec* spec) const;
+  // The session of an Idempotency-Key.
+  kv::SessionStamp SessionOf(std::string_view key) const;
   // `must_exist`: see HttpReplies::Pending.
   HandleResult Submit(HttpRoute route, std::string_view name,
                       const HttpRequest& request, const HttpTarget& target,

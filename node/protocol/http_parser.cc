@@ -164,6 +164,7 @@ class HttpParser::Grammar final : public http::basic_parser<true> {
   void on_header_impl(BeastError& error) override {
     CheckHost(error);
     if (!error) CheckFraming(error);
+    if (!error) CheckDemands(error);
     if (error) return;
     HttpRequest& request = owner_.request_;
     bool close = false;
@@ -240,6 +241,23 @@ class HttpParser::Grammar final : public http::basic_parser<true> {
                             error)
                    : Refuse(400, "the last transfer coding is not chunked",
                             error);
+      }
+    }
+  }
+
+  // RFC 9110 8.4 and 10.1.1. A body is kept as it was sent. A coded one would
+  // become a value that readers take for the plain one.
+  void CheckDemands(BeastError& error) {
+    for (const auto& [name, value] : owner_.request_.headers) {
+      if (name == "content-encoding" && !EqualsIgnoreCase(value, "identity")) {
+        return Refuse(415,
+                      "Content-Encoding is not supported: send the body as it "
+                      "is, without this header",
+                      error);
+      }
+      if (name == "expect" && !EqualsIgnoreCase(value, "100-continue")) {
+        return Refuse(417, "the only expectation that is met is 100-continue",
+                      error);
       }
     }
   }
@@ -334,9 +352,8 @@ bool HttpParser::Admit(char c) {
   if (++section_bytes_ > limits_.header_bytes_max) {
     Fail(431, Concat("request line and headers, or a chunk's size and "
                      "trailers, have more than ",
-                     limits_.header_bytes_max,
-                     " bytes (limits.http_header_bytes and three times "
-                     "limits.key_bytes)"));
+                     limits_.header_bytes_max, " bytes (", limits_.header_bound,
+                     ")"));
     return false;
   }
   if (section_ == Section::kChunkSize) expects_continue_ = false;
@@ -431,7 +448,7 @@ bool HttpParser::ParseSection(std::string_view section) {
     return true;
   }
   if (error == http::error::body_limit) {
-    Fail(413, Concat("the body exceeds limits.value_bytes (",
+    Fail(413, Concat("the body exceeds ", limits_.body_bound, " (",
                      limits_.body_bytes_max, " bytes)"));
     return false;
   }

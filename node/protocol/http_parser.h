@@ -45,6 +45,10 @@ class HttpParser {
     // and of the last one with all trailers.
     size_t header_bytes_max = 16 << 10;
     size_t body_bytes_max = 448 << 10;
+    // The names of both bounds in messages.
+    std::string_view header_bound =
+        "limits.http_header_bytes and three times limits.key_bytes";
+    std::string_view body_bound = "limits.value_bytes";
   };
   enum class Result : uint8_t { kRequest, kNeedMore, kError };
 
@@ -64,8 +68,8 @@ class HttpParser {
   // Marks the fed bytes as the last ones. An incomplete request is then an
   // error.
   void End() { ended_ = true; }
-  // After kError: the status 400, 413, 431, 501 or 505, and the reason. The
-  // beginning of the next request is then unknown.
+  // After kError: the status 400, 413, 415, 417, 431, 501 or 505, and the
+  // reason. The beginning of the next request is then unknown.
   int error_status() const { return error_status_; }
   const std::string& error() const { return error_; }
   // True once per request, if the client waits for "100 Continue" before it

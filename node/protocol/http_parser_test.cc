@@ -334,6 +334,27 @@ TEST(HttpParser_TooLargeBody, NamesTheLimit) {
   EXPECT_EQ(parser.error(), "the body exceeds limits.value_bytes (2000 bytes)");
 }
 
+TEST(HttpParser_DemandsThatNothingMeets, AreErrorsBeforeTheBody) {
+  for (const auto& [header, status] :
+       {std::pair("Expect: 100-continue, more", 417),
+        {"Expect: x", 417},
+        {"Expect:", 417},
+        {"Content-Encoding: gzip", 415},
+        {"Content-Encoding: identity, br", 415},
+        {"Content-Encoding:", 415},
+        {"Content-Encoding: Identity", 0},
+        {"Expect: 100-Continue", 0}}) {
+    HttpParser parser({.header_bytes_max = 1000, .body_bytes_max = 2000});
+    const std::string bytes = Concat("PUT / HTTP/1.1\r\nHost: h\r\n", header,
+                                     "\r\nContent-Length: 3\r\n\r\n");
+    parser.Feed(bytes);
+    EXPECT_EQ(parser.Next(), status == 0 ? HttpParser::Result::kNeedMore
+                                         : HttpParser::Result::kError)
+        << header;
+    EXPECT_EQ(parser.error_status(), status) << header;
+  }
+}
+
 TEST(HttpParser_ExpectContinue, IsReportedUntilTheBodyBegins) {
   const auto due = [](std::string_view bytes) {
     HttpParser parser(kLimits);

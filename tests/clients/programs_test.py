@@ -78,6 +78,8 @@ class ControlTest(unittest.TestCase):
                     self.assertEqual((2, '', f"quoratectl: {option[0]} has no meaning for '{words[0]}': leave it out\n"),
                                      run(program('quoratectl'), '--address', address, *option, *words))
                     self.assertEqual([], list(commands))
+        self.assertEqual((2, '', "quoratectl: --operation has no meaning for 'recover', whose second try is already so, or refused: leave it out\n"),
+                         run(program('quoratectl'), '--operation', 'x', 'recover', '1'))
 
     def test_ErrorsUnderJson_AreJson(self):
         for words, status, code in ((('nonsense',), 2, 'USAGE'), (('get',), 2, 'USAGE'), (('get', 'k', '--nonsense'), 2, 'USAGE'),

@@ -44,8 +44,8 @@ UNITS = {
         "controller_agent controller_link move_room slot_mover wish_reports",
     ],
     "node/http": [
-        "http_conditions http_parameters http_replies http_reply http_session" +
-        " ordered_scan ready_page web_page",
+        "http_conditions http_headers http_parameters http_replies http_reply" +
+        " http_session ordered_scan ready_page web_page",
     ],
     "node/pages": ["info_page metrics_page"],
     "node/peers": [
