@@ -217,12 +217,59 @@ TEST_F(MistakesTest, FoundingLevel_0) {
   ExpectListed(Start(), "HostOptions::founding_level is 0");
 }
 
+TEST_F(MistakesTest, FoundingLevel_ThatTheProgramDoesNotKnow) {
+  options_.founding_level = raft::Level(2);
+  ExpectListed(Start(),
+               "HostOptions::founding_level is 2: the state machine of group 1 "
+               "knows levels up to 1");
+  // The same directory is founded once the option is right.
+  options_.founding_level = raft::Level(1);
+  StartLeader();
+}
+
+TEST_F(MistakesTest, Cluster_0) {
+  options_.cluster = ClusterId(0);
+  ExpectListed(Start(), "HostOptions::cluster is 0");
+}
+
+TEST_F(MistakesTest, Addresses_ThatAreNone) {
+  options_.listen_address = "nonsense";
+  ExpectListed(Start(), "HostOptions::listen_address: 'nonsense' is not an");
+  options_.listen_address = "127.0.0.1:0";
+  options_.address = "nonsense";
+  ExpectListed(Start(), "HostOptions::address: 'nonsense' is not an address");
+  options_.address = "127.0.0.1:0";
+  ExpectListed(Start(), "HostOptions::address: '127.0.0.1:0' has port 0");
+  options_.address.clear();
+  options_.seeds = {"nonsense"};
+  ExpectListed(Start(), "HostOptions::seeds: 'nonsense' is not an address");
+  options_.seeds = {"127.0.0.1:1", "127.0.0.1:0"};
+  ExpectListed(Start(), "HostOptions::seeds: '127.0.0.1:0' has port 0");
+}
+
+TEST_F(MistakesTest, Restoration_BesideAFoundingOrAJoin) {
+  options_.restore_as_new_cluster = true;
+  ExpectListed(Start(),
+               "HostOptions::bootstrap and "
+               "HostOptions::restore_as_new_cluster are both set");
+  options_.bootstrap = false;
+  options_.join.emplace();
+  ExpectListed(Start(),
+               "HostOptions::join and HostOptions::restore_as_new_cluster are "
+               "both set");
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/identity"));
+}
+
 TEST_F(MistakesTest, Join_ThatCannotWork) {
   options_.join.emplace();
   ExpectListed(Start(),
                "HostOptions::bootstrap and HostOptions::join are both");
   options_.bootstrap = false;
   ExpectListed(Start(), "HostOptions::join.seeds is empty");
+  options_.join->seeds = {"127.0.0.1:1", "nonsense"};
+  ExpectListed(Start(), "HostOptions::join.seeds: 'nonsense' is not an");
+  options_.join->seeds = {"127.0.0.1:0"};
+  ExpectListed(Start(), "HostOptions::join.seeds: '127.0.0.1:0' has port 0");
   options_.join->seeds = {"127.0.0.1:1"};
   options_.join->token = std::string(2000, 't');
   ExpectListed(Start(), "HostOptions::join.token has 2000 bytes");

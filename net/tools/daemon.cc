@@ -287,6 +287,12 @@ int RunDaemon(const DaemonOptions& options) {
   config->founds_alone = options.alone;
   config->restore_as_new_cluster = options.restore_as_new_cluster;
   config->moved = options.moved;
+  if (config->restore_as_new_cluster && config->bootstrap) {
+    return PrintError(
+        "node.bootstrap is true, which founds a cluster: set it to false to "
+        "restore one (--restore-as-new-cluster)",
+        kExitUsage);
+  }
   return RunNode(*std::move(config), options);
 }
 

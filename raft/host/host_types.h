@@ -43,8 +43,8 @@ struct HostOptions {
   // The cluster as the configuration of this node describes it, if it is to be
   // founded. Nodes with different plans refuse each other's connections.
   BootstrapPlan plan;
-  // The level of the groups that this node founds. Not above that which the
-  // state machine knows.
+  // The level of the groups that this node founds. A founding ends with an
+  // error if it is above the level that a state machine knows.
   Level founding_level{1};
   // Makes an empty directory a new store, and takes part in the founding of the
   // cluster until the store has its bootstrap record. False: an empty directory

@@ -19,6 +19,42 @@ absl::Status Wrong(const Parts&... parts) {
 
 std::string Ms(Duration duration) { return absl::StrCat(duration.ms(), " ms"); }
 
+// An address that others connect to has a port.
+absl::Status CheckReachable(const char* field, const std::string& address) {
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  if (!parsed.ok()) return Wrong(field, ": ", parsed.status().message());
+  if (parsed->port == 0) {
+    return Wrong(field, ": '", address, "' has port 0, where no node listens");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAddresses(const HostOptions& options) {
+  // A node may listen on a port that the system chooses.
+  const absl::Status listens = ParseHostPort(options.listen_address).status();
+  if (!listens.ok()) return Wrong("listen_address: ", listens.message());
+  absl::Status status;
+  if (!options.address.empty()) {
+    status = CheckReachable("address", options.address);
+  }
+  for (const std::string& seed : options.seeds) {
+    if (status.ok()) status = CheckReachable("seeds", seed);
+  }
+  return status;
+}
+
+// A start in an empty directory would make a new store in place of the copy.
+absl::Status CheckRestore(const HostOptions& options) {
+  if (!options.restore_as_new_cluster) return absl::OkStatus();
+  const std::string other = options.bootstrap          ? "bootstrap"
+                            : options.join.has_value() ? "join"
+                                                       : "";
+  if (other.empty()) return absl::OkStatus();
+  return Wrong(other,
+               " and HostOptions::restore_as_new_cluster are both set: a copy "
+               "is restored, or a new store is made");
+}
+
 absl::Status CheckPeers(const HostOptions& options) {
   absl::btree_set<NodeId> nodes;
   for (const env::PeerAddress& peer : options.peers) {
@@ -61,6 +97,9 @@ absl::Status CheckTimes(const CoreOptions& core) {
 
 // A founding waits for every node of the plan.
 absl::Status CheckFounding(const HostOptions& options) {
+  if (options.cluster == ClusterId()) {
+    return Wrong("cluster is 0: a cluster that is founded needs an id");
+  }
   if (options.plan.groups.empty()) {
     return Wrong("plan.groups is empty: a founding needs a group");
   }
@@ -95,6 +134,10 @@ absl::Status CheckJoin(const HostOptions& options) {
   if (options.join->seeds.empty()) {
     return Wrong("join.seeds is empty: name a node of the cluster");
   }
+  for (const std::string& seed : options.join->seeds) {
+    absl::Status address = CheckReachable("join.seeds", seed);
+    if (!address.ok()) return address;
+  }
   if (options.join->token.size() > kJoinTokenBytesMax) {
     return Wrong("join.token has ", options.join->token.size(),
                  " bytes, more than ", kJoinTokenBytesMax);
@@ -115,13 +158,23 @@ absl::Status CheckOptions(const HostOptions& options) {
   if (options.turn_apply_work_max == 0) {
     return Wrong("turn_apply_work_max is 0: no entry would ever be applied");
   }
-  absl::Status status = CheckPeers(options);
+  absl::Status status = CheckAddresses(options);
+  if (status.ok()) status = CheckRestore(options);
+  if (status.ok()) status = CheckPeers(options);
   if (status.ok()) status = CheckTimes(options.core);
   return status;
 }
 
 absl::Status CheckNewStore(const HostOptions& options) {
   return options.join.has_value() ? CheckJoin(options) : CheckFounding(options);
+}
+
+absl::Status CheckFoundingLevel(const HostOptions& options, GroupId group,
+                                Level known) {
+  if (options.founding_level <= known) return absl::OkStatus();
+  return Wrong("founding_level is ", options.founding_level.value(),
+               ": the state machine of group ", group.value(),
+               " knows levels up to ", known.value());
 }
 
 }  // namespace quorate::raft

@@ -13,6 +13,10 @@ absl::Status CheckOptions(const HostOptions& options);
 // The same for the options that a start with an empty directory uses besides:
 // the plan of a founding, or HostOptions::join.
 absl::Status CheckNewStore(const HostOptions& options);
+// The same for the level of the groups that a founding makes. `known`: that of
+// the group's state machine.
+absl::Status CheckFoundingLevel(const HostOptions& options, GroupId group,
+                                Level known);
 
 }  // namespace quorate::raft
 

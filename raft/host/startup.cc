@@ -542,11 +542,18 @@ Startup::Ready Startup::CreateGroup(OpenedGroup* group) {
       FirstConfiguration(opened_.record, group->key.group);
   group->restored = FirstState(first);
   MakeStateMachine(first, group);
-  opened_.log->Append(group->key, &group->restored.hard_state,
-                      group->restored.commit, group->restored.entries,
-                      [this, group](absl::Status status) {
-                        OnGroupReady(group, std::move(status));
-                      });
+  absl::Status right;
+  if (group->state_machine != nullptr) {
+    right = CheckFoundingLevel(options_, group->key.group,
+                               group->state_machine->known_level());
+  }
+  // A store without its record is founded from the beginning at the next start.
+  opened_.log->Append(
+      group->key, &group->restored.hard_state, group->restored.commit,
+      group->restored.entries,
+      [this, group, right = std::move(right)](absl::Status status) {
+        OnGroupReady(group, status.ok() ? right : std::move(status));
+      });
   return Ready::kLater;
 }
 
