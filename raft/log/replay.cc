@@ -35,6 +35,10 @@ uint16_t KnownFlags(RecordType type) {
   }
 }
 
+constexpr char kStaysFenced[] =
+    "it stays fenced. Other replicas of the group go on; without any, put the "
+    "right files back, or restore a backup";
+
 }  // namespace
 
 void Replay::Fence(GroupKey key, const std::string& why) {
@@ -43,7 +47,7 @@ void Replay::Fence(GroupKey key, const std::string& why) {
   newly_fenced_ = true;
   group.fenced = absl::DataLossError(absl::StrCat(
       "group ", key.group.value(), " is fenced: its log is damaged (", why,
-      "); it stays fenced, its group goes on with the other replicas"));
+      "); ", kStaysFenced));
 }
 
 void Replay::FenceAll(const std::string& why) {
@@ -81,8 +85,8 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
     group.fenced = absl::DataLossError(
         absl::StrCat("group ", key.group.value(),
                      " is fenced: an earlier run found that its log or its "
-                     "state is wrong; it stays fenced, its group goes on with "
-                     "the other replicas"));
+                     "state is wrong; ",
+                     kStaysFenced));
   }
   return absl::OkStatus();
 }

@@ -200,6 +200,11 @@ TEST(Replay, EntryThatDoesNotMatchItsChecksum_FencesItsGroup) {
   const absl::Status& fenced = result.groups.at(kKey).fenced;
   EXPECT_TRUE(absl::IsDataLoss(fenced));
   EXPECT_NE(fenced.message().find("entry 1 in bytes"), std::string::npos);
+  // A node alone has no other replica.
+  EXPECT_NE(fenced.message().find("Other replicas of the group go on; without "
+                                  "any, put the right files back"),
+            std::string::npos)
+      << fenced;
   EXPECT_TRUE(result.groups.at(other).fenced.ok());
 }
 
