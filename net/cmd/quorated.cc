@@ -1,8 +1,8 @@
 // quorated: runs one node.
 #include <CLI/CLI.hpp>
-#include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "env/program/program.h"
 #include "net/tools/daemon.h"
@@ -32,8 +32,21 @@ void AddWordsOfDirectory(CLI::App* app, CLI::Option* config, CLI::Option* join,
                 "directory is no copy");
 }
 
-int Main(int argc, char** argv) {
+// Replaces the word by the number of the severity; else returns the error.
+std::string TakeSeverity(std::string& word) {
   using quorate::env::Severity;
+  for (const auto& [name, severity] : {std::pair("debug", Severity::kDebug),
+                                       {"info", Severity::kInfo},
+                                       {"warning", Severity::kWarning},
+                                       {"error", Severity::kError}}) {
+    if (word != name) continue;
+    word = std::to_string(static_cast<int>(severity));
+    return "";
+  }
+  return "expected debug, info, warning or error, found '" + word + "'";
+}
+
+int Main(int argc, char** argv) {
   CLI::App app(
       "quorated: one node of a Quorate cluster.\n"
       "Exit status: 0 after a clean stop (SIGTERM, SIGINT or SIGHUP), 1 if the "
@@ -70,11 +83,7 @@ int Main(int argc, char** argv) {
   AddWordsOfDirectory(&app, config, join, &options);
   app.add_option("--log-level", options.log_level,
                  "Least severity of messages on standard error")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Severity>{{"debug", Severity::kDebug},
-                                          {"info", Severity::kInfo},
-                                          {"warning", Severity::kWarning},
-                                          {"error", Severity::kError}}))
+      ->transform(CLI::Validator(TakeSeverity, ""))
       ->option_text("debug|info|warning|error [info]");
   app.add_flag("--exit-with-parent{-1}", options.exit_with_parent,
                "End when the process that started this one ends");

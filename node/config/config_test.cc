@@ -244,6 +244,18 @@ TEST(Config_UnknownKeys, AreErrorsThatNameThoseOfTheirPlace) {
        "q.toml:27:1: key 'nodes[3].number': expected a known key, such as "
        "'nodes[].peer', found an unknown one; [[nodes]] has id, resp, "
        "resp_cluster, http, peer and read_only"},
+      {With("[listen.tls]\ncert = \"x\"\n"),
+       "q.toml:27:1: key 'listen.tls.cert': expected a known key, such as "
+       "'listen.peer', found an unknown one; [listen] has resp, resp_cluster, "
+       "http, peer, admin and allow_non_loopback"},
+      {With("[listen.tls]\n"),
+       "q.toml:26:9: key 'listen.tls': expected a known key, such as "
+       "'listen.resp', found an unknown one; [listen] has resp, resp_cluster, "
+       "http, peer, admin and allow_non_loopback"},
+      {With("[[nodes]]\ntls.cert = 3\n"),
+       "q.toml:27:5: key 'nodes[3].tls.cert': expected a known key, such as "
+       "'nodes[].peer', found an unknown one; [[nodes]] has id, resp, "
+       "resp_cluster, http, peer and read_only"},
       {With("[node2]\nx = 1\n"),
        "q.toml:27:1: key 'node2.x': expected a known key, such as 'node.id', "
        "found an unknown one; the tables are [cluster], [founding], [node], "

@@ -59,8 +59,10 @@ std::string_view NearestKey(std::string_view name, KeyNameList keys) {
 }
 
 std::string KeysBeside(std::string_view name, KeyNameList keys) {
-  const std::string_view table = TableOf(name);
-  const bool known = IsTable(table, keys);
+  // Below a table that there is, the name may go on with others.
+  std::string_view table = TableOf(name);
+  while (!table.empty() && !IsTable(table, keys)) table = TableOf(table);
+  const bool known = !table.empty();
   std::vector<std::string> shown;
   for (const std::string_view key : keys) {
     const std::string_view own = TableOf(key);

@@ -19,8 +19,8 @@ bool IsTable(std::string_view table, KeyNameList keys);
 // The key with the fewest single-character edits to `name`.
 std::string_view NearestKey(std::string_view name, KeyNameList keys);
 
-// "[limits] has key_bytes, …": the keys in the table of `name`. If there is no
-// such table: "the tables are [node], …".
+// "[limits] has key_bytes, …": the keys of the innermost table that there is
+// and that `name` is in. If there is none: "the tables are [node], …".
 std::string KeysBeside(std::string_view name, KeyNameList keys);
 
 }  // namespace quorate::node
