@@ -320,10 +320,20 @@ class Leader {
     const HostedReplica::Member* known = Known(replica);
     return replica == self_.replica || (known != nullptr && known->answers);
   }
+  // An announcement stays while the learner answers: its own entry may be more
+  // than the learner may lack. The core refuses the change until then.
   bool MayVote(ReplicaId replica) const {
     const HostedReplica::Member* known = Known(replica);
     return replica == self_.replica ||
-           (known != nullptr && known->answers && known->caught_up);
+           (known != nullptr && known->answers &&
+            (known->caught_up || IsAnnounced(replica)));
+  }
+  // This leader has announced the replica as one of the next voters.
+  bool IsAnnounced(ReplicaId replica) const {
+    const auto& reported = group_.reported;
+    return reported.has_value() && reported->next.has_value() &&
+           reported->term == self_.leads->term &&
+           raft::IsVoter(*reported->next, replica);
   }
 
   // The purpose of the replica, if it is the wanted one of its node.

@@ -170,6 +170,22 @@ TEST_F(ReconcileTest, Leader_AddsALearnerAndThenSwapsVoters) {
   EXPECT_EQ(noted.next, actions[0].configuration);
 }
 
+// The report is an entry of the controller's group, and may be all that its
+// learner lacks. A leader that took it back would announce it for ever.
+TEST_F(ReconcileTest, AnnouncedVoterThatLags_StaysAnnouncedWhileItAnswers) {
+  Want({1, 2, 4});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  cluster_.Report(kFirst, WithLearner(4, kNew), NodeId(1));
+  HostView leader = LeaderHost(1);
+  MemberOf(leader, kNew).caught_up = true;
+  NoteNext(leader);
+  MemberOf(leader, kNew).caught_up = false;
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
+  MemberOf(leader, kNew).answers = false;
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kReportGroup});
+}
+
 TEST_F(ReconcileTest, ChangeOfVoters_WaitsUntilNoOlderReportCanUndoIt) {
   cluster_.state.FindGroup(kFirst)->replicas = 1;
   Want({3});
