@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/host_port.h"
-#include "net/tools/change_operation.h"
 #include "net/tools/resp_client.h"
 
 namespace quorate::net {
@@ -55,7 +54,7 @@ Json Parsed(const std::string& text) {
 }  // namespace
 
 AdminLink::AdminLink(const ControlOptions& options, bool dry_run,
-                     std::string operation)
+                     ChangeOperation operation)
     : options_(options), dry_run_(dry_run), operation_(std::move(operation)) {
   for (const std::string& address : options.addresses) {
     candidates_.push_back({.address = address});
@@ -156,12 +155,12 @@ std::optional<ControlAnswer> AdminLink::Get(const std::string& target,
 std::optional<ControlAnswer> AdminLink::Change(std::string_view method,
                                                const std::string& target,
                                                const Json& body, Json* answer) {
-  const ChangeOperation operation(operation_);
   auto failed = Ask(method, dry_run_ ? target + "?dry_run" : target,
-                    body.is_null() ? Json::object() : body, operation.Header(),
+                    body.is_null() ? Json::object() : body, operation_.Header(),
                     /*repeatable=*/dry_run_, answer);
   if (failed.has_value() && failed->exit_status == kControlUnknown) {
-    failed->error += operation.Advice(*answer);
+    failed->operation = operation_.NameIn(*answer);
+    failed->error += operation_.Advice(failed->operation);
   }
   return failed;
 }

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "net/tools/change_operation.h"
 #include "net/tools/control.h"
 #include "net/tools/http_request.h"
 
@@ -25,16 +26,17 @@ class AdminLink {
  public:
   using Json = nlohmann::ordered_json;
 
-  // `dry_run`: changes are questions for their effects. `operation`: that of an
-  // earlier change which the changes finish; empty: none. `options` outlives
-  // the object.
-  AdminLink(const ControlOptions& options, bool dry_run, std::string operation);
+  // `dry_run`: changes are questions for their effects. `options` outlives the
+  // object.
+  AdminLink(const ControlOptions& options, bool dry_run,
+            ChangeOperation operation);
 
   // Both return nothing if the request succeeded, and set `*answer`. Otherwise
   // they return the answer of the program.
   std::optional<ControlAnswer> Get(const std::string& target, Json* answer);
   // Another node is asked only if no node can have the request. `body` may be
-  // null. If the outcome is not known, the error has the operation.
+  // null. If the outcome is not known, the error has the operation. Each node
+  // that is asked gets the operation, so it is executed once.
   std::optional<ControlAnswer> Change(std::string_view method,
                                       const std::string& target,
                                       const Json& body, Json* answer);
@@ -52,6 +54,8 @@ class AdminLink {
   // error.
   int status() const { return status_; }
   const std::string& code() const { return code_; }
+  // The name of the change.
+  const std::string& operation() const { return operation_.name(); }
   // The asked node, once it has answered that the cluster has removed it.
   std::optional<uint32_t> removed() const { return removed_; }
 
@@ -78,7 +82,7 @@ class AdminLink {
 
   const ControlOptions& options_;
   const bool dry_run_;
-  const std::string operation_;
+  const ChangeOperation operation_;
   std::vector<Candidate> candidates_;  // At least one.
   size_t current_ = 0;
   Json cluster_;  // Null: not known.

@@ -392,7 +392,9 @@ Json ErrorJson(const ControlAnswer& answer) {
   if (answer.exit_status == kControlRefused) code = "REFUSED";
   if (answer.exit_status == kControlUnknown) code = "OUTCOME_UNKNOWN";
   if (answer.exit_status == kControlInterrupted) code = "INTERRUPTED";
-  return {{"code", code}, {"message", answer.error}};
+  Json error = {{"code", code}, {"message", answer.error}};
+  if (!answer.operation.empty()) error["operation"] = answer.operation;
+  return error;
 }
 
 bool IsUtf8(const Json& json) {

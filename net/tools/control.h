@@ -27,6 +27,8 @@ struct ControlAnswer {
   std::string out;
   std::string error;
   int exit_status = 0;
+  // The name of the change that the error is about; empty: it has none.
+  std::string operation = {};
 };
 
 // The exit statuses of quoratectl (docs/reference/quoratectl.md).
@@ -40,9 +42,9 @@ inline constexpr int kControlRefused = 4;
 inline constexpr int kControlUnknown = 5;
 inline constexpr int kControlInterrupted = 130;
 
-// {"code","message"}, as in the errors of admin addresses. The code is USAGE,
-// REFUSED, OUTCOME_UNKNOWN or INTERRUPTED for exit status 2, 4, 5 or 130, else
-// FAILED.
+// {"code","message","operation"}, as in the errors of admin addresses. The code
+// is USAGE, REFUSED, OUTCOME_UNKNOWN or INTERRUPTED for exit status 2, 4, 5 or
+// 130, else FAILED. An empty operation is left out.
 nlohmann::ordered_json ErrorJson(const ControlAnswer& answer);
 
 // Whether all strings are UTF-8.

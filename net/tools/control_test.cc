@@ -78,6 +78,9 @@ TEST(ErrorJson, CodeFollowsFromTheExitStatus) {
     EXPECT_EQ(ErrorJson({.error = "e", .exit_status = status}).dump(),
               std::string("{\"code\":\"") + code + "\",\"message\":\"e\"}");
   }
+  EXPECT_EQ(
+      ErrorJson({.error = "e", .exit_status = 5, .operation = "o"}).dump(),
+      R"({"code":"OUTCOME_UNKNOWN","message":"e","operation":"o"})");
 }
 
 TEST(FormatTable, Columns_AreAsWideAsTheirWidestCell) {

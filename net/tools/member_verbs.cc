@@ -31,6 +31,11 @@ ControlAnswer Fail(std::string why, int exit_status = kControlFailed) {
   return {.error = std::move(why), .exit_status = exit_status};
 }
 
+AdminLink LinkTo(const VerbOptions& options) {
+  return AdminLink(options.control, options.dry_run,
+                   ChangeOperation(options.operation, options.command));
+}
+
 // The value as text for a table; "-" if there is none.
 std::string TextOf(const Json& value) {
   if (value.is_string()) {
@@ -114,11 +119,15 @@ struct Look {
   std::string undone = {};
 };
 
-ControlAnswer Interrupted(std::string_view look_with) {
-  return Fail(absl::StrCat("the wish stands, and the cluster goes on with "
-                           "it; look at it with: quoratectl ",
-                           std::string(look_with)),
-              kControlInterrupted);
+ControlAnswer Interrupted(std::string_view look_with,
+                          const std::string& operation) {
+  ControlAnswer answer =
+      Fail(absl::StrCat("the wish stands, and the cluster goes on with "
+                        "it; look at it with: quoratectl ",
+                        std::string(look_with)),
+           kControlInterrupted);
+  answer.operation = operation;
+  return answer;
 }
 
 // Looks at the row of `target` every time, until the wish is done or stands no
@@ -135,7 +144,7 @@ ControlAnswer Await(const VerbOptions& options, AdminLink& admin,
   Progress progress(options);
   admin.LearnNodes();
   while (true) {
-    if (options.interrupted()) return Interrupted(look_with);
+    if (options.interrupted()) return Interrupted(look_with, admin.operation());
     Json row;
     const std::optional<ControlAnswer> failed = admin.Get(target, &row);
     if (admin.status() == 404 && !gone.empty()) {
@@ -227,7 +236,7 @@ ControlAnswer Done(const VerbOptions& options, const Json& answer) {
 // A wish that is told, and not waited for.
 ControlAnswer ChangeAndTell(const VerbOptions& options, std::string_view method,
                             const std::string& target, const Json& body) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Change(method, target, body, &answer)) return *failed;
   return Done(options, answer);
@@ -411,7 +420,7 @@ std::string MovesText(const Json& moves) {
 // A wish that makes moves. Waits for them one after the other.
 ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
                                   const std::string& target, const Json& body) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Change("POST", target, body, &answer)) return *failed;
   ControlAnswer done = Done(options, answer);
@@ -464,7 +473,7 @@ ControlAnswer ChangeAndAwaitMoves(const VerbOptions& options,
 }  // namespace
 
 ControlAnswer ListNodes(const VerbOptions& options) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Get("/v1/nodes", &answer)) return *failed;
   const std::string hidden = HideOld(options, "removed_ms", &answer["nodes"]);
@@ -475,7 +484,7 @@ ControlAnswer ListNodes(const VerbOptions& options) {
 
 ControlAnswer AddNode(const VerbOptions& options,
                       const NodeSettings& settings) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed =
           admin.Change("POST", "/v1/nodes", SettingsJson(settings), &answer)) {
@@ -487,7 +496,7 @@ ControlAnswer AddNode(const VerbOptions& options,
 
 ControlAnswer ReplaceNode(const VerbOptions& options, uint32_t node,
                           bool even_if_up) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Change("POST", NodeTarget(node) + "/replace",
                                  {{"even_if_up", even_if_up}}, &answer)) {
@@ -499,7 +508,7 @@ ControlAnswer ReplaceNode(const VerbOptions& options, uint32_t node,
 
 ControlAnswer ChangeNode(const VerbOptions& options, const std::string& verb,
                          uint32_t node) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   const std::string target = NodeTarget(node);
   if (auto failed =
@@ -512,7 +521,7 @@ ControlAnswer ChangeNode(const VerbOptions& options, const std::string& verb,
 }
 
 ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   const std::string target = NodeTarget(node);
   if (auto failed =
@@ -544,7 +553,7 @@ ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
 }
 
 ControlAnswer ListGroups(const VerbOptions& options) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Get("/v1/groups", &answer)) return *failed;
   if (options.control.json) return {.out = JsonLine(answer)};
@@ -553,7 +562,7 @@ ControlAnswer ListGroups(const VerbOptions& options) {
 }
 
 ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Get(GroupTarget(group), &answer)) return *failed;
   if (options.control.json) return {.out = JsonLine(answer)};
@@ -562,7 +571,7 @@ ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group) {
 
 ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count,
                            const GroupSettings& settings) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   Json body = SettingsJson(settings);
   body["count"] = count;
@@ -590,7 +599,7 @@ ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count,
 
 ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
                        const GroupSettings& settings) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   const std::string target = GroupTarget(group);
   if (auto failed =
@@ -618,7 +627,7 @@ ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
 
 ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
                             uint32_t node) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   const std::string target = GroupTarget(group);
   if (auto failed = admin.Change("POST", target + "/transfer", {{"node", node}},
@@ -644,7 +653,7 @@ ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
 
 ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
                            bool accept_loss) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   const std::string target = GroupTarget(group);
   Json survivors;
   if (auto failed = admin.Get(target + "/survivors", &survivors)) {
@@ -686,7 +695,7 @@ ControlAnswer RetireGroup(const VerbOptions& options, uint32_t group) {
   ControlAnswer moved =
       ChangeAndAwaitMoves(options, target + "/retire", Json());
   if (moved.exit_status != 0) return moved;
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   return Await(
       options, admin, target, "group list",
       [](const Json& row) {
@@ -699,7 +708,7 @@ ControlAnswer RetireGroup(const VerbOptions& options, uint32_t group) {
 }
 
 ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Get("/v1/slots", &answer)) return *failed;
   if (Json found; group != 0) {
@@ -732,7 +741,7 @@ ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots) {
 }
 
 ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (move != 0) {
     if (auto failed = admin.Get(absl::StrCat("/v1/moves/", move), &answer))
@@ -758,7 +767,7 @@ ControlAnswer Rebalance(const VerbOptions& options) {
 }
 
 ControlAnswer ShowRepair(const VerbOptions& options) {
-  AdminLink admin(options.control, options.dry_run, options.operation);
+  AdminLink admin = LinkTo(options);
   Json answer;
   if (auto failed = admin.Get("/v1/repair", &answer)) return *failed;
   if (options.control.json) return {.out = JsonLine(answer)};

@@ -25,6 +25,9 @@ struct VerbOptions {
   bool all = false;      // Lists show removed nodes and ended moves for ever.
   // The operation of an earlier change that this one finishes. Empty: none.
   std::string operation = {};
+  // The words of the command line, the path of the program first. If a change
+  // has an unknown outcome, the error repeats them. Empty: there are none.
+  std::vector<std::string> command = {};
   // Shows what a wish will do, before the wait for it.
   absl::FunctionRef<void(const std::string& text)> say;
   // Shows the progress of a wish: one line, or empty text at the end.
@@ -45,7 +48,7 @@ struct NodeSettings {
 
 // The exit status is 4 where the cluster refuses a wish: nothing has changed
 // then, and `error` says why. It is 5 where the outcome of a change is not
-// known: `error` has its operation, and the same verb again finishes it.
+// known: `error` has the command that finishes it, with its operation.
 ControlAnswer ListNodes(const VerbOptions& options);
 ControlAnswer AddNode(const VerbOptions& options, const NodeSettings& settings);
 // `verb` is drain or undrain.

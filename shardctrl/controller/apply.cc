@@ -131,7 +131,13 @@ std::string Execution::NameTaken(NodeId id, const std::string& name) const {
   for (const NodeRecord& node : state_.nodes) {
     if (node.id != id && node.name == name &&
         node.state != NodeState::kRemoved) {
-      return absl::StrCat(NodeText(node.id), " has the name ", name);
+      std::string text =
+          absl::StrCat(NodeText(node.id), " has the name ", name);
+      if (!NeverJoined(node)) return text;
+      return absl::StrCat(text,
+                          " and has not joined yet; for a new token of it, "
+                          "type quoratectl node replace ",
+                          node.id.value());
     }
   }
   return "";

@@ -199,6 +199,43 @@ TEST_F(VerbsTest, AskedNodeThatDies_IsReplacedByAnother) {
   EXPECT_EQ(net::RunGet(several.control, "k").out, "v\n");
 }
 
+// The asked node forgets the open operations when it ends. The name is taken if
+// the first try took effect.
+TEST_F(VerbsTest, UnknownOutcome_IsFinishedByThePrintedCommand) {
+  Begin({.nodes = 3, .groups = 1});
+  const auto groups = Rows("groups");
+  const int leader = groups.back()["leader"].get<int>() - 1;
+  const auto others = {(leader + 1) % 3, (leader + 2) % 3};
+  for (const int node : others) cluster_->Signal(node, SIGSTOP);
+  VerbOptions options = Options(leader);
+  options.command = {"quoratectl", "node", "add", "--name", "fresh"};
+  const ControlAnswer first = net::AddNode(options, {.name = "fresh"});
+  EXPECT_EQ(first.exit_status, 5) << first.error;
+  ASSERT_NE(first.operation, "");
+  EXPECT_TRUE(absl::EndsWith(first.error, "\n  quoratectl --operation " +
+                                              first.operation +
+                                              " node add --name fresh"))
+      << first.error;
+  for (const int node : others) cluster_->Signal(node, SIGCONT);
+  cluster_->Kill(leader, SIGKILL);
+  ASSERT_TRUE(cluster_->StartAll().ok());
+  ASSERT_TRUE(cluster_->AwaitLeaders(Seconds(30)).ok());
+  for (int node = 0; node < 3; ++node) {
+    VerbOptions second = Options(node);
+    second.control.timeout = Seconds(20);
+    second.operation = first.operation;
+    const ControlAnswer again = net::AddNode(second, {.name = "fresh"});
+    ASSERT_EQ(again.exit_status, 0) << again.error;
+    EXPECT_TRUE(absl::StrContains(again.out, "--token")) << again.out;
+    EXPECT_EQ(Rows("nodes").size(), 4u);
+  }
+  // Without the operation it is another node of the name.
+  const ControlAnswer other = net::AddNode(Options(), {.name = "fresh"});
+  EXPECT_EQ(other.exit_status, 4) << other.out;
+  EXPECT_TRUE(absl::StrContains(other.error, "quoratectl node replace 4"))
+      << other.error;
+}
+
 // A query that finds nothing is no refusal, and a wish about nothing is one.
 TEST_F(VerbsTest, ExitStatus4_IsForRefusedChangesAlone) {
   Begin({.nodes = 1, .groups = 1});
