@@ -6,15 +6,18 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "env/parse_duration.h"
 #include "env/program/program.h"
 #include "net/event_loop/clock.h"
+#include "net/event_loop/stop_signals.h"
 #include "net/import/import_verb.h"
 #include "net/real_env.h"
 #include "net/tools/control.h"
@@ -354,7 +357,6 @@ void AddOptions(CLI::App* app, VerbOptions* options, int64_t* timeout_ms) {
                   "Addresses of nodes, with commas; the first that answers is "
                   "asked. Those for cluster clients (resp_cluster), or admin "
                   "addresses")
-      ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();
   app->add_option("--timeout-ms", *timeout_ms,
@@ -374,28 +376,67 @@ void AddOptions(CLI::App* app, VerbOptions* options, int64_t* timeout_ms) {
                   "known");
 }
 
-// The option of changes of the cluster that was given to a verb which has none;
-// empty: there is none. A key is changed at once.
-std::string Misplaced(const CLI::App& app, const VerbOptions& options) {
-  const std::string verb = app.get_subcommands().front()->get_name();
-  if (verb == "recover" && !options.operation.empty()) {
-    return "--operation has no meaning for 'recover', whose second try is "
-           "already so, or refused: leave it out";
+// The chosen subcommand with those above it: "node list".
+std::string NameOfVerb(const CLI::App& app) {
+  const CLI::App* verb = app.get_subcommands().front();
+  std::string name = verb->get_name();
+  while (!verb->get_subcommands().empty()) {
+    verb = verb->get_subcommands().front();
+    name += " " + verb->get_name();
   }
-  if (verb != "status" && verb != "get" && verb != "set" && verb != "del") {
-    return "";
+  return name;
+}
+
+// The options that only some verbs have, and of those the ones of this verb.
+bool HasOption(std::string_view verb, std::string_view option) {
+  constexpr std::string_view kReads[] = {
+      "status",       "get",           "set",          "del",
+      "node list",    "group list",    "group show",   "slots list",
+      "slots status", "repair status", "import-config"};
+  if (option == "--all") return verb == "node list" || verb == "slots status";
+  if (option == "--dry-run" && verb == "import-config") return true;
+  return std::ranges::find(kReads, verb) == std::end(kReads);
+}
+
+// Empty, or why the verb does not run: an option has no meaning for it.
+std::string Misplaced(const std::string& verb, const VerbOptions& options) {
+  for (const auto& [option, given] :
+       {std::pair("--dry-run", options.dry_run),
+        {"--no-wait", !options.wait},
+        {"--all", options.all},
+        {"--operation", !options.operation.empty()}}) {
+    if (!given || HasOption(verb, option)) continue;
+    return std::string(option) + " has no meaning for '" + verb +
+           "': leave it out";
   }
-  const std::string option = options.dry_run              ? "--dry-run"
-                             : !options.wait              ? "--no-wait"
-                             : options.all                ? "--all"
-                             : !options.operation.empty() ? "--operation"
-                                                          : "";
-  if (option.empty()) return "";
-  return option + " has no meaning for '" + verb + "': leave it out";
+  return "";
+}
+
+// Takes lists with commas apart. Empty, or what is wrong with them.
+std::string SplitAddresses(std::vector<std::string>* addresses) {
+  std::vector<std::string> all;
+  for (const std::string& list : *addresses) {
+    for (const auto& address : absl::StrSplit(list, ',')) {
+      all.emplace_back(address);
+      if (!all.back().empty()) continue;
+      return "--address '" + list +
+             "' has an empty address; give HOST:PORT, or several with commas";
+    }
+  }
+  *addresses = std::move(all);
+  return "";
+}
+
+// A change that is waited for ends with an answer then. The second signal ends
+// the program at once.
+void NoteStopSignals() {
+  struct sigaction note = {};
+  note.sa_handler = [](int) { interrupted = 1; };
+  note.sa_flags = SA_RESTART | SA_RESETHAND;
+  for (const int number : StopSignals()) sigaction(number, &note, nullptr);
 }
 
 int Main(int argc, char** argv) {
-  signal(SIGINT, [](int) { interrupted = 1; });
   const auto is_interrupted = [] { return interrupted != 0; };
   VerbOptions options = {
       .say = Say, .progress = ShowProgress, .interrupted = is_interrupted};
@@ -405,8 +446,8 @@ int Main(int argc, char** argv) {
       "Exit status: 0 on success. 1 on failure (no such key, no node at "
       "the address). 2 if the command line is wrong or standard output cannot "
       "be written. 4 if the cluster refuses a change, and nothing has "
-      "changed. 5 if the outcome of a change is not known: the same command "
-      "again finishes it.\n"
+      "changed. 5 if the outcome of a change is not known: the message has the "
+      "command that finishes it.\n"
       "`status` exits with 3 if a node does not answer, or if the node at the "
       "address refuses a node. It also does so if a replica is halted, fenced, "
       "stopped or refused, or if slots have no leader.");
@@ -431,11 +472,15 @@ int Main(int argc, char** argv) {
     return Explain(app, error, json);
   }
   options.control.timeout = Milliseconds(timeout_ms);
-  std::string misplaced = Misplaced(app, options);
-  if (!misplaced.empty()) {
+  options.command.assign(argv, argv + argc);
+  const std::string verb = NameOfVerb(app);
+  std::string wrong = Misplaced(verb, options);
+  if (wrong.empty()) wrong = SplitAddresses(&options.control.addresses);
+  if (!wrong.empty()) {
     return Print(options.control.json,
-                 {.error = std::move(misplaced), .exit_status = kControlUsage});
+                 {.error = std::move(wrong), .exit_status = kControlUsage});
   }
+  if (HasOption(verb, "--no-wait")) NoteStopSignals();
   return Print(options.control.json, run(options));
 }
 

@@ -71,15 +71,26 @@ class ControlTest(unittest.TestCase):
         self.assertIn('exits with 3 if a node does not answer, or if the node at the address refuses a node. It also does so if a replica is halted, '
                       'fenced, stopped or refused, or if slots have no leader.', text)
 
-    def test_OptionsOfChanges_AreRefusedAtKeys(self):
-        for words in (('set', 'k', 'v'), ('del', 'k'), ('get', 'k'), ('status',)):
-            for option in (('--dry-run',), ('--no-wait',), ('--all',), ('--operation', 'x')):
+    def test_OptionsOfOtherVerbs_AreRefused(self):
+        changes = (('--dry-run',), ('--no-wait',), ('--operation', 'x'))
+        every = (('--all',), *changes)
+        for words, options in ((('set', 'k', 'v'), every), (('del', 'k'), every), (('get', 'k'), every), (('status',), every),
+                               (('node', 'list'), changes), (('slots', 'status'), changes), (('group', 'list'), every), (('group', 'show', '1'), every),
+                               (('slots', 'list'), every), (('repair', 'status'), every), (('node', 'add'), (('--all',),)),
+                               (('rebalance',), (('--all',),)), (('import-config', 'f'), (('--operation', 'x'), ('--no-wait',), ('--all',)))):
+            name = ' '.join(words[:1] if words[0] in ('set', 'get', 'del', 'import-config') else words[:2])
+            for option in options:
                 with redis_without_cluster_mode() as (address, commands):
-                    self.assertEqual((2, '', f"quoratectl: {option[0]} has no meaning for '{words[0]}': leave it out\n"),
+                    self.assertEqual((2, '', f"quoratectl: {option[0]} has no meaning for '{name}': leave it out\n"),
                                      run(program('quoratectl'), '--address', address, *option, *words))
                     self.assertEqual([], list(commands))
         self.assertEqual((2, '', "quoratectl: --operation has no meaning for 'recover', whose second try is already so, or refused: leave it out\n"),
                          run(program('quoratectl'), '--operation', 'x', 'recover', '1'))
+
+    def test_EmptyAddress_IsNamed(self):
+        for addresses in ',,', '', '127.0.0.1:1,':
+            self.assertEqual((2, '', f"quoratectl: --address '{addresses}' has an empty address; give HOST:PORT, or several with commas\n"),
+                             run(program('quoratectl'), '--address', addresses, 'status'))
 
     def test_ErrorsUnderJson_AreJson(self):
         for words, status, code in ((('nonsense',), 2, 'USAGE'), (('get',), 2, 'USAGE'), (('get', 'k', '--nonsense'), 2, 'USAGE'),
@@ -181,6 +192,23 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual(
             (1, '', f'quoratectl: {plain} is an address for plain clients; give --address 127.0.0.1:{cluster.cluster_port}, '
                     'which is for cluster clients\n'), run(program('quoratectl'), '--address', plain, 'status'))
+        self.assertEqual(0, cluster.stop())
+
+    def test_SignalsThatEndPrograms_EndAWaitWithAnAnswer(self):
+        cluster = QuickstartCluster(nodes=1, more=('--groups', '2')).started()
+        # Slot 3300, which moves slowly.
+        self.assertEqual((0, 'OK\n', ''), self.ctl(cluster, 'set', 'x{b}', 'x' * 100_000))
+        for end in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            waiting = subprocess.Popen([program('quoratectl'), '--address', f'127.0.0.1:{cluster.cluster_port}', '--json', 'slots', 'move', '--to', '2',
+                                        '--slots', '3000-4000', '--rate', '100'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       preexec_fn=die_with_parent)
+            self.assertIn(b'move 1', waiting.stderr.readline())  # It waits.
+            waiting.send_signal(end)
+            out, _ = waiting.communicate(timeout=60)
+            error = json.loads(out)['error']
+            self.assertEqual((130, 'INTERRUPTED'), (waiting.returncode, error['code']), end)
+            self.assertRegex(error['operation'], '^[0-9a-f]{16}$')
+        self.assertEqual(0, self.ctl(cluster, 'slots', 'cancel', '1')[0])
         self.assertEqual(0, cluster.stop())
 
     def test_MajorityLost_IsReportedAndNoSlotHasALeader(self):
