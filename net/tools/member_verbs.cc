@@ -678,7 +678,9 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
       [](const Json& row) {
         const Json leader = row.value("leader", Json());
         const Json from = row.value("recovering", Json());
-        const bool done = from.is_null() && !leader.is_null();
+        // One that led before may be reported yet.
+        const bool done = from.is_null() && !leader.is_null() &&
+                          row.value("leader_answers", true);
         return Look{.done = done,
                     .what = absl::StrCat(
                         "group ", TextOf(row["id"]),

@@ -125,6 +125,8 @@ NodeId PresentLeader(const shardctrl::GroupRow& row,
 
 Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   const NodeId leader = PresentLeader(row, usage);
+  // If so, it says that it leads.
+  const bool answers = leader != NodeId() && usage.contains(leader);
   const bool none = leader == NodeId() && row.leader != NodeId();
   const std::string_view problem =
       none && row.problem.empty() ? kNoLeader : std::string_view(row.problem);
@@ -137,6 +139,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   return {{"id", row.id.value()},
           {"name", row.name},
           {"leader", IdOrNull(leader)},
+          {"leader_answers", answers},
           {"preferred", IdOrNull(row.preferred)},
           {"replicas", row.replicas},
           {"weight", row.weight},

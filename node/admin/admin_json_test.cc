@@ -33,6 +33,7 @@ TEST_F(GroupsJsonTest, Leader_IsTheNodeThatSaysSo) {
   const NodeId reported = cluster_.state.FindGroup(kFirst)->reported->leader;
   usage_[reported].leads = {kFirst};
   EXPECT_EQ(First()["leader"], reported.value());
+  EXPECT_EQ(First()["leader_answers"], true);
   EXPECT_EQ(First()["problem"], Json());
   const NodeId other(reported.value() % 3 + 1);
   usage_[reported].leads.clear();
@@ -45,6 +46,7 @@ TEST_F(GroupsJsonTest, NodeThatDoesNotAnswer_MayLead) {
   const NodeId reported = cluster_.state.FindGroup(kFirst)->reported->leader;
   usage_.erase(reported);
   EXPECT_EQ(First()["leader"], reported.value());
+  EXPECT_EQ(First()["leader_answers"], false);
 }
 
 // A majority of the voters works, but cannot elect: see PlanRecovery.
