@@ -624,7 +624,10 @@ Answer Execution::operator()(const Command::ReportSilence& report) {
   if (NeverJoined(*node)) return AlreadySo(name + " has not joined yet");
   if (node->silent_since == WallTime(0)) {
     node->silent_since = std::max(log_time_, WallTime(1));
-    return Done(name + " does not answer");
+    Answer answer = Done(name + " does not answer");
+    // Replicas that are on their way to it go elsewhere.
+    if (WaitsForSilentNode(state_)) answer.SetSteps(PlanWishes(&state_));
+    return answer;
   }
   if (!TakesVoters(*node) || !HoldsReplicas(state_, report.node)) {
     return AlreadySo(name + " has no replica to rebuild, or that is under way");
@@ -649,7 +652,9 @@ Answer Execution::operator()(const Command::ReportSign& report) {
   const bool dead = std::exchange(node->dead, false);
   node->silent_since = WallTime(0);
   Answer answer = Done(NodeText(report.node) + " answers again");
-  if (dead || IsNeeded(state_, *node)) answer.SetSteps(PlanWishes(&state_));
+  if (dead || IsNeeded(state_, *node) || WaitsForSilentNode(state_)) {
+    answer.SetSteps(PlanWishes(&state_));
+  }
   return answer;
 }
 

@@ -458,6 +458,45 @@ TEST(CreateGroups, NodeThatDoesNotAnswer_GetsNoReplicaOfOtherGroups) {
   }
 }
 
+// A target that is silent before it has a replica would hold the group up.
+TEST(ReportSilence, TargetWithoutAVoter_GivesItsPlaceToAnotherNode) {
+  for (const uint32_t replicas : {1u, 3u}) {
+    Cluster cluster(5, 1);
+    cluster.SettleAll();
+    ExpectDone(cluster, Command::CreateGroups{1, replicas});
+    const Nodes first = cluster.Wanted(GroupId(2));
+    ExpectDone(cluster, Command::ReportSilence{NodeId(first.front())});
+    const Nodes second = cluster.Wanted(GroupId(2));
+    EXPECT_EQ(second.size(), replicas);
+    EXPECT_EQ(std::ranges::count(second, first.front()), 0);
+    // The group of which it holds a voter, or may come back to, is as before.
+    EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 2, 3}));
+  }
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::SetGroup{.group = kFirst, .replicas = 4});
+  const Nodes wanted = cluster.Wanted(kFirst);
+  ASSERT_EQ(wanted.size(), 4u);
+  const NodeId target(wanted.back());
+  ExpectDone(cluster, Command::ReportSilence{target});
+  EXPECT_EQ(cluster.Wanted(kFirst),
+            (Nodes{1, 2, 3, target == NodeId(4) ? 5u : 4u}));
+}
+
+TEST(ReportSilence, TargetWithoutAnother_IsWaitedForUntilANodeIsBack) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  ExpectDone(cluster, Command::CreateGroups{1, 3});
+  ASSERT_EQ(cluster.Wanted(GroupId(2)), (Nodes{1, 2, 3}));
+  ExpectDone(cluster, Command::ReportSilence{NodeId(3)});
+  EXPECT_EQ(cluster.Wanted(GroupId(2)), (Nodes{1, 2, 3}));
+  EXPECT_EQ(GroupRows(cluster.state)[1].problem,
+            "waits for node 3, which does not answer");
+  ExpectDone(cluster, Command::ReportSign{NodeId(4)});
+  EXPECT_EQ(cluster.Wanted(GroupId(2)), (Nodes{1, 2, 4}));
+}
+
 TEST(SetGroup, FewerReplicas_AreThoseThatAnswer) {
   for (uint32_t silent = 1; silent <= 3; ++silent) {
     Cluster cluster(3, 1);

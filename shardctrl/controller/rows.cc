@@ -99,7 +99,9 @@ std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
     if (node->store == StoreIncarnation()) {
       return absl::StrCat("waits for node ", wanted.node.value(), " to join");
     }
-    if (wanted.replica == ReplicaId() && node->silent_since != WallTime(0)) {
+    const bool waits =
+        wanted.replica == ReplicaId() || WaitsForVoterOn(group, wanted.node);
+    if (waits && node->silent_since != WallTime(0)) {
       return absl::StrCat("waits for node ", wanted.node.value(),
                           ", which does not answer");
     }

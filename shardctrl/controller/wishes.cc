@@ -244,6 +244,31 @@ bool IsNeeded(const ClusterState& state, const NodeRecord& node) {
       });
 }
 
+bool WaitsForVoterOn(const GroupRecord& group, NodeId node) {
+  const WantedReplica* const wanted = group.WantedOn(node);
+  if (wanted == nullptr || wanted->purpose != ReplicaPurpose::kVoter) {
+    return false;
+  }
+  // One of the founding has voters that are not known yet.
+  const raft::Configuration* const known = group.Configuration();
+  if (known == nullptr) return !group.founded;
+  return std::ranges::none_of(known->voters, [&](const raft::Member& voter) {
+    return voter.node == node;
+  });
+}
+
+bool WaitsForSilentNode(const ClusterState& state) {
+  for (const NodeRecord& node : state.nodes) {
+    if (node.silent_since == WallTime(0) || node.state == NodeState::kRemoved) {
+      continue;
+    }
+    for (const GroupRecord& group : state.groups) {
+      if (WaitsForVoterOn(group, node.id)) return true;
+    }
+  }
+  return false;
+}
+
 void PlanLeaders(ClusterState* state) {
   std::vector<PlacementGroup> groups;
   for (GroupRecord& group : state->groups) {

@@ -24,6 +24,12 @@ bool Answers(const NodeRecord& node);
 // again.
 bool IsNeeded(const ClusterState& state, const NodeRecord& node);
 
+// True if a group wants a voter on the node, which has none of it yet. So the
+// group waits for the node, and another one may be chosen.
+bool WaitsForVoterOn(const GroupRecord& group, NodeId node);
+// The same for any group, and any node that does not answer.
+bool WaitsForSilentNode(const ClusterState& state);
+
 // Sets the wanted replicas and the preferred leaders of all groups. Data nodes
 // hold voters, and each read-only node holds a learner of every group of data.
 // Returns the voters that move, a sentence each. Cost: a few milliseconds for
