@@ -253,6 +253,11 @@ std::vector<MoveRow> MoveRows(const ClusterState& state) {
                 .phase = phase,
                 .progress = move.progress,
                 .problem = std::move(problem)};
+    // The last report may be older than the end of the copy.
+    if (move.decision == MoveState::kActivated) {
+      row.progress.slots_done = row.slot_count;
+      row.progress.bytes_done = row.progress.bytes_total;
+    }
     const MoveProgress& progress = move.progress;
     const bool copies = phase == "copy" || phase == "delta";
     if (copies) row.bytes_per_second = progress.bytes_per_second;

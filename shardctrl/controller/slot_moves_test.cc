@@ -99,6 +99,7 @@ TEST_F(Moves, Decision_ChangesTheOwnerAndTheEpoch) {
   EXPECT_TRUE(cluster_.state.moves.empty());
   ASSERT_EQ(MoveRows(cluster_.state).size(), 1u);
   EXPECT_EQ(MoveRows(cluster_.state)[0].phase, "done");
+  EXPECT_EQ(MoveRows(cluster_.state)[0].progress.slots_done, 100u);
   // There and back.
   Finish(Begin(1, Range(100, 199)));
   ASSERT_EQ(cluster_.state.slots.size(), 3u);
