@@ -139,4 +139,8 @@ std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info) {
   return refused;
 }
 
+bool SaysRemoved(std::string_view info) {
+  return info.find("\nremoved:1\r") != info.npos;
+}
+
 }  // namespace quorate::net

@@ -74,6 +74,9 @@ std::optional<int> ParseSlotCount(std::string_view info);
 // asked node refuses, with the reason as a clause about "it".
 std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info);
 
+// From INFO nodes: whether the cluster has removed the node that answered.
+bool SaysRemoved(std::string_view info);
+
 }  // namespace quorate::net
 
 #endif  // QUORATE_NET_TOOLS_CLUSTER_VIEW_H_

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -155,6 +156,23 @@ std::string OtherAddress(const ControlOptions& options) {
       " is an address for plain clients; give --address ",
       known ? reply->elements[1].text : "the node's resp_cluster",
       ", which is for cluster clients");
+}
+
+// The advice when status is asked of a node that the cluster has removed.
+std::string AskElsewhere(const std::vector<NodeLine>& nodes) {
+  std::string asked;
+  std::vector<std::string> others;
+  for (const NodeLine& node : nodes) {
+    if (absl::StrContains(node.flags, "myself")) {
+      asked = " " + node.address;
+    } else {
+      others.push_back(node.address);
+    }
+  }
+  return absl::StrCat(
+      "the cluster has removed the node", asked,
+      ", so it knows nothing of its state; give --address ",
+      others.empty() ? "of another node" : absl::StrJoin(others, ","));
 }
 
 int SlotCount(const NodeLine& node) {
@@ -458,6 +476,7 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
   const absl::StatusOr<kv::RespValue> peers = Ask(options, {"INFO", "nodes"});
   if (!peers.ok()) return Fail(std::string(peers.status().message()));
+  if (SaysRemoved(peers->text)) return Fail(AskElsewhere(*nodes));
   const absl::StatusOr<kv::RespValue> info = Ask(options, {"CLUSTER", "INFO"});
   if (!info.ok()) return Fail(std::string(info.status().message()));
   const std::optional<int> slots = ParseSlotCount(info->text);

@@ -189,6 +189,8 @@ TEST(ClusterView, InfoText_NamesGroups) {
       "it is, so\r\n"
       "node4:state=offline\r\n");
   EXPECT_EQ(refused, (std::map<uint32_t, std::string>{{30, "it is, so"}}));
+  EXPECT_TRUE(SaysRemoved("# Nodes\r\nremoved:1\r\nnode2:state=offline\r\n"));
+  EXPECT_FALSE(SaysRemoved("# Nodes\r\nnode2:state=online\r\n"));
 }
 
 }  // namespace

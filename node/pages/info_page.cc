@@ -262,6 +262,7 @@ void Groups(const InfoInputs& inputs, std::string* out) {
 // One line for each other node, and one for the connection to it.
 void Nodes(const InfoInputs& inputs, std::string* out) {
   Context& context = inputs.context;
+  if (context.cluster.removed()) Append(out, "removed:1\r\n");
   for (const NodeConfig& node : context.cluster.nodes()) {
     if (node.id == context.config.node) continue;
     const LiveView& view = context.router.view();

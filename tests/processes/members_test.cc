@@ -253,6 +253,21 @@ TEST_F(MembersTest, NodesJoinDrainAndAreReplaced_AndNoAnswerIsWrong) {
   const net::ControlAnswer removed = net::RemoveNode(Options(), 1, false);
   EXPECT_EQ(removed.exit_status, 0) << removed.error;
   EXPECT_EQ(Await(net::ListGroups, "2,3,4"), "");
+  // Its process still runs.
+  const net::ControlOptions gone = {
+      .addresses = {cluster_->node(0).resp_cluster}};
+  net::ControlAnswer status = net::RunStatus(gone);
+  const MonoTime end = net::Clock::ReadMono() + Seconds(60);
+  while (net::Clock::ReadMono() < end && status.exit_status != 1) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    status = net::RunStatus(gone);
+  }
+  EXPECT_EQ(status.out, "");
+  EXPECT_TRUE(absl::StrContains(
+      status.error, "has removed the node " + cluster_->node(0).resp_cluster))
+      << status.error;
+  EXPECT_TRUE(absl::StrContains(status.error, cluster_->node(3).resp_cluster))
+      << status.error;
   counting.Stop();
   EXPECT_EQ(counting.error(), "");
   EXPECT_GT(counting.count(), 100);
