@@ -506,14 +506,15 @@ ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
   if (reply->is_error()) return Fail(reply->text);
   const bool found = !reply->is_nil();
   ControlAnswer answer{.exit_status = found ? 0 : kControlFailed};
+  if (!found) answer.error = "there is no key '" + key + "'";
   if (options.json) {
     Json value;
     if (found) value = BytesJson(reply->text);
-    answer.out = JsonLine({{"key", BytesJson(key)}, {"value", value}});
+    Json line = {{"key", BytesJson(key)}, {"value", value}};
+    if (!found) line["error"] = ErrorJson(answer);
+    answer.out = JsonLine(line);
   } else if (found) {
     answer.out = reply->text + "\n";
-  } else {
-    answer.error = "there is no key '" + key + "'";
   }
   return answer;
 }

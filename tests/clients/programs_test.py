@@ -171,7 +171,8 @@ class QuickstartTest(unittest.TestCase):
         for key in 'foo', 'bar', 'hello':
             self.assertEqual((1, '', f"quoratectl: there is no key '{key}'\n"),
                              run(program('quoratectl'), '--address', f'127.0.0.1:{cluster.cluster_port}', 'get', key))
-        self.assertEqual({'key': 'none', 'value': None}, json.loads(self.ctl(cluster, '--json', 'get', 'none')[1]))
+        self.assertEqual({'key': 'none', 'value': None, 'error': {'code': 'FAILED', 'message': "there is no key 'none'"}},
+                         json.loads(self.ctl(cluster, '--json', 'get', 'none')[1]))
         for key, value, shown in (('bytes', b'\x80', {'base64': 'gA=='}), ('text', 'grün'.encode(), 'grün')):
             subprocess.run([program('quoratectl'), '--address', f'127.0.0.1:{cluster.port}', 'set', key, value], check=True, timeout=60,
                            stdout=subprocess.DEVNULL)
