@@ -528,22 +528,23 @@ ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
           admin.Change("POST", target + "/remove", {{"lost", lost}}, &answer)) {
     return *failed;
   }
-  const ControlAnswer done = Done(options, answer);
+  const std::string gone = absl::StrCat("node ", node, " is removed");
+  ControlAnswer done = Done(options, answer);
+  // It had no replicas, or was removed already.
+  if (answer.value("text", "") == gone) return done;
   ControlAnswer end = Await(
       options, admin, target, "node list",
-      [](const Json& row) {
+      [&gone](const Json& row) {
         Look look = HoldsNone(row);
         look.done = row.value("state", "") == "removed";
-        if (look.done) {
-          look.what = absl::StrCat("node ", TextOf(row["id"]), " is removed");
-        }
+        if (look.done) look.what = gone;
         return look;
       },
       done);
   // The node itself was asked, and is the first to know.
   if (admin.removed() != node) return end;
   if (options.control.json) return done;
-  return {.out = absl::StrCat("node ", node, " is removed\n")};
+  return {.out = gone + "\n"};
 }
 
 ControlAnswer SetNode(const VerbOptions& options, uint32_t node,

@@ -141,6 +141,8 @@ TEST_F(VerbsTest, EachVerb_TypedAgain_SucceedsAlike) {
   }
   EXPECT_EQ(net::RetireGroup(Options(), 2).out, "group 2 has ended\n");
   EXPECT_EQ(net::RemoveNode(Options(), 4, false).out, "node 4 is removed\n");
+  // That is the answer, and nothing says it before.
+  EXPECT_FALSE(absl::StrContains(said_, "\nnode 4 is removed\n")) << said_;
 }
 
 // The second verb does not end before the move. It sees the cancellation, too.
