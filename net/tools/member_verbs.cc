@@ -658,6 +658,8 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
   const std::string target = GroupTarget(group);
   Json survivors;
   if (auto failed = admin.Get(target + "/survivors", &survivors)) {
+    // As every change of a group that is not there.
+    if (admin.status() == 404) failed->exit_status = kControlRefused;
     return *failed;
   }
   Json answer;

@@ -243,7 +243,8 @@ TEST_F(VerbsTest, ExitStatus4_IsForRefusedChangesAlone) {
   Begin({.nodes = 1, .groups = 1});
   EXPECT_EQ(net::ShowGroup(Options(), 9).exit_status, 1);
   EXPECT_EQ(net::ShowMoves(Options(), 9).exit_status, 1);
-  EXPECT_EQ(net::RecoverGroup(Options(), 9, false).exit_status, 1);
+  EXPECT_EQ(net::RecoverGroup(Options(), 9, false).exit_status, 4);
+  EXPECT_EQ(net::RecoverGroup(Options(), 9, true).exit_status, 4);
   EXPECT_EQ(net::SetNode(Options(), 9, {.zone = "a"}).exit_status, 4);
   EXPECT_EQ(net::RetireGroup(Options(), 9).exit_status, 4);
   EXPECT_EQ(net::SetNode(Options(), 1, {.weight = 0}).exit_status, 1);
