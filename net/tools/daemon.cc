@@ -196,8 +196,7 @@ absl::StatusOr<std::optional<node::JoinConfig>> JoinOf(
   const auto token = shardctrl::ParseToken(options.token);
   if (!token.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--token: ", std::string(token.status().message()),
-                     "; take the one that quoratectl node add printed"));
+        absl::StrCat("--token: ", std::string(token.status().message())));
   }
   return node::JoinConfig{.cluster = token->cluster,
                           .node = token->node,

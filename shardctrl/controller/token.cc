@@ -39,7 +39,9 @@ absl::StatusOr<JoinToken> ParseToken(std::string_view text) {
   }
   FixedReader reader(bytes);
   if (reader.Take<uint8_t>() != kTokenVersion) {
-    return absl::InvalidArgumentError("the token is of another version");
+    return absl::InvalidArgumentError(
+        "the token is of another version; take one that quoratectl of this "
+        "version printed");
   }
   JoinToken token;
   token.cluster = ClusterId(reader.Take<uint64_t>());

@@ -404,6 +404,10 @@ peer = "127.0.0.1:{base + 2}"
         self.assertEqual((0, 'v\n', ''), run(program('quoratectl'), '--address', resp, 'get', 'k'))
         self.assertEqual(0, self.stop(process))
 
+    def test_WrongToken_IsNamedOnce(self):
+        status, out, err = run(program('quorated'), '--join', '127.0.0.1:1', '--token', 'x', '--data-dir', os.path.join(scratch(), 'node'))
+        self.assertEqual((2, '', 'quorated: --token: this is no token; copy all of the word that quoratectl node add printed\n'), (status, out, err))
+
     def test_BadConfiguration_IsRefusedWithFileAndLine(self):
         status, out, err = self.quorated(self.config + 'colour = "red"\n')
         self.assertEqual((2, ''), (status, out), err)
