@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "net/tools/cluster_view.h"
+#include "net/tools/http_request.h"
 
 namespace quorate::net {
 namespace {
@@ -126,6 +127,27 @@ TEST(RespClient, ConnectionLost_IsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(CallOnce("$5\r\nab").status()));
   EXPECT_TRUE(absl::IsUnavailable(
       RespClient::Connect("127.0.0.1:1", Seconds(10)).status()));
+}
+
+// The request may have taken effect.
+TEST(HttpRequest, AnswerThatIsCutOff_IsUnknown) {
+  for (const char* const reply :
+       {"", "HT", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"a\":1}"}) {
+    OneShotServer server(reply);
+    const auto answer =
+        SendHttp(server.address(), "POST", "/", "", Seconds(5), "");
+    EXPECT_TRUE(absl::IsUnknown(answer.status())) << reply << answer.status();
+  }
+  OneShotServer whole("HTTP/1.1 409 C\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+  const auto answer =
+      SendHttp(whole.address(), "POST", "/", "", Seconds(5), "");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->status, 409);
+  EXPECT_EQ(answer->body, "{\"a\":1}");
+  OneShotServer other("220 mail.example ready\r\n");
+  EXPECT_TRUE(absl::IsDataLoss(
+      SendHttp(other.address(), "POST", "/", "", Seconds(5), "").status()));
 }
 
 TEST(ClusterView, SlotsReply_NamesMasters) {
