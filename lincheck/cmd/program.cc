@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "lincheck/cmd/progress.h"
 #include "lincheck/cmd/report.h"
 #include "lincheck/cmd/threads.h"
+#include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/levels.h"
@@ -176,22 +178,36 @@ bool WritePage(const std::string& path, FileReport* report) {
   return true;
 }
 
+// The command line is wrong. `help` is for people.
+int RefuseWords(const std::vector<std::string>& words, std::string_view why,
+                const std::string& help) {
+  // It may be wrong in front of the flag.
+  const bool json =
+      std::find(words.begin(), words.end(), "--json") != words.end();
+  if (json) {
+    std::string error;
+    AppendJsonString(why, &error);
+    Print(stdout, absl::StrCat("{\"error\":", error, "}\n"));
+  }
+  Print(stderr, absl::StrCat("lincheck: ", std::string(why), "\n",
+                             json || help.empty() ? "" : "\n" + help));
+  return kBadInput;
+}
+
 int Main(const std::vector<std::string>& words,
          absl::Span<const ModelEntry> own) {
   absl::StatusOr<Arguments> arguments = ParseArguments(words, own);
   if (!arguments.ok()) {
-    Print(stderr, absl::StrCat("lincheck: ", arguments.status().message(),
-                               "\n\n", Usage(own)));
-    return kBadInput;
+    return RefuseWords(words, std::string(arguments.status().message()),
+                       Usage(own));
   }
   if (arguments->help) {
     Print(stdout, Usage(own));
     return kAllLinearizable;
   }
   if (const std::string file = Overwritten(*arguments); !file.empty()) {
-    Print(stderr, absl::StrCat("lincheck: --html would overwrite the history ",
-                               file, "\n"));
-    return kBadInput;
+    return RefuseWords(words, "--html would overwrite the history " + file,
+                       /*help=*/"");
   }
   ThreadExecutor executor(arguments->jobs);
   bool bad = false, wrong = false, unknown = false;

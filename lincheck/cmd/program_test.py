@@ -259,6 +259,15 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual('{"lincheck":1,"model":"kv"}\n', file.read())
         self.assertIn('--html', run(path, '--html', '-')[2])
 
+    def test_WrongWords_UnderJson_AreJson(self):
+        path = self.write('{"lincheck":1,"model":"kv"}\n')
+        for words, error in (((path, '--nonsense'), 'there is no flag --nonsense'), ((), 'no file is named'),
+                             ((path, '--html', path), f'--html would overwrite the history {path}')):
+            for command in (('--json', *words), (*words, '--json')):
+                status, out, err = run(*command)
+                self.assertEqual((2, {'error': error}, f'lincheck: {error}\n'), (status, json.loads(out), err))
+        self.assertIn('--model', run('--nonsense')[2])  # The help.
+
     def test_OutputThatCannotBeWritten_IsAnError(self):
         for words in ((), ('--json',)):
             with open('/dev/full', 'w', encoding='utf-8') as full:
