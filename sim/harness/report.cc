@@ -185,6 +185,10 @@ std::string ReportToJson(const RunReport& r) {
       "]}");
 }
 
+std::string ErrorToJson(std::string_view error) {
+  return absl::StrCat("{\"error\":", JsonString(error), "}");
+}
+
 std::string EncodeReport(const RunReport& report) {
   std::string text;
   ForEachNumber(report, [&](std::string_view name, uint64_t value) {

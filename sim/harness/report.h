@@ -73,6 +73,8 @@ std::string FormatReport(const RunReport& report);
 // virtual_seconds, wall_seconds, events, operations, faults, leader_changes,
 // violations and more.
 std::string ReportToJson(const RunReport& report);
+// The object of a command line that is wrong: {"error":"…"}.
+std::string ErrorToJson(std::string_view error);
 
 // A text form that passes a report from one process to another.
 std::string EncodeReport(const RunReport& report);

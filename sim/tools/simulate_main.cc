@@ -25,7 +25,14 @@
 namespace quorate::sim {
 namespace {
 
-int BadUsage(const Simulator& simulator, std::string_view what) {
+// `json`: the error is an object on standard output, too, and no help hides it.
+int BadUsage(const Simulator& simulator, std::string_view what,
+             bool json = false) {
+  if (json) {
+    std::printf("%s\n", ErrorToJson(what).c_str());
+    std::fprintf(stderr, "%.*s\n", static_cast<int>(what.size()), what.data());
+    return kBadUsage;
+  }
   std::fprintf(stderr, "%.*s\n\n%s", static_cast<int>(what.size()), what.data(),
                Usage(simulator.simulated).c_str());
   return kBadUsage;
@@ -236,10 +243,16 @@ int SimulateMain(const Simulator& simulator,
   const absl::StatusOr<SimulateArguments> arguments =
       ParseArguments(words, simulator.simulated);
   if (!arguments.ok()) {
-    return BadUsage(simulator, std::string(arguments.status().message()));
+    // The command line may be wrong in front of the flag.
+    const bool json =
+        std::find(words.begin(), words.end(), "--json") != words.end();
+    return BadUsage(simulator, std::string(arguments.status().message()), json);
   }
   const std::string cannot = CannotWrite(*arguments);
-  if (!cannot.empty()) return BadFile(cannot);
+  if (!cannot.empty()) {
+    if (arguments->json) Print(ErrorToJson(cannot) + "\n");
+    return BadFile(cannot);
+  }
   switch (arguments->command) {
     case SimulateArguments::Command::kHelp:
       Print(Usage(simulator.simulated));
