@@ -304,6 +304,26 @@ TEST_F(MembersTest, NodeWhoseDiskFailed_IsGivenUp) {
   })) << last_.dump(1);
 }
 
+// The target ended just before, and the controller learns of it after the wish.
+TEST_F(MembersTest, GroupWhoseTargetIsDown_IsMadeOnAnotherNode) {
+  Begin({.nodes = 4, .groups = 1});
+  const std::string_view body = "{\"replicas\": 3}";
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  const Json steps = Ask(0, "POST", "/v1/groups?dry_run", body).second["steps"];
+  ASSERT_EQ(steps.size(), 3u) << steps.dump(1);
+  const std::string last = steps[2];
+  const std::string_view on = " on node ";
+  const int target = std::stoi(last.substr(last.find(on) + on.size()));
+  ASSERT_GT(target, 1) << last;
+  cluster_->Crash(target - 1);
+  ASSERT_EQ(Ask(0, "POST", "/v1/groups", body).first, 200);
+  const Json planned = Ask(0, "GET", "/v1/groups/2").second["wanted"];
+  EXPECT_EQ(std::ranges::count(planned, Json(target)), 1) << planned.dump();
+  EXPECT_TRUE(Await("/v1/groups/2", [](const Json& group) {
+    return !group["leader"].is_null();
+  })) << last_.dump(1);
+}
+
 // Its log works. It would grow until the disk is full, and most so as a leader.
 TEST_F(MembersTest, NodeWhoseDiskHasNoRoom_GivesItsLeadershipsAway) {
   Begin({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
