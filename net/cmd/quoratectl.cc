@@ -395,6 +395,7 @@ bool HasOption(std::string_view verb, std::string_view option) {
       "slots status", "repair status", "import-config"};
   if (option == "--all") return verb == "node list" || verb == "slots status";
   if (option == "--dry-run" && verb == "import-config") return true;
+  if (option == "--operation" && verb == "recover") return false;
   return std::ranges::find(kReads, verb) == std::end(kReads);
 }
 

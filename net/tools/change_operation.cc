@@ -57,6 +57,7 @@ ChangeOperation::ChangeOperation(const std::string& finishes,
       command_(std::move(command)) {}
 
 std::string ChangeOperation::Header() const {
+  if (name_.empty()) return "";
   return absl::StrCat(
       finishes_ ? "Idempotency-Key: " : "Quorate-Operation: ", name_, "\r\n");
 }
@@ -68,6 +69,7 @@ std::string ChangeOperation::NameIn(const Json& answer) const {
 }
 
 std::string ChangeOperation::Advice(const std::string& name) const {
+  if (name.empty()) return ". Type the same command again";
   if (command_.empty()) {
     return ". To finish it, repeat it with the operation " + name;
   }

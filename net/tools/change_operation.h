@@ -21,9 +21,12 @@ class ChangeOperation {
   // `command`: the words of FinishingCommand; empty: there are none.
   ChangeOperation(const std::string& finishes,
                   std::vector<std::string> command);
+  // A change that is already so, or refused, if it is made again: it has no
+  // name.
+  ChangeOperation() = default;
 
   const std::string& name() const { return name_; }
-  // The header of the request, with "\r\n" at its end.
+  // The header of the request, with "\r\n" at its end; empty without a name.
   std::string Header() const;
   // The operation that the node executed for this one. `answer`: that of the
   // node, if there was one. It may have gone on with another operation.
@@ -33,9 +36,9 @@ class ChangeOperation {
   std::string Advice(const std::string& name) const;
 
  private:
-  const bool finishes_;
-  const std::string name_;
-  const std::vector<std::string> command_;
+  const bool finishes_ = false;
+  const std::string name_ = {};
+  const std::vector<std::string> command_ = {};
 };
 
 // For the answer to a change: empty, or a line about the earlier command that

@@ -46,6 +46,9 @@ TEST(ChangeOperation, Advice_HasTheOperationThatTheNodeNamed) {
             "  quoratectl --operation first node add");
   EXPECT_EQ(ChangeOperation("", {}).Advice("first"),
             ". To finish it, repeat it with the operation first");
+  EXPECT_EQ(ChangeOperation().Header(), "");
+  EXPECT_EQ(ChangeOperation().NameIn(Json()), "");
+  EXPECT_EQ(ChangeOperation().Advice(""), ". Type the same command again");
 }
 
 }  // namespace

@@ -654,7 +654,7 @@ ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
 
 ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
                            bool accept_loss) {
-  AdminLink admin = LinkTo(options);
+  AdminLink admin(options.control, options.dry_run, ChangeOperation());
   const std::string target = GroupTarget(group);
   Json survivors;
   if (auto failed = admin.Get(target + "/survivors", &survivors)) {

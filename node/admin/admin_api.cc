@@ -659,6 +659,7 @@ void AdminApi::RecoverController(const shardctrl::RecoveryPlan& plan,
       command.node, command.replica, command.generation,
       [text = Concat("the controller goes on from node ", command.node),
        done = std::move(done)](absl::Status status) mutable {
+        if (absl::IsUnknown(status)) return done(OutcomeUnknown(status, ""));
         if (!status.ok()) {
           return done(
               ErrorReply(409, "REFUSED", std::string(status.message())));

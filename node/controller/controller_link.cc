@@ -226,9 +226,11 @@ void ControllerLink::Recover(NodeId node, ReplicaId replica,
         absl::StrCat("no message reaches node ", node.value())));
   }
   Send(node, bytes, [done = std::move(done)](PeerResult answer) mutable {
-    done(answer.result.outcome == Outcome::kDone
-             ? absl::OkStatus()
-             : std::move(answer.result.status));
+    if (answer.result.outcome == Outcome::kDone) return done(absl::OkStatus());
+    if (answer.result.outcome == Outcome::kNotExecuted) {
+      return done(std::move(answer.result.status));
+    }
+    done(absl::UnknownError(std::string(answer.result.status.message())));
   });
 }
 

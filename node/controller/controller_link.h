@@ -98,7 +98,9 @@ class ControllerLink {
       NodeId node, GroupId group,
       absl::AnyInvocable<void(std::optional<shardctrl::Survivor>)> done);
   // Lets a node, which may be this one, recover the controller's own group.
-  // kUnavailable also if the node did not answer in time.
+  //
+  // kUnavailable: no message reached the node. kUnknown: it did not answer in
+  // time, and may recover the group.
   void Recover(NodeId node, ReplicaId replica, uint64_t generation,
                Finished done);
   // A question of another node.

@@ -77,8 +77,9 @@ class ControlTest(unittest.TestCase):
         for words, options in ((('set', 'k', 'v'), every), (('del', 'k'), every), (('get', 'k'), every), (('status',), every),
                                (('node', 'list'), changes), (('slots', 'status'), changes), (('group', 'list'), every), (('group', 'show', '1'), every),
                                (('slots', 'list'), every), (('repair', 'status'), every), (('node', 'add'), (('--all',),)),
-                               (('rebalance',), (('--all',),)), (('import-config', 'f'), (('--operation', 'x'), ('--no-wait',), ('--all',)))):
-            name = ' '.join(words[:1] if words[0] in ('set', 'get', 'del', 'import-config') else words[:2])
+                               (('rebalance',), (('--all',),)), (('recover', '1'), (('--operation', 'x'), ('--all',))),
+                               (('import-config', 'f'), (('--operation', 'x'), ('--no-wait',), ('--all',)))):
+            name = ' '.join(words[:1] if words[0] in ('set', 'get', 'del', 'import-config', 'recover') else words[:2])
             for option in options:
                 with redis_without_cluster_mode() as (address, commands):
                     self.assertEqual((2, '', f"quoratectl: {option[0]} has no meaning for '{name}': leave it out\n"),
