@@ -221,6 +221,7 @@ node::Config NodePlaces::FileOf(size_t place) const {
   file.node = tenant.node;
   file.data_dir = "simulated";
   file.seeds = Seeds(place);
+  file.moved = true;
   file.host.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   file.host.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
   file.host.digest_interval = options_.digest_interval;

@@ -85,8 +85,6 @@ class ControlTest(unittest.TestCase):
                     self.assertEqual((2, '', f"quoratectl: {option[0]} has no meaning for '{name}': leave it out\n"),
                                      run(program('quoratectl'), '--address', address, *option, *words))
                     self.assertEqual([], list(commands))
-        self.assertEqual((2, '', "quoratectl: --operation has no meaning for 'recover', whose second try is already so, or refused: leave it out\n"),
-                         run(program('quoratectl'), '--operation', 'x', 'recover', '1'))
 
     def test_EmptyAddress_IsNamed(self):
         for addresses in ',,', '', '127.0.0.1:1,':

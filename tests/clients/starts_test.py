@@ -323,7 +323,10 @@ class CopiedDirectoryTest(Cleaned):
         self.assert_serves(nodes, 'new')
         # Its original cannot be asked.
         nodes.stop(3, signal.SIGKILL)
-        process = copies.popen(copies.config(3))
+        status, err = copies.fail(copies.config(3))
+        self.assertEqual(1, status)
+        self.assertIn('as a new address of another node', err)
+        process = copies.popen(copies.config(3), '--moved')
         _, err = process.communicate(timeout=60)
         self.assertEqual(1, process.returncode)
         self.assertRegex(err, 'has seen start [0-9]+ of the data directory of node 3')
