@@ -1,11 +1,11 @@
 #include "lincheck/formats/jepsen_log.h"
 
 #include <algorithm>
-#include <cctype>
 #include <iterator>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
 #include "lincheck/formats/jepsen_readings.h"
@@ -186,7 +186,9 @@ size_t FindType(std::string_view word) {
          at = word.find(type, at + 1)) {
       const std::string_view rest = word.substr(at + type.size());
       const auto c = static_cast<unsigned char>(rest.empty() ? ' ' : rest[0]);
-      if (std::isalnum(c) == 0 && kInNames.find(c) == kInNames.npos) return at;
+      if (!absl::ascii_isalnum(c) && kInNames.find(c) == kInNames.npos) {
+        return at;
+      }
     }
   }
   return std::string_view::npos;
