@@ -62,6 +62,7 @@ int RunSchedules(int argc, char** argv, const Schedules& schedules) {
         .first_seed = begin,
         .last_seed = defaults ? begin + (end - begin - 1) / 4 : end - 1};
     options.run.shape.defaults = defaults;
+    options.run.shape.members = schedules.members;
     options.on_report = [&options, &schedules](const sim::RunReport& report,
                                                const sim::SwarmReport&) {
       if (report.ok()) return;

@@ -20,6 +20,7 @@ struct Schedules {
   uint64_t count = 100;  // Seeds of one run of the test.
   // A quarter of the seeds runs with --defaults, too.
   bool defaults = false;
+  bool members = false;  // Members and slots change in all runs.
 };
 
 // Returns the exit status.

@@ -37,6 +37,7 @@
 #include "absl/functional/function_ref.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/slots/slot.h"
 #include "sim/choices/sim_time.h"
 
 namespace quorate::sim {
@@ -54,6 +55,7 @@ class AvailabilityChecker {
     NodeId node;
     uint64_t connection = 0;
     SimTime sent;
+    Slot slot = {};  // The group has it, or had it when the cluster began.
   };
   // The state of the cluster at a check.
   struct View {

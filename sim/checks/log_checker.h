@@ -91,10 +91,11 @@ class LogChecker {
     moves_.SetFounders(std::move(owner_of));
   }
 
-  // There is no fault from now on, and each group has a leader. The loss of
-  // power at the end comes when no move is open.
-  void OnCalm() {
-    moves_.OnCalm([this] { return clock_(); });
+  // There is no fault from now on, and each group has a leader. Slots are
+  // frozen for at most this time. The loss of power at the end comes when no
+  // move is open.
+  void OnCalm(Duration frozen_max) {
+    moves_.OnCalm([this] { return clock_(); }, frozen_max);
   }
 
   // A client calls `call` on `key`.

@@ -46,6 +46,7 @@ bool MoveChecker::Accepts(GroupId group, Slot slot) {
 std::optional<MoveChecker::Activation> MoveChecker::OnStep(
     GroupId group, const kv::MoveStep& step) {
   if (!founder_of_) return std::nullopt;
+  ++steps_;
   if (const auto* const track = std::get_if<kv::TrackStep>(&step)) {
     Track(group, *track);
   } else if (const auto* const freeze = std::get_if<kv::FreezeStep>(&step)) {
@@ -167,11 +168,11 @@ void MoveChecker::CheckFrozen(const Source& source) {
   if (!source.frozen_at.has_value()) return;
   const Duration frozen = calm_clock_() - *source.frozen_at;
   frozen_longest_ = std::max(frozen_longest_, frozen);
-  if (frozen <= kFrozenMax) return;
+  if (frozen <= frozen_max_) return;
   violate_(absl::StrCat("pauses: the slots of move ", source.plan.id.value(),
                         " had no owner for ", frozen.ms(),
                         " ms though no fault was left, at most ",
-                        kFrozenMax.ms()));
+                        frozen_max_.ms()));
 }
 
 void MoveChecker::Violate(GroupId group, const char* step,

@@ -7,7 +7,7 @@
 // - the epochs of a slot rise with its owners
 // - a group gives a slot up only once another one has it
 // - no move is aborted once its slots have another owner
-// - once faults are over, slots that freeze have an owner within kFrozenMax
+// - once faults are over, slots that freeze have an owner within a bound
 #ifndef QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
 #define QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
 
@@ -31,8 +31,6 @@ class MoveChecker {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
   using Clock = absl::AnyInvocable<SimTime()>;
-  // Runs without a mistake have up to 2 ms.
-  static constexpr Duration kFrozenMax = Milliseconds(20);
 
   explicit MoveChecker(Report violate) : violate_(std::move(violate)) {}
 
@@ -42,8 +40,11 @@ class MoveChecker {
     founder_of_ = std::move(owner_of);
   }
   // There is no fault while slots are frozen from now on, and each group has a
-  // leader.
-  void OnCalm(Clock clock) { calm_clock_ = std::move(clock); }
+  // leader. So they are for at most this time.
+  void OnCalm(Clock clock, Duration frozen_max) {
+    calm_clock_ = std::move(clock);
+    frozen_max_ = frozen_max;
+  }
   // Whether a command on the slot has an effect behind the last entry of the
   // group.
   bool Accepts(GroupId group, Slot slot);
@@ -59,6 +60,8 @@ class MoveChecker {
   // Whether the slot was frozen once.
   bool HasMoved(Slot slot) const { return holders_.contains(slot); }
 
+  // How many steps groups have taken, pieces of copies among them.
+  uint64_t steps() const { return steps_; }
   // How many moves were activated, and aborted at a source that was frozen.
   uint64_t activated() const { return activated_; }
   uint64_t thawed() const { return thawed_; }
@@ -104,7 +107,9 @@ class MoveChecker {
   // The first seal behind the last piece. The destination takes no other.
   std::map<MoveId, Seal> seals_;
   Clock calm_clock_;  // Null: there are faults.
+  Duration frozen_max_;
   Duration frozen_longest_;
+  uint64_t steps_ = 0;
   uint64_t activated_ = 0;
   uint64_t thawed_ = 0;
 };

@@ -17,6 +17,7 @@ using testing::IsEmpty;
 constexpr GroupId kFrom(1);
 constexpr GroupId kTo(2);
 constexpr Slot kSlot(7);
+constexpr Duration kFrozenMax = Milliseconds(20);
 
 kv::MovePlan Plan(uint64_t id, uint64_t epoch, GroupId from = kFrom,
                   GroupId to = kTo) {
@@ -120,20 +121,20 @@ TEST_F(MoveCheckerTest, ReleaseWithoutAnOwner_Found) {
 TEST_F(MoveCheckerTest, SlotsWithoutAnOwnerForLongInACalm_Found) {
   SimTime now;
   Freeze(Plan(1, 5));
-  checker_.OnCalm([&] { return now; });
+  checker_.OnCalm([&] { return now; }, kFrozenMax);
   // There were faults when it froze.
   now = now + Seconds(5);
   EXPECT_TRUE(Activate(Plan(1, 5)));
   checker_.OnStep(kFrom, kv::ReleaseStep{.plan = Plan(1, 5)});
   const kv::MovePlan back = Plan(2, 6, kTo, kFrom);
   Freeze(back);
-  now = now + MoveChecker::kFrozenMax;
+  now = now + kFrozenMax;
   EXPECT_TRUE(Activate(back));
   EXPECT_THAT(found_, IsEmpty());
-  EXPECT_EQ(checker_.frozen_longest(), MoveChecker::kFrozenMax);
+  EXPECT_EQ(checker_.frozen_longest(), kFrozenMax);
   const kv::MovePlan again = Plan(3, 7);
   Freeze(again);
-  now = now + MoveChecker::kFrozenMax + Milliseconds(1);
+  now = now + kFrozenMax + Milliseconds(1);
   checker_.OnStep(kFrom, kv::AbortStep{.plan = again});
   EXPECT_THAT(found_, ElementsAre(HasSubstr("pauses: the slots of move 3")));
 }

@@ -125,7 +125,8 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
                                 .group = group,
                                 .node = node,
                                 .connection = connection,
-                                .sent = clock_()});
+                                .sent = clock_(),
+                                .slot = states_.SlotOf(key)});
   if (!ChecksOrder(operation)) return;
   order_.OnSent(ticket, connection, group,
                 orders_by_slot_ ? states_.SlotOf(key) : Slot());

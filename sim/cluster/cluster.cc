@@ -343,6 +343,8 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       options_(options),
       places_(&world, {.founders = options.nodes,
                        .read_only = options.read_only_nodes,
+                       .spares = options.spares,
+                       .reserve = options.reserve,
                        .clock_start =
                            [&world](NodeId number) {
                              return world.choices().Between(
@@ -372,10 +374,15 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     replica_checker_.SetSendWindow(
         number, core.inflight_bytes_max + core.append_bytes_max);
   }
-  groups_ = FoundedGroups();
+  founded_ = FoundedGroups();
+  groups_ = founded_;
   for (const GroupMembers& group : groups_) {
+    // Replicas of other places take part otherwise.
+    if (places_.change()) break;
     replica_checker_.SetVoters(group.group, group.voters);
   }
+  // Copies of disks have the members of the founding.
+  if (places_.change()) shadows_.End();
   world_.AddMarkHook([this](MachineId machine, std::string_view mark) {
     // A directory that is not created yet would be created by the copy.
     const size_t place = machine.value() - 1;
@@ -435,6 +442,7 @@ void Cluster::Start() {
   for (size_t place = 0; place < places_.size(); ++place) {
     world_.Start(machines()[place],
                  [this, place](env::Env& env) -> std::shared_ptr<void> {
+                   if (!places_.tenant(place).has_value()) return nullptr;
                    return std::make_shared<Program>(env, this,
                                                     Places::NumberOf(place));
                  });
@@ -586,8 +594,11 @@ void Cluster::Lose(NodeId node) {
 }
 
 void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
-  // Calls of a program that dies in this turn fail, too.
-  const bool excused = MayNotWork(node) || !world_.running(machine(node));
+  // Calls of a program that dies in this turn fail, too. A store that comes may
+  // be refused.
+  const bool comes = places_.change() && !places_.HasStore(PlaceOf(node));
+  const bool excused =
+      MayNotWork(node) || comes || !world_.running(machine(node));
   replica_checker_.OnNodeStopped(node, why, excused);
   supervisor_.OnStopped(machine(node), why);
 }
@@ -608,8 +619,8 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
-node::Server* Cluster::server(NodeId node) const {
-  const Program* program = programs_[PlaceOf(node)];
+node::Server* Cluster::ServerAt(size_t place) const {
+  const Program* program = programs_[place];
   return program == nullptr ? nullptr : program->server();
 }
 
@@ -635,10 +646,10 @@ NodeId Cluster::LeaderOf(GroupId group) const {
   return leader;
 }
 
-GroupId Cluster::GroupOf(Slot slot) const {
-  for (const node::ShardConfig& shard : shards()) {
-    for (const auto& [first, last] : shard.slots) {
-      if (slot.value() >= first && slot.value() <= last) return shard.group;
+GroupId Cluster::OwnerIn(const std::vector<GroupMembers>& groups, Slot slot) {
+  for (const GroupMembers& group : groups) {
+    for (const auto& [first, last] : group.slots) {
+      if (slot.value() >= first && slot.value() <= last) return group.group;
     }
   }
   return GroupId();
@@ -649,17 +660,26 @@ GroupId Cluster::GroupOf(Slot slot) const {
 // a replica.
 void Cluster::CheckIdentity(NodeId node) {
   const size_t place = PlaceOf(node);
-  const bool created = places_.HasStore(place);
+  const Tenant& tenant = *places_.tenant(place);
   const bool erased = HasErasedDisk(node);
-  if (erased && !created) created_late_[place] = true;
-  if (erased && created && !created_late_[place] && HasReplica(node)) {
-    world_.Violate(absl::StrCat("identity: node ", node.value(),
+  if (erased && !tenant.created) created_late_[place] = !places_.change();
+  if (erased && tenant.created && !created_late_[place] &&
+      (places_.change() || HasReplica(node))) {
+    world_.Violate(absl::StrCat("identity: node ", tenant.node.value(),
                                 " started though its disk is gone"));
+  }
+  if (tenant.refused) {
+    world_.Violate(absl::StrCat("admission: node ", tenant.node.value(),
+                                " started at ", world_.name(machine(node)),
+                                " with a token that is not valid, or on the "
+                                "directory of another node"));
   }
   places_.OnCreated(place);
 }
 
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
+  // A replica that is not there may have been given up.
+  if (places_.change()) return;
   for (const GroupMembers& shard : groups()) {
     if (!shard.Has(node)) continue;
     // Another replica is to take the place of a damaged one.

@@ -43,6 +43,10 @@ namespace quorate::sim {
 struct ClusterOptions {
   uint32_t nodes = 5;            // Nodes that vote.
   uint32_t read_only_nodes = 0;  // Further nodes.
+  // Places without a node at first, and further ones (PlacesOptions). Zeros:
+  // nodes stay where they are.
+  uint32_t spares = 0;
+  uint32_t reserve = 0;
   uint32_t groups = 3;
   uint32_t replicas = 3;    // Voters of each group; at most `nodes`.
   bool controller = false;  // The cluster is founded with one.
@@ -71,7 +75,11 @@ struct ClusterOptions {
 // Its functions know a node by the number of its place (Places::NumberOf).
 //
 // These are its rules, beside those of ReplicaChecker:
-//   identity: a node without its disk does not start.
+//   identity: a node without its disk does not start, unless it has a new
+//   token.
+//   admission: a store whose token is not valid does not start, and neither
+//   does a second one with the same token. No node starts on the directory of
+//   another one.
 //   addresses: a node that started works, and listens where its file says.
 class Cluster {
  public:
@@ -113,7 +121,7 @@ class Cluster {
   // Whether some replica of the node need not work: the disk was damaged or
   // erased, or it returned an error to the running program.
   bool MayNotWork(NodeId node) const {
-    return HasDamagedDisk(node) || HasErasedDisk(node) ||
+    return HasErasedDisk(node) || HasDamagedDisk(node) ||
            world_.disk_failures(machine(node)) > 0;
   }
   // Whether the replica of the group need not work. It needs no snapshots of
@@ -133,7 +141,8 @@ class Cluster {
   bool MayNotStart(NodeId node) const { return MayNotWork(node, GroupId()); }
   // Whether the node lost its disk.
   bool HasErasedDisk(NodeId node) const {
-    return lost_.contains(node) ||
+    return node == NodeId() || lost_.contains(node) ||
+           places_.IsErased(PlaceOf(node)) ||
            (erased_ != nullptr && erased_(machine(node)));
   }
   // Whether the simulator has damaged the node's disk.
@@ -142,6 +151,10 @@ class Cluster {
   }
   // Boots every machine.
   void Start();
+  // The groups have other members or slots.
+  void SetGroups(std::vector<GroupMembers> groups) {
+    groups_ = std::move(groups);
+  }
   // Asks the server to stop, and ends its program when it has. Once in each
   // incarnation.
   void Stop(MachineId machine);
@@ -184,6 +197,8 @@ class Cluster {
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 
+  Places& places() { return places_; }
+  const Places& places() const { return places_; }
   const std::vector<MachineId>& machines() const { return places_.machines(); }
   MachineId machine(NodeId node) const { return machines()[PlaceOf(node)]; }
   // The monotonic time that the clock of the node has lost since then. Zero:
@@ -213,8 +228,7 @@ class Cluster {
     return files_.shards();
   }
   bool has_controller() const { return options_.controller; }
-  // All groups as they are founded: those of stores, then that of the
-  // controller.
+  // All groups as they are: those of stores, then that of the controller.
   const std::vector<GroupMembers>& groups() const { return groups_; }
   std::vector<GroupMembers> stores() const;
   // Their machines.
@@ -245,22 +259,25 @@ class Cluster {
     return AddressesOf(&node::NodeConfig::http);
   }
   // Null while the machine is down or the server has not started.
-  node::Server* server(NodeId node) const;
+  node::Server* server(NodeId node) const { return ServerAt(PlaceOf(node)); }
+  node::Server* ServerAt(size_t place) const;
   // The running replica of the group with this id. Null: there is none.
   const raft::Core* FindReplica(GroupId group, ReplicaId replica) const;
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
-  // The group that owns the key, or the slot, at the founding.
   // How the cluster divides its keys.
   const KeyDivision& division() const { return files_.division(); }
   const std::shared_ptr<const kv::SlotStrategy>& slots() const {
     return slots_;
   }
+  // The group that owns the key, or the slot, at the founding.
   GroupId GroupOf(std::string_view key) const {
     return GroupOf(slots_->SlotOf(key));
   }
-  GroupId GroupOf(Slot slot) const;
+  GroupId GroupOf(Slot slot) const { return OwnerIn(founded_, slot); }
+  // The group that owns it now.
+  GroupId OwnerOf(Slot slot) const { return OwnerIn(groups_, slot); }
   const Leaderships& leaderships() const { return leaderships_; }
   // How many copies of disks were recovered.
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
@@ -300,6 +317,7 @@ class Cluster {
   static size_t PlaceOf(NodeId node) { return Places::PlaceWith(node); }
   // The groups as they are founded.
   std::vector<GroupMembers> FoundedGroups() const;
+  static GroupId OwnerIn(const std::vector<GroupMembers>& groups, Slot slot);
   std::vector<std::string> AddressesOf(
       std::string node::NodeConfig::*kind) const;
   // Checks that the node may start, and notes that it did.
@@ -332,6 +350,7 @@ class Cluster {
   Places places_;
   NodeFiles files_;
   const std::shared_ptr<const kv::SlotStrategy> slots_;
+  std::vector<GroupMembers> founded_;
   std::vector<GroupMembers> groups_;
   std::vector<raft::TransportOptions> peer_streams_;  // By place, or empty.
   // The program of each place. Null while it is down, or the place is free.

@@ -12,18 +12,26 @@
 
 namespace quorate::sim {
 
-// Nodes have the numbers of their places (Places::NumberOf).
+// Nodes have the numbers of their places (Places::NumberOf). Zero: the member
+// lives nowhere, since its disk is gone.
 struct GroupMembers {
+  // Those that live somewhere.
   std::vector<NodeId> members() const {
     std::vector<NodeId> all = voters;
     all.insert(all.end(), learners.begin(), learners.end());
+    std::erase(all, NodeId());
     return all;
   }
-  // Whether a majority of the voters is such a node.
+  // Whether a majority of the voters is such a node. While the voters change,
+  // there are two majorities.
   template <typename Is>
   bool Majority(Is is) const {
-    const auto such = std::ranges::count_if(voters, is);
-    return static_cast<size_t>(such) * 2 > voters.size();
+    const auto most = [&is](const std::vector<NodeId>& nodes) {
+      const auto such = std::ranges::count_if(
+          nodes, [&is](NodeId node) { return node != NodeId() && is(node); });
+      return static_cast<size_t>(such) * 2 > nodes.size();
+    };
+    return most(voters) && (outgoing.empty() || most(outgoing));
   }
   bool Has(NodeId node) const {
     return std::ranges::count(voters, node) > 0 ||
@@ -33,6 +41,7 @@ struct GroupMembers {
   GroupId group;
   std::vector<NodeId> voters;
   std::vector<NodeId> learners = {};
+  std::vector<NodeId> outgoing = {};  // The voters before, in a joint change.
   // Its slots: the first and the last one of each range.
   std::vector<std::pair<uint16_t, uint16_t>> slots = {};
   bool stores = true;  // False: it is that of the controller.

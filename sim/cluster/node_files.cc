@@ -23,6 +23,7 @@ constexpr ChoiceSite kWhichContradictoryFile(
 constexpr ChoiceSite kOutdatedFile("operator.outdated_file");
 constexpr ChoiceSite kWhichOutdatedFile("operator.which_outdated_file");
 constexpr ChoiceSite kOtherAddresses("operator.other_addresses");
+constexpr ChoiceSite kKeepsCommand("operator.keeps_the_command");
 
 std::vector<node::ShardConfig> Founded(const Places& places,
                                        const NodeFilesOptions& options,
@@ -59,8 +60,14 @@ node::Config NodeFiles::FileOf(size_t place) const {
   config.listen.allow_non_loopback = true;
   // The operator replaced the program.
   if (tenant.created) config.level_max = 0;
-  config.shards = shards_;
-  config.bootstrap = !tenant.created || options_.bootstrap_left_on;
+  if (!tenant.join.has_value()) {
+    config.shards = shards_;
+    config.bootstrap = !tenant.created || options_.bootstrap_left_on;
+  } else if (!tenant.join->token.empty() &&
+             (!tenant.created ||
+              world_.choices().Chance(kKeepsCommand, Start(place), {1, 2}))) {
+    config.join = tenant.join;  // Else it comes with a directory.
+  }
   return config;
 }
 

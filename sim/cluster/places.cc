@@ -22,8 +22,7 @@ Places::Places(World* world, const PlacesOptions& options)
   const size_t count = first_nodes_ + options.spares + options.reserve;
   for (size_t i = 0; i < count; ++i) {
     const NodeId number = NumberOf(i);
-    MachineOptions machine_options{
-        .name = absl::StrCat(options.name, number.value())};
+    MachineOptions machine_options{.name = absl::StrCat("n", number.value())};
     if (options.clock_start) {
       machine_options.clock.mono_offset = options.clock_start(number);
     }
@@ -125,12 +124,45 @@ bool Places::Move(size_t place) {
   return true;
 }
 
+// A founder that is gone was somewhere.
+node::NodeConfig Places::RowOf(NodeId founder) const {
+  const size_t place = PlaceOf(founder);
+  if (!change()) return first_[place];
+  node::NodeConfig row;
+  if (place < size()) {
+    row = now_[place];
+  } else {
+    const auto gone = [founder](uint16_t port) {
+      return FormatHostPort(absl::StrCat("gone", founder.value()), port);
+    };
+    row = {.resp = gone(kRespPort),
+           .resp_cluster = gone(kRespClusterPort),
+           .http = gone(kHttpPort),
+           .peer = gone(kPeerPort)};
+  }
+  row.id = founder;
+  return row;
+}
+
 void Places::FillIn(size_t place, node::Config* file) const {
-  file->nodes.assign(first_.begin(), first_.begin() + first_nodes_);
-  file->nodes[place] = now_[place];
+  const Tenant& tenant = *places_[place].tenant;
+  if (!tenant.join.has_value()) {
+    for (size_t i = 0; i < first_nodes_; ++i) {
+      file->nodes.push_back(RowOf(NumberOf(i)));
+    }
+  } else {
+    file->nodes.push_back({.id = tenant.node});
+  }
+  for (node::NodeConfig& row : file->nodes) {
+    if (row.id != tenant.node) continue;
+    row = now_[place];
+    row.id = tenant.node;
+  }
   file->listen.admin = AdminAddress(place);
-  for (size_t i = 0; i < first_nodes_; ++i) {
-    if (i != place && places_[i].moves > 0) file->seeds.push_back(now_[i].peer);
+  for (size_t i = 0; i < size(); ++i) {
+    const bool known =
+        places_[i].tenant.has_value() && (change() || places_[i].moves > 0);
+    if (i != place && known) file->seeds.push_back(now_[i].peer);
   }
   file->moved = !file->seeds.empty();
 }

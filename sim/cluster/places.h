@@ -38,8 +38,6 @@ struct Tenant {
 };
 
 struct PlacesOptions {
-  // Of the machines, in front of their numbers.
-  std::string name = "n";
   uint32_t founders = 3;   // Those that vote.
   uint32_t read_only = 0;  // Further founders, without a vote.
   uint32_t spares = 0;     // Places without a tenant at first.
@@ -87,6 +85,10 @@ class Places {
     return place < size() && places_[place].tenant.has_value() &&
            places_[place].tenant->created && !places_[place].tenant->erased;
   }
+  // It has no tenant, or one whose disk is gone.
+  bool IsErased(size_t place) const {
+    return !places_[place].tenant.has_value() || places_[place].tenant->erased;
+  }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   // The same for the reserve.
@@ -111,9 +113,10 @@ class Places {
   // Gives the place other addresses before its next start. False: it has had
   // all that there are.
   bool Move(size_t place);
-  // Writes the rows and addresses of the file of a founder at its first place.
-  // It has the first addresses of the others, as when the cluster was founded,
-  // and the present ones of those that moved as seeds.
+  // Writes the rows and addresses of the file of the tenant, for this start. If
+  // nodes stay at their places, founders have the first addresses of the others
+  // and the present ones of those that moved as seeds. Else they have the
+  // present ones, and nodes that joined know themselves alone.
   void FillIn(size_t place, node::Config* file) const;
 
   // ---- Deeds of operators. They take effect at once: call them from
@@ -145,6 +148,8 @@ class Places {
 
   std::string Name(size_t place) const { return world_.name(machines_[place]); }
   node::NodeConfig AddressesAfter(size_t place, uint16_t moves) const;
+  // The addresses of a founder, for the file of another one.
+  node::NodeConfig RowOf(NodeId founder) const;
   void RefuseOthers(size_t place, const std::string& token);
   void Kill(size_t place);
   void Copy(MachineId from, MachineId to);

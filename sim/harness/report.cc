@@ -128,7 +128,8 @@ std::string FormatReport(const RunReport& r) {
       "  hash ", r.trace_hash, "\n");
   if (!r.summary.empty()) {
     absl::StrAppend(&text, "  ", r.summary, "\n");
-  } else {
+  }
+  if (r.operations > 0) {
     absl::StrAppend(&text, "  operations ", r.operations, ": ", r.succeeded,
                     " succeeded, ", r.refused, " refused, ", r.unknown,
                     " of unknown outcome; ", r.stale_reads, " stale reads\n",
@@ -139,7 +140,7 @@ std::string FormatReport(const RunReport& r) {
   absl::StrAppend(&text, "  faults: ", CountsToText(r.faults), "\n",
                   "  reached: ", CountsToText(r.marks), "\n",
                   "  shape: ", ShapeToText(r.drawn), "\n");
-  if (r.summary.empty()) {
+  if (r.operations > 0) {
     absl::StrAppend(&text, "  checked: ", r.histories, " histories", " (",
                     r.decided_by_log_alone, " by the order of the log alone), ",
                     r.digests_compared, " states, ", r.ordered,

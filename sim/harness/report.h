@@ -27,8 +27,8 @@ struct RunReport {
   uint64_t events = 0;
   // Their numbers by kind, such as "timer" (TraceKindName).
   std::map<std::string, uint64_t> events_by_kind;
-  // The work of a user's subject, in a line. Empty: it is a run of the store,
-  // which has numbers of operations below.
+  // In a line, the work of a user's subject, or of the operators of a store
+  // whose members change. Runs of the store have numbers of operations below.
   std::string summary;
   uint64_t core_steps = 0;  // Inputs that a raft::Core handled.
   // Operations by outcome.

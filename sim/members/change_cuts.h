@@ -14,7 +14,7 @@
 #include "env/ids.h"
 #include "raft/core/core.h"
 #include "raft/core/types.h"
-#include "sim/members/node_places.h"
+#include "sim/cluster/places.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -32,7 +32,7 @@ std::optional<ChangeSides> SidesOf(const raft::Configuration& joint,
 class ChangeCuts {
  public:
   // Both outlive the object.
-  ChangeCuts(World* world, const NodePlaces* places)
+  ChangeCuts(World* world, const Places* places)
       : world_(*world), places_(*places) {}
   ChangeCuts(const ChangeCuts&) = delete;
   ChangeCuts& operator=(const ChangeCuts&) = delete;
@@ -47,7 +47,7 @@ class ChangeCuts {
   void Cut(GroupId group, const ChangeSides& sides, Duration length);
 
   World& world_;
-  const NodePlaces& places_;
+  const Places& places_;
   bool ended_ = false;
   // The newest change of each group that a leader began.
   std::map<GroupId, raft::LogPosition> begun_;

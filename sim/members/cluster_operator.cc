@@ -50,13 +50,15 @@ bool IsDecided(const OperatorAnswer& answer) {
 
 }  // namespace
 
-ClusterOperator::ClusterOperator(env::Env& env, World* world,
-                                 NodePlaces* places, MemberRules* rules,
+ClusterOperator::ClusterOperator(env::Env& env, World* world, Cluster* cluster,
+                                 MemberRules* rules, OperatorNotes* notes,
                                  const ClusterOperatorOptions& options)
     : env_(env),
       world_(*world),
-      places_(*places),
+      cluster_(*cluster),
+      places_(cluster->places()),
       rules_(*rules),
+      notes_(*notes),
       options_(options),
       client_(env),
       hasty_(Draw(10, 4) == 0) {
@@ -75,7 +77,7 @@ void ClusterOperator::Tick() {
   for (const GroupId group : rules_.lost()) {
     if (recovering_.contains(group)) continue;
     if (group != shardctrl::kControllerGroup ||
-        places_.BeginRecoveringController()) {
+        notes_.BeginRecoveringController()) {
       Recover(group);
     }
   }
@@ -112,12 +114,12 @@ GroupId ClusterOperator::SomeGroup(uint64_t draw) const {
 bool ClusterOperator::Stays(size_t place) const {
   const NodeId id = places_.tenant(place)->node;
   const NodeRecord* const node = state().FindNode(id);
-  return node != nullptr && !places_.IsBeingReplaced(id) &&
-         node->store == places_.server(place)->host().identity().incarnation;
+  return node != nullptr && !notes_.IsBeingReplaced(id) &&
+         node->store == cluster_.ServerAt(place)->host().identity().incarnation;
 }
 
 bool ClusterOperator::CreatesGroups() const {
-  return places_.creating() ||
+  return notes_.creating() ||
          std::any_of(state().groups.begin(), state().groups.end(),
                      [](const shardctrl::GroupRecord& group) {
                        return !group.founded && !group.reported.has_value();
@@ -182,14 +184,13 @@ bool ClusterOperator::WantedCanSpare(GroupId group,
 // know of the loss. It may make the node one of the voters that are wanted.
 // After a drain that may be the only voter of the controller.
 bool ClusterOperator::MayLose(size_t place) const {
-  if (places_.LostLately() || places_.ShrunkLately() ||
-      places_.DrainedLately()) {
+  if (notes_.LostLately() || notes_.ShrunkLately() || notes_.DrainedLately()) {
     return false;
   }
   LeftReplicas left;
   std::vector<std::pair<GroupId, raft::Configuration>> configurations;
   for (size_t i = 0; i < places_.size(); ++i) {
-    const node::Server* const at = places_.server(i);
+    const node::Server* const at = cluster_.ServerAt(i);
     if (at == nullptr) {
       if (i != place && places_.HasStore(i)) return false;
       continue;
@@ -261,8 +262,7 @@ void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
     asked = (place + i) % places_.size();
     if (places_.tenant(asked).has_value()) break;
   }
-  const std::string address =
-      places_.FirstAddress(asked, NodePlaces::kAdminPort);
+  const std::string address = places_.FirstAddress(asked, Places::kAdminPort);
   client_.Ask(
       address, request, kAnswerMax,
       [this, request, attempts, number, is_moot,
@@ -368,14 +368,14 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
 }
 
 void ClusterOperator::Create() {
-  if (state().groups.size() > options_.groups_max || places_.replacing()) {
+  if (state().groups.size() > options_.groups_max || notes_.replacing()) {
     return;
   }
-  places_.BeginCreating();
+  notes_.BeginCreating();
   Ask({.method = "POST",
        .target = "/v1/groups",
        .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")},
-      kAttempts, [this](const OperatorAnswer&) { places_.EndCreating(); });
+      kAttempts, [this](const OperatorAnswer&) { notes_.EndCreating(); });
 }
 
 void ClusterOperator::JoinTwice() {
@@ -387,14 +387,17 @@ void ClusterOperator::JoinTwice() {
 }
 
 void ClusterOperator::MoveSlots(GroupId to, uint64_t draw) {
-  const uint64_t slots = places_.division().slot_count;
+  const uint64_t slots = cluster_.division().slot_count;
   const uint64_t first = Draw(draw, slots);
   const uint64_t last = std::min(first + Draw(draw + 1, slots / 2), slots - 1);
+  const std::string rate =
+      Draw(draw + 2, 3) > 0
+          ? ""
+          : absl::StrCat(",\"bytes_per_second\":", options_.bytes_per_second);
   Tell({.method = "POST",
         .target = "/v1/moves",
-        .body = absl::StrCat(
-            "{\"to\":", to.value(), ",\"slots\":\"", first, "-", last, "\"",
-            Draw(draw + 2, 3) == 0 ? ",\"bytes_per_second\":20000" : "", "}")});
+        .body = absl::StrCat("{\"to\":", to.value(), ",\"slots\":\"", first,
+                             "-", last, "\"", rate, "}")});
 }
 
 void ClusterOperator::MoveInCalm() {
@@ -459,12 +462,12 @@ void ClusterOperator::ComeWithTokens() {
         if (first.status != 200) return;
         Come(first, places_.size());
         const NodeId node(first.body["id"].get<uint32_t>());
-        places_.BeginReplacing(node);
+        notes_.BeginReplacing(node);
         Ask({.method = "POST",
              .target = absl::StrCat("/v1/nodes/", node.value(), "/replace"),
              .body = kEvenIfUp},
             kAttempts, [this, node](const OperatorAnswer& second) {
-              places_.EndReplacing(node);
+              notes_.EndReplacing(node);
               if (second.status != 200) return;
               Soon([this] { ComeWithOldToken(); });
               Come(second, 0);
@@ -492,22 +495,22 @@ void ClusterOperator::Restart(size_t place, GroupId group) {
 
 // The controller may keep fewer replicas, on nodes that are lost unnoticed.
 void ClusterOperator::Leave(NodeId node, const char* what, std::string body) {
-  if (places_.LostLately() && !rules_.lost().empty()) return;
-  places_.BeginDraining();
+  if (notes_.LostLately() && !rules_.lost().empty()) return;
+  notes_.BeginDraining();
   Ask({.method = "POST",
        .target = absl::StrCat("/v1/nodes/", node.value(), what),
        .body = std::move(body)},
-      kAttempts, [this](const OperatorAnswer&) { places_.EndDraining(); });
+      kAttempts, [this](const OperatorAnswer&) { notes_.EndDraining(); });
 }
 
 // A leader may make a lost node one of two voters, before it knows of the loss.
 void ClusterOperator::SetReplicas(GroupId group, uint64_t replicas) {
-  if (places_.LostLately()) return;
-  places_.BeginShrinking();
+  if (notes_.LostLately()) return;
+  notes_.BeginShrinking();
   Ask({.method = "PATCH",
        .target = absl::StrCat("/v1/groups/", group.value()),
        .body = absl::StrCat("{\"replicas\":", replicas, "}")},
-      kAttempts, [this](const OperatorAnswer&) { places_.EndShrinking(); });
+      kAttempts, [this](const OperatorAnswer&) { notes_.EndShrinking(); });
 }
 
 void ClusterOperator::Add() {
@@ -584,12 +587,12 @@ void ClusterOperator::ReplaceElsewhere(NodeId node) {
 }
 
 void ClusterOperator::Replace(NodeId node, size_t to, uint32_t attempts) {
-  places_.BeginReplacing(node);
+  notes_.BeginReplacing(node);
   Ask({.method = "POST",
        .target = absl::StrCat("/v1/nodes/", node.value(), "/replace"),
        .body = kEvenIfUp},
       attempts, [this, node, to](const OperatorAnswer& answer) {
-        places_.EndReplacing(node);
+        notes_.EndReplacing(node);
         if (answer.status == 200) Come(answer, to);
       });
 }
@@ -611,15 +614,15 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
 void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
   Soon([this, group, survivor] {
     const size_t stays = places_.PlaceOf(survivor);
-    if (stays == places_.size() || CreatesGroups() || places_.replacing() ||
-        places_.LostLately() || places_.ShrunkLately() ||
-        places_.DrainedLately() ||
+    if (stays == places_.size() || CreatesGroups() || notes_.replacing() ||
+        notes_.LostLately() || notes_.ShrunkLately() ||
+        notes_.DrainedLately() ||
         !std::all_of(state().groups.begin(), state().groups.end(),
                      shardctrl::IsSettled)) {
       return;
     }
     const MajorityLoss loss =
-        PlanMajorityLoss(places_, rules_, group, stays,
+        PlanMajorityLoss(cluster_, rules_, group, stays,
                          [this](size_t place) { return Stays(place); });
     for (const GroupId lost : loss.groups) rules_.OnMajorityLost(lost);
     for (const size_t place : loss.places) {
@@ -644,7 +647,7 @@ void ClusterOperator::Recover(GroupId group) {
       kAttempts,
       [this, group](const OperatorAnswer&) {
         if (group == shardctrl::kControllerGroup) {
-          places_.EndRecoveringController();
+          notes_.EndRecoveringController();
         }
         recovering_.erase(group);
       },
@@ -701,7 +704,7 @@ void ClusterOperator::KillController() {
   const Duration when = Milliseconds(1) * static_cast<int64_t>(Draw(9, 60));
   world_.At(world_.now() + when, [this] {
     for (size_t place = 0; place < places_.size(); ++place) {
-      const node::Server* const server = places_.server(place);
+      const node::Server* const server = cluster_.ServerAt(place);
       const raft::Core* const core =
           server == nullptr ? nullptr
                             : server->host().core(shardctrl::kControllerGroup);

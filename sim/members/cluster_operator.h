@@ -32,9 +32,10 @@
 #include "env/env.h"
 #include "env/ids.h"
 #include "node/config/config.h"
+#include "sim/cluster/cluster.h"
 #include "sim/members/admin_client.h"
 #include "sim/members/member_rules.h"
-#include "sim/members/node_places.h"
+#include "sim/members/operator_notes.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -43,13 +44,16 @@ struct ClusterOperatorOptions {
   uint32_t id = 1;
   Duration interval = Seconds(2);  // Between two verbs.
   uint32_t groups_max = 6;
+  // The rate of some moves.
+  uint64_t bytes_per_second = 20'000;
 };
 
 class ClusterOperator {
  public:
   // All outlive the object.
-  ClusterOperator(env::Env& env, World* world, NodePlaces* places,
-                  MemberRules* rules, const ClusterOperatorOptions& options);
+  ClusterOperator(env::Env& env, World* world, Cluster* cluster,
+                  MemberRules* rules, OperatorNotes* notes,
+                  const ClusterOperatorOptions& options);
   ClusterOperator(const ClusterOperator&) = delete;
   ClusterOperator& operator=(const ClusterOperator&) = delete;
 
@@ -168,8 +172,10 @@ class ClusterOperator {
 
   env::Env& env_;
   World& world_;
-  NodePlaces& places_;
+  Cluster& cluster_;
+  Places& places_;
   MemberRules& rules_;
+  OperatorNotes& notes_;
   const ClusterOperatorOptions options_;
   AdminClient client_;
   bool acts_ = true;

@@ -19,13 +19,13 @@ struct Voter {
 using Voters = std::map<GroupId, std::vector<Voter>>;
 
 // Nullopt if a voter does not work, or if a configuration is under way.
-std::optional<Voters> VotersOf(const NodePlaces& places,
+std::optional<Voters> VotersOf(const Cluster& cluster,
                                const MemberRules& rules) {
   Voters voters;
-  for (size_t i = 0; i < places.size(); ++i) {
-    const node::Server* const server = places.server(i);
+  for (size_t i = 0; i < cluster.places().size(); ++i) {
+    const node::Server* const server = cluster.ServerAt(i);
     if (server == nullptr) {
-      if (places.HasStore(i)) return std::nullopt;
+      if (cluster.places().HasStore(i)) return std::nullopt;
       continue;
     }
     for (const GroupId group : server->host().groups()) {
@@ -63,11 +63,10 @@ bool HasAll(const raft::Core& core, const std::vector<Voter>& all) {
 
 }  // namespace
 
-MajorityLoss PlanMajorityLoss(const NodePlaces& places,
-                              const MemberRules& rules, GroupId group,
-                              size_t survivor,
+MajorityLoss PlanMajorityLoss(const Cluster& cluster, const MemberRules& rules,
+                              GroupId group, size_t survivor,
                               absl::FunctionRef<bool(size_t)> stays) {
-  const std::optional<Voters> voters = VotersOf(places, rules);
+  const std::optional<Voters> voters = VotersOf(cluster, rules);
   if (!voters.has_value() || !voters->contains(group)) return {};
   std::set<size_t> lost;
   const std::vector<Voter>& of_group = voters->at(group);

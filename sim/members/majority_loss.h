@@ -12,8 +12,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "env/ids.h"
+#include "sim/cluster/cluster.h"
 #include "sim/members/member_rules.h"
-#include "sim/members/node_places.h"
 
 namespace quorate::sim {
 
@@ -24,9 +24,8 @@ struct MajorityLoss {
 
 // Voters of `group` are lost, but not that of the place `survivor`. `stays`:
 // whether the controller goes on with the store of a place.
-MajorityLoss PlanMajorityLoss(const NodePlaces& places,
-                              const MemberRules& rules, GroupId group,
-                              size_t survivor,
+MajorityLoss PlanMajorityLoss(const Cluster& cluster, const MemberRules& rules,
+                              GroupId group, size_t survivor,
                               absl::FunctionRef<bool(size_t)> stays);
 
 }  // namespace quorate::sim

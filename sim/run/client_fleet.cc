@@ -83,7 +83,11 @@ void ClientFleet::Start(ShapeDraw* draw) {
     }
   }
   StartOthers();
-  if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
+  // It wants an answer of each node, also of one that has left.
+  if (!options_.shape.members &&
+      world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) {
+    StartDeepClient();
+  }
   if (world_.choices().Chance(kNoise, 0, 0, {1, 4})) StartNoiseClient();
   if (world_.choices().Chance(kSurface, 0, 0, {1, 4}) &&
       options_.shape.has_hash_slots()) {

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
@@ -20,7 +19,9 @@
 #include "sim/cluster/cluster_checks.h"
 #include "sim/cluster/controller_loss.h"
 #include "sim/harness/harness.h"
+#include "sim/members/member_changes.h"
 #include "sim/resources/resource_checker.h"
+#include "sim/run/bounds.h"
 #include "sim/run/calm_watch.h"
 #include "sim/run/client_fleet.h"
 #include "sim/run/cluster_views.h"
@@ -29,7 +30,6 @@
 #include "sim/run/rolling_restart.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
-#include "sim/workload/surface_client.h"
 
 namespace quorate::sim {
 namespace {
@@ -39,19 +39,9 @@ constexpr ChoiceSite kRollingRestart("operator.rolling_restart");
 constexpr ChoiceSite kPatientOperator("operator.waits_for_agreement");
 constexpr ChoiceSite kLateReader("operator.client_reads_late");
 constexpr ChoiceSite kViewsAgain("cluster.views_again");
-// No request of the surface names more keys with large values.
-constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
 // After the last fault.
 constexpr Duration kCalm = Seconds(2);
-// The bound of an attempt in the calm is a sum. The trips go to the farthest
-// node. The syncs are those of the slowest disk, for each group.
-constexpr Duration kCalmWork = Milliseconds(100);
-constexpr int64_t kCalmSyncs = 4;
-constexpr int64_t kCalmHeartbeats = 2;
-// With the default configuration.
-constexpr Duration kDefaultCalmP99 = Milliseconds(100);
-constexpr uint64_t kCalmAttempts = 4;
 // A leader checks its quorum once per election timeout.
 constexpr int64_t kLeaderTimeouts = 4;
 
@@ -95,13 +85,16 @@ class Run::Impl final : public Subject {
             world_, replica_checker_,
             {.nodes = shape_.nodes,
              .read_only_nodes = shape_.read_only_nodes,
+             .spares = shape_.spares,
+             .reserve = shape_.reserve,
              .groups = shape_.groups,
              .replicas = shape_.voters,
              .controller = shape_.controller,
              .configure = Configs(),
              .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
-             .wrong_files = options_.faults && shape_.has_hash_slots(),
+             .wrong_files =
+                 options_.faults && shape_.has_hash_slots() && !shape_.members,
              .changed_addresses = options_.faults && shape_.changed_addresses}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
@@ -109,55 +102,10 @@ class Run::Impl final : public Subject {
                   .failing_time = harness_.duration() * 7 / 10,
                   .lossy = options_.faults,
                   .keep_sent = options_.keep_trace}) {
-    cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
-      if (group == shardctrl::kControllerGroup) return;
-      const bool commands = entry.kind == raft::EntryKind::kCommands;
-      const Leaderships::Led led = cluster_.leaderships().In(group, entry.term);
-      recorder_.log().OnCommitted(
-          group, entry.index,
-          {.term = entry.term,
-           .log_time = entry.log_time,
-           .bounded = entry.leader_wall.bounded(),
-           .leader = led.leader,
-           .led_since = led.since},
-          commands ? entry.payload.view() : std::string_view());
-    });
-    cluster_.SetStateHook(
-        [this](NodeId node, GroupId group, raft::Index index) {
-          recorder_.stale_reads().OnApplied(node, group, index);
-          if (index == raft::Index()) {
-            recorder_.expiry().OnStart(group, world_.now());
-          }
-        });
-    cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
-      CheckResources(node, server.resources());
-    });
-    cluster_.SetRequestHook([this](NodeId node, const Buffer& bytes) {
-      recorder_.OnRequestSent(node, bytes);
-    });
-    recorder_.CheckUnknownOutcomes(
-        [this](NodeId node, GroupId group, SimTime since) {
-          return cluster_.leaderships().LedSince(node, group, since);
-        });
-    recorder_.CheckOrder(
-        [this](std::string_view key) { return cluster_.GroupOf(key); });
-    recorder_.log().SetOwners(
-        [this](Slot slot) { return cluster_.GroupOf(slot); });
-    recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
-      const GroupId group = cluster_.GroupOf(key);
-      if (cluster_.leaderships().LastChange(group) > invoked) {
-        const NodeId leader = cluster_.LeaderOf(group);
-        if (leader == NodeId()) return;
-        world_.CountMark(cluster_.machine(leader),
-                         "client.read_across_leader_change");
-      }
-    });
-    recorder_.stale_reads().SetLost([this](NodeId node, SimTime since) {
-      return cluster_.LostTime(node, since);
-    });
-    recorder_.SetSessionRules(shape_.rules.sessions);
-    recorder_.SetLimits(LimitsOfNodes(cluster_));
-    recorder_.SetClocks(BoundsOfClocks());
+    if (shape_.members)
+      members_.emplace(&world_, &cluster_, shape_.large_value_bytes);
+    ListenToCluster();
+    PrepareRecorder();
     // Texts of logs are made in some runs, so that their code runs, too.
     if (world_.choices().Chance(kLogs, ChoiceKey{}, {1, 8})) {
       world_.SetLogSink(
@@ -189,6 +137,7 @@ class Run::Impl final : public Subject {
   void OnScheduled(const Schedule& schedule) override;
   void AfterTurn(MachineId machine) override {
     cluster_.AfterTurn(machine);
+    if (members_.has_value()) members_->AfterTurn();
     if (world_.now() >= next_look_) CheckAvailability();
   }
   void StopClients() override;
@@ -197,7 +146,8 @@ class Run::Impl final : public Subject {
     healed_at_ = world_.now();
   }
   bool ClientsIdle() const override {
-    return clients_.idle() && rolling_restart_.done();
+    return clients_.idle() && rolling_restart_.done() &&
+           (!members_.has_value() || members_->idle());
   }
   uint64_t FinishedWork() const override {
     const Recorder::Counts& counts = recorder_.counts();
@@ -209,35 +159,32 @@ class Run::Impl final : public Subject {
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;
   void CompareReplicas() override {
-    EndCalm();
+    if (!members_.has_value()) EndCalm();
     checks_.CompareStates();
   }
   void Finish() override {
+    if (members_.has_value()) members_->Finish();
     recorder_.Finish();
     cluster_.HashCores();
   }
   std::string Describe() const override;
 
-  // The largest value of a property among the clocks of all nodes.
-  Duration Most(absl::FunctionRef<Duration(const SimClock&)> property) {
-    Duration most;
-    for (const MachineId machine : cluster_.machines()) {
-      most = std::max(most, property(world_.clock(machine)));
-    }
-    return most;
-  }
+  void ListenToCluster();
+  void PrepareRecorder();
   std::function<node::Config(NodeId)> Configs();
   // Null in a run without byte streams between nodes.
   std::function<raft::TransportOptions(NodeId)> DrawPeerStreams() {
     if (!shape_.peer_streams) return nullptr;
     return [this](NodeId node) { return draw_.DrawPeerStreams(node); };
   }
-  ClockBounds BoundsOfClocks();
-  ResourceCheckerOptions BoundsOfMessages() const;
   void CheckAvailability();
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
-  AvailabilityChecker::CalmBounds BoundsOfCalm();
+  AvailabilityChecker::CalmBounds BoundsOfCalm() {
+    return CalmBoundsOf(world_, shape_, cluster_, options_.shape.defaults);
+  }
+  // Faults that need members which stay.
+  void AddMishaps(ScheduleOptions* options);
   // Restarts the nodes that work, one after the other, while clients write.
   void RestartAll();
   // A client asks the other nodes while this one stops and starts again.
@@ -249,6 +196,15 @@ class Run::Impl final : public Subject {
   std::vector<MachineId> ControllerVoters() const {
     if (!shape_.controller) return {};
     return cluster_.VotersOf(cluster_.groups().back());
+  }
+  // For a run in which members change.
+  void MoveInCalm() {
+    recorder_.log().OnCalm(FrozenMax(world_, shape_, cluster_));
+    members_->MoveInCalm();
+  }
+  // Rises while wishes come true.
+  uint64_t WishProgress() const {
+    return members_->Progress() + recorder_.log().moves().steps();
   }
   // The groups that keep a majority through all faults.
   std::vector<std::vector<MachineId>> SoundGroups() const;
@@ -268,10 +224,11 @@ class Run::Impl final : public Subject {
   const Shape shape_;
   ReplicaChecker replica_checker_;
   Recorder recorder_;
-  Cluster cluster_;
-  ResourceChecker resources_{BoundsOfMessages(), [this](std::string what) {
-                               world_.Violate(std::move(what));
-                             }};
+  std::optional<MemberChanges> members_;  // Empty: they stay.
+  Cluster cluster_;  // The programs that it ends call the members.
+  ResourceChecker resources_{
+      BoundsOfMessages(shape_, cluster_),
+      [this](std::string what) { world_.Violate(std::move(what)); }};
   LogSpaceChecker log_space_{
       [this](std::string what) { world_.Violate(std::move(what)); }};
   RepeatedWork repeated_work_{
@@ -293,40 +250,73 @@ class Run::Impl final : public Subject {
   std::map<MachineId, SimTime> map_changed_at_;
 };
 
-ClockBounds Run::Impl::BoundsOfClocks() {
-  const auto of = [this](auto property) {
-    return [this, property](NodeId node, SimTime since) {
-      if (node == NodeId()) {
-        return Most(
-            [&](const SimClock& clock) { return property(clock, since); });
-      }
-      return property(world_.clock(cluster_.machine(node)), since);
-    };
-  };
-  return {
-      .epoch = WorldOptions().epoch,
-      .error_bound = of([](const SimClock& clock, SimTime since) {
-        return clock.WidestErrorBound(since);
-      }),
-      // Slewing of log time compensates drift, but not frozen clocks.
-      .lost = of([this](const SimClock& clock, SimTime since) {
-        return clock.FrozenFor(since, world_.now());
-      }),
-      .gained = of([this](const SimClock& clock, SimTime since) {
-        return clock.Gained(since, world_.now());
-      }),
-      .slowed = of([this](const SimClock& clock, SimTime since) {
-        return clock.Slowed(since, world_.now());
-      }),
-      .last_heartbeat =
-          [this](GroupId group, raft::Term term) {
-            return cluster_.leaderships().In(group, term).last_heartbeat;
-          },
-      .paused = [this](SimTime since) { return world_.PausedFor(since); },
-      .change_max =
-          GreatestTiming(cluster_, &raft::CoreOptions::quiet_interval) +
-          GreatestTiming(cluster_, &raft::CoreOptions::election_timeout_max) *
-              3};
+void Run::Impl::ListenToCluster() {
+  cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+    if (members_.has_value()) members_->OnCommitted(group, entry);
+    if (group == shardctrl::kControllerGroup) {
+      // Requests of several keys find them in several groups.
+      const bool moves = members_.has_value() && members_->slots_move();
+      if (moves) recorder_.multi_keys().OnMapChanged();
+      return;
+    }
+    const bool commands = entry.kind == raft::EntryKind::kCommands;
+    const Leaderships::Led led = cluster_.leaderships().In(group, entry.term);
+    recorder_.log().OnCommitted(
+        group, entry.index,
+        {.term = entry.term,
+         .log_time = entry.log_time,
+         .bounded = entry.leader_wall.bounded(),
+         .leader = led.leader,
+         .led_since = led.since},
+        commands ? entry.payload.view() : std::string_view());
+  });
+  cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
+    CheckResources(node, server.resources());
+  });
+  if (members_.has_value()) {
+    return cluster_.SetStepHook(
+        [this](NodeId, GroupId group, const raft::Core& core,
+               const raft::Output&) { members_->OnStep(group, core); });
+  }
+  cluster_.SetStateHook([this](NodeId node, GroupId group, raft::Index index) {
+    recorder_.stale_reads().OnApplied(node, group, index);
+    if (index == raft::Index()) {
+      recorder_.expiry().OnStart(group, world_.now());
+    }
+  });
+  cluster_.SetRequestHook([this](NodeId node, const Buffer& bytes) {
+    recorder_.OnRequestSent(node, bytes);
+  });
+}
+
+void Run::Impl::PrepareRecorder() {
+  recorder_.CheckOrder(
+      [this](std::string_view key) { return cluster_.GroupOf(key); });
+  recorder_.log().SetOwners(
+      [this](Slot slot) { return cluster_.GroupOf(slot); });
+  recorder_.SetSessionRules(shape_.rules.sessions);
+  if (members_.has_value()) {
+    recorder_.SetClocks(AnyClocks());
+    return recorder_.OrderBySlot();
+  }
+  recorder_.SetClocks(BoundsOfClocks(world_, cluster_));
+  recorder_.SetLimits(LimitsOfNodes(cluster_));
+  recorder_.CheckUnknownOutcomes(
+      [this](NodeId node, GroupId group, SimTime since) {
+        return cluster_.leaderships().LedSince(node, group, since);
+      });
+  recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
+    const GroupId group = cluster_.GroupOf(key);
+    if (cluster_.leaderships().LastChange(group) > invoked) {
+      const NodeId leader = cluster_.LeaderOf(group);
+      if (leader == NodeId()) return;
+      world_.CountMark(cluster_.machine(leader),
+                       "client.read_across_leader_change");
+    }
+  });
+  recorder_.stale_reads().SetLost([this](NodeId node, SimTime since) {
+    return cluster_.LostTime(node, since);
+  });
 }
 
 // Without faults no outcome is unknown. So no node closes a connection that is
@@ -342,34 +332,6 @@ std::function<node::Config(NodeId)> Run::Impl::Configs() {
     config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
   }
   return [configs](NodeId node) { return configs[node.value() - 1]; };
-}
-
-// Several large values go into one transaction or MSET. Pages such as COMMAND
-// DOCS are long.
-ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
-  ResourceCheckerOptions options = {
-      .nodes = shape_.nodes + shape_.read_only_nodes,
-      .groups = static_cast<uint32_t>(cluster_.groups().size()),
-      .sole_voters = shape_.voters == 1,
-      .message_bytes_max = 4 * shape_.large_value_bytes + (64 << 10),
-      .request_keys_max = 1024};
-  options.answer_bytes_max =
-      std::max(options.request_keys_max * shape_.large_value_bytes,
-               kLargeValuesRead * SurfaceClient::kLargeValueBytes);
-  for (const node::Config& config : cluster_.configs()) {
-    options.entry_work_max =
-        std::max<uint64_t>(options.entry_work_max, config.bounds.entry_work);
-    options.peer_bytes_max =
-        std::max<uint64_t>(options.peer_bytes_max, config.limits.peer_bytes);
-    const raft::CoreOptions& core = config.host.core;
-    options.append_bytes_max =
-        std::max<uint64_t>(options.append_bytes_max, core.append_bytes_max);
-    options.late_entry_bytes_max = std::max<uint64_t>(
-        options.late_entry_bytes_max,
-        2 * (core.inflight_bytes_max + core.append_bytes_max) +
-            core.uncommitted_bytes_max + options.message_bytes_max);
-  }
-  return options;
 }
 
 void Run::Impl::CheckAvailability() {
@@ -391,7 +353,9 @@ void Run::Impl::CheckAvailability() {
     const MachineId node = cluster_.machine(attempt.node);
     return !world_.blocked(client, node) && !world_.blocked(node, client) &&
            !cluster_.MayNotWork(attempt.node) &&
-           has_majority(attempt.group, attempt.node);
+           has_majority(
+               shape_.members ? cluster_.OwnerOf(attempt.slot) : attempt.group,
+               attempt.node);
   };
   if (healed_.empty() && world_.now() - calm_.since() >= availability_bound_ &&
       !std::exchange(calm_for_long_, true)) {
@@ -401,6 +365,7 @@ void Run::Impl::CheckAvailability() {
                                   .calm_since = calm_.since(),
                                   .bound = availability_bound_,
                                   .can_serve = can_serve});
+  if (shape_.members) return;
   cluster_.CheckWrongStates(
       calm_.since(), availability_bound_, [this](NodeId node, GroupId group) {
         return checks_.AllWorkExcept(node, group,
@@ -443,17 +408,19 @@ std::vector<std::vector<MachineId>> Run::Impl::SoundGroups() const {
 ScheduleOptions Run::Impl::Start() {
   cluster_.Start();
   clients_.Start(&draw_);
-  if (options_.faults) foreign_node_.Start();
+  std::vector<MachineId> clients = clients_.machines();
+  if (members_.has_value()) {
+    members_->Start(&clients);
+  } else if (options_.faults) {
+    foreign_node_.Start();
+    controller_loss_.Plan(harness_.duration() * 7 / 8);
+  }
   for (const node::NodeConfig& node : cluster_.nodes()) {
     world_.SetDistance(cluster_.machine(node.id), draw_.DrawDistance(node.id));
   }
-  if (options_.faults) {
-    controller_loss_.Plan(harness_.duration() * 7 / 8);
-  }
-  return {
+  ScheduleOptions options{
       .nodes = cluster_.machines(),
-      .clients = clients_.machines(),
-      .groups = SoundGroups(),
+      .clients = std::move(clients),
       .wrong_clock_max =
           shape_.WrongClockMax(ScheduleOptions().wrong_clock_max),
       .leader =
@@ -463,24 +430,37 @@ ScheduleOptions Run::Impl::Start() {
                 cluster_.LeaderOf(groups[draw % groups.size()].group);
             return leader == NodeId() ? MachineId() : cluster_.machine(leader);
           },
-      .stop = [this](MachineId machine) { cluster_.Stop(machine); },
-      .spoil_state =
-          [this](MachineId machine, uint64_t draw) {
-            return cluster_.SpoilState(machine, draw);
-          },
-      .put_back =
-          [this](MachineId machine, const ScheduleOptions::Files& older) {
-            return cluster_.MayPutBack(machine, older);
-          },
-      .change_map = [this](MachineId machine,
-                           uint64_t draw) { return ChangeMap(machine, draw); },
-      .restore_map =
-          [this](MachineId machine) { cluster_.RestoreMap(machine); },
-      .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
-      .damage_limit =
-          [this](MachineId machine, std::string_view file) {
-            return cluster_.DamageLimit(machine, file);
-          }};
+      .stop = [this](MachineId machine) { cluster_.Stop(machine); }};
+  if (members_.has_value()) {
+    // Members are others at each time, so no fixed set is a majority.
+    options.groups = {cluster_.machines()};
+    options.family_on = Ratio{1, 4};
+    options.needs_all_nodes = [] { return true; };
+  } else {
+    AddMishaps(&options);
+  }
+  return options;
+}
+
+void Run::Impl::AddMishaps(ScheduleOptions* options) {
+  options->groups = SoundGroups();
+  options->spoil_state = [this](MachineId machine, uint64_t draw) {
+    return cluster_.SpoilState(machine, draw);
+  };
+  options->put_back = [this](MachineId machine,
+                             const ScheduleOptions::Files& older) {
+    return cluster_.MayPutBack(machine, older);
+  };
+  options->change_map = [this](MachineId machine, uint64_t draw) {
+    return ChangeMap(machine, draw);
+  };
+  options->restore_map = [this](MachineId machine) {
+    cluster_.RestoreMap(machine);
+  };
+  options->needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); };
+  options->damage_limit = [this](MachineId machine, std::string_view file) {
+    return cluster_.DamageLimit(machine, file);
+  };
 }
 
 bool Run::Impl::ChangeMap(MachineId machine, uint64_t draw) {
@@ -514,6 +494,7 @@ void Run::Impl::StopClients() {
   cluster_.EndOlderDisks();
   foreign_node_.Stop();
   std::vector<std::string> healthy;
+  if (members_.has_value()) members_->Stop();
   for (const MachineId machine : healed_) {
     const auto& all = cluster_.machines();
     const auto place = std::find(all.begin(), all.end(), machine);
@@ -524,7 +505,8 @@ void Run::Impl::StopClients() {
 
 std::string Run::Impl::Describe() const {
   return clients_.Describe() + views_.Describe() + checks_.Describe() +
-         rolling_restart_.Describe();
+         rolling_restart_.Describe() +
+         (members_.has_value() ? members_->Describe() : "");
 }
 
 void Run::Impl::CheckResources(NodeId node, const node::ResourceUse& use) {
@@ -542,8 +524,10 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
   // Reads at a node that its group refuses take a while each.
   const auto reads = [this] { return recorder_.counts().succeeded; };
   std::vector<Probe> probes;
+  const bool members = members_.has_value();
   switch (stage) {
     case Stage::kMajorities:
+      if (members) break;
       // Every group accepts writes.
       probes.push_back({"writing", [this] { clients_.AddToNumbers(); }});
       // Groups are idle for a while. Keys that expire then are removed by a
@@ -551,12 +535,23 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       probes.push_back({"reading every key", read_all, kIdle, reads});
       break;
     case Stage::kAll:
+      if (members) {
+        probes.push_back({"moving slots and reading every key",
+                          [this, read_all] {
+                            MoveInCalm();
+                            read_all();
+                          },
+                          {},
+                          [this, reads] { return reads() + WishProgress(); }});
+        break;
+      }
       probes.push_back(
           {"writing in the calm", [this] { BeginCalm(); },
            std::max(Duration(0), kCalm - (world_.now() - healed_at_))});
       break;
     case Stage::kPowerLoss:
-      if (world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
+      if (!members &&
+          world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
         probes.push_back({"restarting one node after the other",
                           [this] { RestartAll(); },
                           {},
@@ -629,26 +624,6 @@ std::vector<NodeId> Run::Impl::PatientNodes(Duration attempt) const {
   return nodes;
 }
 
-AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
-  Duration farthest;
-  Duration slowest;
-  for (const MachineId node : cluster_.machines()) {
-    farthest = std::max(farthest, world_.distance(node));
-    slowest = std::max(slowest, world_.disk_options(node).sync_latency);
-  }
-  const Duration attempt =
-      kCalmWork + (shape_.link_latency + farthest) * CalmTrips(cluster_) +
-      slowest * cluster_.groups().size() * kCalmSyncs +
-      GreatestTiming(cluster_, &raft::CoreOptions::heartbeat_interval) *
-          kCalmHeartbeats;
-  return {.attempt = attempt,
-          .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,
-          .attempts_max = kCalmAttempts,
-          .led_since = [this](GroupId group) {
-            return cluster_.leaderships().LastChange(group);
-          }};
-}
-
 void Run::Impl::BeginCalm() {
   AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
   const std::vector<NodeId> nodes = PatientNodes(bounds.attempt);
@@ -700,6 +675,13 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
   const auto settled = [this] { return checks_.Settled(healed_); };
   const auto progress = [this] { return checks_.Progress(); };
   std::vector<Condition> conditions;
+  if (members_.has_value()) {
+    if (stage == Stage::kMajorities) return conditions;
+    conditions.push_back({"every wish",
+                          [this] { return members_->Unmet().empty(); },
+                          [this] { return WishProgress(); }});
+    return conditions;
+  }
   switch (stage) {
     case Stage::kMajorities:
       conditions.push_back(
@@ -748,6 +730,13 @@ RunReport Run::Impl::Current() const {
   report.ordered =
       recorder_.order().writes_checked() + recorder_.order().reads_checked();
   report.functions = recorder_.succeeded_by_function();
+  if (members_.has_value()) {
+    const MoveChecker& moves = recorder_.log().moves();
+    report.summary =
+        absl::StrCat(members_->Summary(), ", ", moves.activated(), " moves, ",
+                     moves.thawed(), " thawed, frozen for at most ",
+                     moves.frozen_longest().ms(), " ms without faults");
+  }
   report.drawn.insert(draw_.drawn().begin(), draw_.drawn().end());
   return report;
 }
@@ -777,6 +766,7 @@ Tape Run::Impl::tape() const {
   add("keys", options_.shape.keys);
   if (options_.shape.defaults) tape.SetParameter("defaults", "1");
   if (options_.shape.controller) tape.SetParameter("controller", "1");
+  if (options_.shape.members) tape.SetParameter("members", "1");
   return tape;
 }
 

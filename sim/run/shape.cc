@@ -15,6 +15,11 @@ constexpr uint64_t kValuesPerSnapshot = 32;
 // ones are listed often, since few runs have so many nodes.
 constexpr uint32_t kVoters[] = {3, 3, 3, 3, 3, 3, 3, 2, 5, 5,
                                 5, 1, 4, 6, 6, 6, 7, 7, 7, 7};
+// The largest clusters whose members change: a change of one may wait for all
+// others.
+constexpr uint32_t kMembersNodesMax = 5;
+constexpr uint32_t kMembersGroupsMax = 3;
+constexpr uint32_t kMembersVotersMax = 3;
 // Links with more than this latency are slow ones.
 constexpr Duration kShortLatency = Milliseconds(5);
 
@@ -107,6 +112,7 @@ Shape ShapeDraw::DrawShape() {
   shape.controller_may_fail =
       shape.controller &&
       Pick<int>("shape.controller_may_fail", 0, {0, 0, 1}) != 0;
+  DrawMembers(&shape);
   shape.link_latency = Microseconds(Pick<int64_t>(
       "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));
   shape.bytes_per_second = Pick<int64_t>("shape.bytes_per_second", 0,
@@ -119,6 +125,27 @@ Shape ShapeDraw::DrawShape() {
     shape.bytes_per_second *= 20;
   }
   return shape;
+}
+
+// The controller must keep its nodes, and levels rise in other runs.
+void ShapeDraw::DrawMembers(Shape* shape) {
+  const bool fits = shape->nodes <= kMembersNodesMax &&
+                    shape->groups <= kMembersGroupsMax &&
+                    shape->read_only_nodes == 0;
+  const bool drawn = Pick<int>("shape.members", 0, {0, 0, 1}) != 0;
+  if (!fixed_.members && (!drawn || !fits)) return;
+  shape->members = true;
+  shape->nodes = std::min(shape->nodes, kMembersNodesMax);
+  shape->groups = std::min(shape->groups, kMembersGroupsMax);
+  shape->voters = std::min({shape->voters, shape->nodes, kMembersVotersMax});
+  shape->read_only_nodes = 0;
+  shape->spares = Pick<uint32_t>("shape.spares", 0, {2, 3, 4});
+  shape->reserve = 2;
+  shape->peer_streams = true;
+  shape->controller = true;
+  shape->controller_may_fail = false;
+  shape->bootstrap_left_on = false;
+  shape->older_level = 0;
 }
 
 void ShapeDraw::DrawOtherClients(Shape* shape) {
@@ -279,7 +306,7 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
 
 std::vector<node::Config> ShapeDraw::DrawConfigs(const Shape& shape) {
   std::vector<node::Config> configs;
-  for (uint32_t i = 1; i <= shape.nodes + shape.read_only_nodes; ++i) {
+  for (uint32_t i = 1; i <= shape.places(); ++i) {
     configs.push_back(DrawConfig(NodeId(i), shape));
   }
   // Such a window makes the groups of a leader take turns at a link, each with
@@ -401,6 +428,10 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
        {16 << 20, 16 << 20, 2 << 10});
   Draw("knob.limits.memory_bytes", node, &limits.memory_bytes,
        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
+  // Operators of members do not learn why a move waits for memory. Without room
+  // for several pieces each slot takes a round trip, and there are thousands.
+  if (shape.members) limits.memory_bytes = 0;
+  if (shape.members) limits.peer_bytes = node::LimitsConfig().peer_bytes;
   return limits;
 }
 

@@ -41,9 +41,13 @@ struct FixedShape {
   bool defaults = false;
   // The cluster is founded with a controller, whatever the seed says.
   bool controller = false;
+  // Members come and go, and slots move, whatever the seed says.
+  bool members = false;
 };
 
 struct Shape {
+  // The machines of nodes.
+  uint32_t places() const { return nodes + read_only_nodes + spares + reserve; }
   // Wrong files, tables of slots, and some clients need them.
   bool has_hash_slots() const {
     return division.partitioner == Partitioner::kHashSlots;
@@ -74,6 +78,11 @@ struct Shape {
   bool controller = false;  // The cluster is founded with one.
   // Faults may take the majority from the controller's group, for good.
   bool controller_may_fail = false;
+  // Nodes come and go, and slots move between groups that do so, too. Operators
+  // ask for all that (sim/members).
+  bool members = false;
+  uint32_t spares = 0;   // Places for nodes that come.
+  uint32_t reserve = 0;  // Others for nodes that must come back.
   // Replicas compare their states at multiples of this index.
   uint64_t digest_interval = 4096;
   // The level that the programs of all nodes know until their first restart; 0:
@@ -137,6 +146,7 @@ class ShapeDraw {
 
  private:
   kv::Rules DrawRules();
+  void DrawMembers(Shape* shape);
   void DrawOtherClients(Shape* shape);
   void DrawPartitioner(Shape* shape);
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);

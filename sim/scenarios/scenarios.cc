@@ -30,7 +30,11 @@ bool AwaitNewLeader(Story& story, size_t old) {
       [&] {
         const size_t now = story.LeaderOf(kGroup);
         return now != story.places().size() && now != old &&
-               story.places().server(now)->host().core(kGroup)->CanServeReads();
+               story.cluster()
+                   .ServerAt(now)
+                   ->host()
+                   .core(kGroup)
+                   ->CanServeReads();
       },
       Seconds(20));
   if (!led) story.Fail("no other node leads");
@@ -84,9 +88,9 @@ void Failover(Story& story) {
          "(integer) 120");
   story.Restart(old);
   const raft::Index end =
-      story.places().server(now)->host().core(kGroup)->applied_index();
+      story.cluster().ServerAt(now)->host().core(kGroup)->applied_index();
   const auto caught_up = [&] {
-    const node::Server* const server = story.places().server(old);
+    const node::Server* const server = story.cluster().ServerAt(old);
     const raft::Core* const core =
         server == nullptr ? nullptr : server->host().core(kGroup);
     return core != nullptr && core->applied_index() >= end;

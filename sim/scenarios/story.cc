@@ -51,13 +51,22 @@ Story::Story(const StoryOptions& options)
     : options_(options),
       world_({.seed = options.seed}),
       checker_([this](std::string what) { world_.Violate(std::move(what)); }),
-      places_(&world_, &checker_, Hooks(),
-              {.founders = options.founders,
-               .spares = 2,
-               .reserve = 0,
-               .groups = options.groups,
-               .replicas = 3}) {
-  world_.SetStepHook([this](MachineId machine) { places_.AfterTurn(machine); });
+      cluster_(
+          world_, checker_,
+          {.nodes = options.founders,
+           .spares = 2,
+           .groups = options.groups,
+           .controller = true,
+           .peer_streams = [](NodeId) { return raft::TransportOptions(); }}) {
+  world_.SetStepHook(
+      [this](MachineId machine) { cluster_.AfterTurn(machine); });
+  cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+    OnCommitted(group, entry);
+  });
+  cluster_.SetStepHook([this](NodeId number, GroupId group,
+                              const raft::Core& core, const raft::Output&) {
+    OnStep(Places::PlaceWith(number), group, core);
+  });
 }
 
 Story::~Story() = default;
@@ -102,7 +111,7 @@ std::string Story::End() {
 // ---- The cluster.
 
 bool Story::Begin() {
-  places_.Start();
+  cluster_.Start();
   const MachineId admin = world_.AddMachine({.name = "op", .client = true});
   world_.Start(admin, [this](env::Env& env) {
     return operator_ = std::make_shared<AdminClient>(env);
@@ -115,10 +124,10 @@ bool Story::Begin() {
       [this] {
         for (uint32_t group = 1; group <= options_.groups; ++group) {
           const size_t place = LeaderOf(GroupId(group));
-          if (place == places_.size() || !places_.server(place)
-                                              ->host()
-                                              .core(GroupId(group))
-                                              ->CanServeReads()) {
+          if (place == places().size() || !cluster_.ServerAt(place)
+                                               ->host()
+                                               .core(GroupId(group))
+                                               ->CanServeReads()) {
             return false;
           }
         }
@@ -130,10 +139,11 @@ bool Story::Begin() {
 }
 
 size_t Story::LeaderOf(GroupId group) const {
-  size_t leader = places_.size();
+  const Places& places = cluster_.places();
+  size_t leader = places.size();
   raft::Term term;
-  for (size_t place = 0; place < places_.size(); ++place) {
-    const node::Server* const server = places_.server(place);
+  for (size_t place = 0; place < places.size(); ++place) {
+    const node::Server* const server = cluster_.ServerAt(place);
     if (server == nullptr) continue;
     const raft::Core* const core = server->host().core(group);
     if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
@@ -148,7 +158,7 @@ size_t Story::LeaderOf(GroupId group) const {
 
 void Story::Crash(size_t place) {
   Tell(absl::StrCat(NameOf(place), " loses its power"));
-  world_.Crash(places_.machines()[place], CrashKind::kMachine);
+  world_.Crash(places().machines()[place], CrashKind::kMachine);
   for (auto& [key, seen] : seen_) {
     if (key.first == place) seen = Seen();
   }
@@ -156,14 +166,14 @@ void Story::Crash(size_t place) {
 
 void Story::Restart(size_t place) {
   Tell(absl::StrCat(NameOf(place), " starts again, with what its disk has"));
-  world_.Restart(places_.machines()[place]);
+  world_.Restart(places().machines()[place]);
 }
 
 void Story::Isolate(size_t place, bool cut) {
-  for (size_t other = 0; other < places_.size(); ++other) {
+  for (size_t other = 0; other < places().size(); ++other) {
     if (other == place) continue;
-    const MachineId a = places_.machines()[place];
-    const MachineId b = places_.machines()[other];
+    const MachineId a = places().machines()[place];
+    const MachineId b = places().machines()[other];
     for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
       cut ? world_.BlockLink(from, to) : world_.HealLink(from, to);
     }
@@ -172,7 +182,7 @@ void Story::Isolate(size_t place, bool cut) {
 
 ClientReply Story::Quietly(size_t place, const std::vector<std::string>& words,
                            Duration within) {
-  client_->Ask(places_.FirstAddress(place, NodePlaces::kRespPort),
+  client_->Ask(places().FirstAddress(place, Places::kRespPort),
                EncodeCommand(words));
   if (!RunUntil([this] { return client_->reply().has_value(); }, within)) {
     return {.type = ClientReply::Type::kError, .text = "no reply"};
@@ -193,22 +203,13 @@ ClientReply Story::Command(size_t place, const std::vector<std::string>& words,
 
 OperatorAnswer Story::Ask(size_t place, const OperatorRequest& request) {
   std::optional<OperatorAnswer> answer;
-  operator_->Ask(places_.FirstAddress(place, NodePlaces::kAdminPort), request,
+  operator_->Ask(places().FirstAddress(place, Places::kAdminPort), request,
                  Seconds(10), [&](const OperatorAnswer& got) { answer = got; });
   RunUntil([&] { return answer.has_value(); }, Seconds(20));
   return answer.value_or(OperatorAnswer());
 }
 
 // ---- Reports.
-
-PlaceHooks Story::Hooks() {
-  return {
-      .committed = [this](
-                       GroupId group,
-                       const raft::Entry& entry) { OnCommitted(group, entry); },
-      .step = [this](size_t place, GroupId group,
-                     const raft::Core& core) { OnStep(place, group, core); }};
-}
 
 void Story::OnCommitted(GroupId group, const raft::Entry& entry) {
   if (group == shardctrl::kControllerGroup || !on_move_step_ ||

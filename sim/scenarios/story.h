@@ -22,8 +22,8 @@
 #include "kv/command/move_command.h"
 #include "raft/core/core.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/cluster/cluster.h"
 #include "sim/members/admin_client.h"
-#include "sim/members/node_places.h"
 #include "sim/protocol/reply.h"
 #include "sim/world/world.h"
 
@@ -88,7 +88,8 @@ class Story {
   std::string End();
 
   World& world() { return world_; }
-  NodePlaces& places() { return places_; }
+  Cluster& cluster() { return cluster_; }
+  Places& places() { return cluster_.places(); }
 
  private:
   class Client;
@@ -101,7 +102,6 @@ class Story {
     raft::Index applied;
   };
 
-  PlaceHooks Hooks();
   // With the time before it.
   void Print(const std::string& text);
   void OnCommitted(GroupId group, const raft::Entry& entry);
@@ -114,7 +114,7 @@ class Story {
   ReplicaChecker checker_;
   std::shared_ptr<AdminClient> operator_;
   std::shared_ptr<Client> client_;
-  NodePlaces places_;
+  Cluster cluster_;
   GroupId watched_;
   bool entries_ = false;
   std::map<std::pair<size_t, GroupId>, Seen> seen_;

@@ -95,6 +95,7 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--no-faults") a->run.faults = false;
   if (flag == "--defaults") a->run.shape.defaults = true;
   if (flag == "--controller") a->run.shape.controller = true;
+  if (flag == "--members") a->run.shape.members = true;
   return absl::OkStatus();
 }
 
@@ -127,7 +128,7 @@ absl::Status CheckWhole(const SimulateArguments& result,
 
 bool TakesValue(const std::string& flag) {
   return flag != "--json" && flag != "--verbose" && flag != "--no-faults" &&
-         flag != "--defaults" && flag != "--controller";
+         flag != "--defaults" && flag != "--controller" && flag != "--members";
 }
 
 bool Allowed(SimulateArguments::Command command, Simulated simulated,
@@ -139,8 +140,9 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     return false;
   };
   const bool any = one_of({"--duration", "--no-faults", "--without", "--only"});
-  const bool shape = one_of({"--nodes", "--groups", "--clients", "--rate",
-                             "--keys", "--defaults", "--controller"});
+  const bool shape =
+      one_of({"--nodes", "--groups", "--clients", "--rate", "--keys",
+              "--defaults", "--controller", "--members"});
   if (simulated == Simulated::kSubject && (shape || flag == "--history-out")) {
     return false;
   }
@@ -191,7 +193,8 @@ constexpr char kStoreUsage[] =
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
     "                 [--rate N] [--keys N] [--defaults] [--controller]\n"
-    "                 [--no-faults] [--without FAMILIES] [--only FAMILIES] "
+    "                 [--members] [--no-faults] [--without FAMILIES] [--only "
+    "FAMILIES] "
     "[--tape-out "
     "FILE]\n"
     "                 [--trace-out FILE] [--history-out FILE] [--verbose] "
@@ -200,7 +203,8 @@ constexpr char kStoreUsage[] =
     "[--duration …]\n"
     "                 [--clients …] [--rate …] [--keys …] [--defaults] "
     "[--controller]\n"
-    "                 [--no-faults] [--without …] [--only …] [--json]\n"
+    "                 [--members] [--no-faults] [--without …] [--only …] "
+    "[--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
@@ -216,7 +220,9 @@ constexpr char kStoreUsage[] =
     "--defaults\n"
     "it draws none of these, and faults alone. Half of the seeds found the "
     "cluster with\n"
-    "a controller, and with --controller all do.\n";
+    "a controller, and with --controller all do. In some of these nodes and "
+    "groups come\n"
+    "and go, and slots move; with --members they do in all.\n";
 constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "

@@ -61,8 +61,8 @@ def is_luck(message):
     return _LUCK.match(message) is not None
 
 
-def swarm(binary, first, last, jobs):
-    run = subprocess.run([binary, 'swarm', '--seeds', f'{first}..{last}', '--jobs', str(jobs)],
+def swarm(binary, first, last, jobs, flags):
+    run = subprocess.run([binary, 'swarm', '--seeds', f'{first}..{last}', '--jobs', str(jobs), *flags],
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     if run.returncode not in (0, 1):
         raise RuntimeError(f'{binary} swarm ended with status {run.returncode}')
@@ -97,10 +97,10 @@ def hunt(patch, planted, clean, seeds, jobs, say):
     for block in range(first, last + 1, BLOCK_SEEDS):
         end = min(block + BLOCK_SEEDS - 1, last)
         say(f': {block - first} of {last - first + 1} seeds, {time.monotonic() - begin:.0f} s')
-        for seed, message in swarm(planted, block, end, jobs):
+        for seed, message in swarm(planted, block, end, jobs, patch.flags):
             if is_luck(message):
                 result.lucky += 1
-            elif not swarm(clean, seed, seed, 1):
+            elif not swarm(clean, seed, seed, 1, patch.flags):
                 result.seed, result.message = seed, message
                 break
         result.seeds_tried = (result.seed or end) - first + 1
@@ -172,8 +172,7 @@ def run(chosen, arguments):
     copy = tree_copy.TreeCopy(source, jobs=arguments.jobs)
     progress.say(f'copying {source} to {copy.root} and building it')
     copy.refresh()
-    used = sorted({patch.simulator for patch in chosen if not patch.test})
-    clean = {simulator: copy.build(simulator, simulator) for simulator in used}
+    clean = copy.build('simulate') if any(not patch.test for patch in chosen) else None
     results = []
     for number, patch in enumerate(chosen, 1):
         stage = f'{number} of {len(chosen)}: {patch.name}'
@@ -183,7 +182,7 @@ def run(chosen, arguments):
                 result = hunt_with_test(patch, copy)
             else:
                 planted = copy.build_patched(patch)
-                result = hunt(patch, planted, clean[patch.simulator], arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+                result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
         except tree_copy.BuildFailed as error:
             result = Result(patch, error=str(error))
         results.append(result)

@@ -14,8 +14,8 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue). `Rated` is its subtlety,
 from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it. A bug outside the
-simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail. A line `Simulator: simulate_members` names
-another simulator than `simulate`.
+simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail. A line `Flags: --members` adds
+flags to `simulate swarm`.
 """
 
 import os
@@ -24,8 +24,7 @@ import subprocess
 from dataclasses import dataclass
 
 SUFFIX = '.patch'
-_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by', 'Simulator')
-SIMULATORS = ('simulate', 'simulate_members')
+_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by', 'Flags')
 
 
 class BadPatch(Exception):
@@ -42,7 +41,7 @@ class Patch:
     prose: str
     diff: str
     test: str = ''  # The target of the test that must fail; empty if the simulator finds the bug.
-    simulator: str = SIMULATORS[0]  # The program that finds it.
+    flags: tuple = ()  # Those of the swarm that finds it.
 
     @property
     def finder(self):
@@ -87,10 +86,10 @@ def parse(name, path, text):
         raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
     if not prose.strip():
         raise BadPatch(f'{name}: it does not say what it breaks')
-    simulator = values.get('Simulator', SIMULATORS[0])
-    if simulator not in SIMULATORS or (test and 'Simulator' in values):
-        raise BadPatch(f'{name}: expected one of {", ".join(SIMULATORS)} and no test, found the simulator "{simulator}"')
-    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test, simulator)
+    flags = tuple(values.get('Flags', '').split())
+    if test and flags:
+        raise BadPatch(f'{name}: a bug that a test finds has no flags')
+    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test, flags)
 
 
 def load(folder):

@@ -97,13 +97,13 @@ class TreeCopy:
                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return run.returncode, run.stdout
 
-    def build(self, simulator, name):
+    def build(self, name):
         """Builds the simulator and keeps it under this name; returns its path."""
-        status, output = self.bazel('build', f'//:{simulator}')
+        status, output = self.bazel('build', '//:simulate')
         if status != 0:
             raise BuildFailed(_reason(output))
         kept = os.path.join(self.folder, name)
-        shutil.copyfile(os.path.join(self.root, 'bazel-bin', 'sim', 'cmd', simulator), kept + '.new')
+        shutil.copyfile(os.path.join(self.root, 'bazel-bin', 'sim', 'cmd', 'simulate'), kept + '.new')
         os.chmod(kept + '.new', 0o755)
         os.replace(kept + '.new', kept)
         return kept
@@ -121,7 +121,7 @@ class TreeCopy:
             return file.read()
 
     def build_patched(self, patch):
-        return self._with(patch, lambda: self.build(patch.simulator, f'{patch.simulator}-patched'))
+        return self._with(patch, lambda: self.build('simulate-patched'))
 
     def run_test_patched(self, patch):
         return self._with(patch, lambda: self.run_test(patch.test))

@@ -1,6 +1,6 @@
 // Shows the rules of places and of wishes their violations, and the correct
 // behaviour next to them.
-#include "sim/members/node_places.h"
+#include "sim/cluster/places.h"
 
 #include <functional>
 #include <memory>
@@ -12,23 +12,41 @@
 
 #include "gtest/gtest.h"
 #include "shardctrl/controller/token.h"
-#include "sim/harness/harness.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/cluster/cluster.h"
 #include "sim/members/admin_client.h"
-#include "sim/members/members_subject.h"
+#include "sim/members/member_changes.h"
+#include "sim/world/world.h"
 
 namespace quorate::sim {
 namespace {
 
 // One founder at the first place, and two places that are free.
-class NodePlacesTest : public testing::Test {
+class PlacesTest : public testing::Test {
  protected:
-  NodePlacesTest()
+  PlacesTest()
       : checker_([this](std::string what) { world_.Violate(std::move(what)); }),
-        places_(&world_, &checker_, {},
-                {.founders = 1, .spares = 2, .groups = 1, .replicas = 1}) {
-    world_.SetStepHook(
-        [this](MachineId machine) { places_.AfterTurn(machine); });
-    places_.Start();
+        cluster_(
+            world_, checker_,
+            {.nodes = 1,
+             .spares = 2,
+             .groups = 1,
+             .replicas = 1,
+             .controller = true,
+             .peer_streams = [](NodeId) { return raft::TransportOptions(); }}),
+        places_(cluster_.places()) {
+    members_.emplace(&world_, &cluster_, /*value_bytes=*/100);
+    world_.SetStepHook([this](MachineId machine) {
+      cluster_.AfterTurn(machine);
+      members_->AfterTurn();
+    });
+    cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+      members_->OnCommitted(group, entry);
+    });
+    cluster_.SetStepHook(
+        [this](NodeId, GroupId group, const raft::Core& core,
+               const raft::Output&) { members_->OnStep(group, core); });
+    cluster_.Start();
     const MachineId machine =
         world_.AddMachine({.name = "operator", .client = true});
     world_.Start(machine, [this](env::Env& env) {
@@ -43,7 +61,7 @@ class NodePlacesTest : public testing::Test {
   // The token of the next node.
   node::JoinConfig Add() {
     std::optional<OperatorAnswer> answer;
-    client_->Ask(places_.FirstAddress(0, NodePlaces::kAdminPort),
+    client_->Ask(places_.FirstAddress(0, Places::kAdminPort),
                  {.method = "POST", .target = "/v1/nodes"}, Seconds(5),
                  [&](const OperatorAnswer& got) { answer = got; });
     EXPECT_TRUE(RunUntil([&] { return answer.has_value(); }));
@@ -67,10 +85,12 @@ class NodePlacesTest : public testing::Test {
   World world_{{.seed = 1}};
   ReplicaChecker checker_;
   std::shared_ptr<AdminClient> client_;
-  NodePlaces places_;
+  std::optional<MemberChanges> members_;  // Programs that end call it.
+  Cluster cluster_;
+  Places& places_;
 };
 
-TEST_F(NodePlacesTest, ErasedNodeThatStarts_Found) {
+TEST_F(PlacesTest, ErasedNodeThatStarts_Found) {
   const MachineId machine = places_.machines()[0];
   World shelf({.seed = 2});
   const MachineId copy = shelf.AddMachine({.name = "copy"});
@@ -85,7 +105,7 @@ TEST_F(NodePlacesTest, ErasedNodeThatStarts_Found) {
   ExpectFound("identity");
 }
 
-TEST_F(NodePlacesTest, TokenThatIsNotRefused_Found) {
+TEST_F(PlacesTest, TokenThatIsNotRefused_Found) {
   node::JoinConfig join = Add();
   const NodeId node = join.node;
   places_.MoveIn(1, {.node = node, .join = std::move(join), .refused = true});
@@ -93,7 +113,7 @@ TEST_F(NodePlacesTest, TokenThatIsNotRefused_Found) {
   ExpectFound("admission");
 }
 
-TEST_F(NodePlacesTest, SecondStoreWithAToken_IsRefused) {
+TEST_F(PlacesTest, SecondStoreWithAToken_IsRefused) {
   const node::JoinConfig join = Add();
   for (const size_t place : {1, 2}) {
     places_.MoveIn(place, {.node = join.node, .join = join});
@@ -103,7 +123,7 @@ TEST_F(NodePlacesTest, SecondStoreWithAToken_IsRefused) {
   EXPECT_TRUE(places_.tenant(places_.HasStore(1) ? 2 : 1)->refused);
 }
 
-TEST_F(NodePlacesTest, CopyOfAnotherNodesDirectory_IsRefused) {
+TEST_F(PlacesTest, CopyOfAnotherNodesDirectory_IsRefused) {
   const node::JoinConfig join = Add();
   places_.MoveIn(1, {.node = join.node, .join = join});
   EXPECT_TRUE(RunUntil([this] { return places_.HasStore(1); }));
@@ -124,56 +144,45 @@ TEST_F(NodePlacesTest, CopyOfAnotherNodesDirectory_IsRefused) {
   ExpectFound("admission");
 }
 
-TEST_F(NodePlacesTest, SwappedDisks_ServeOn) {
+TEST_F(PlacesTest, SwappedDisks_ServeOn) {
   const node::JoinConfig join = Add();
   places_.MoveIn(1, {.node = join.node, .join = join});
   EXPECT_TRUE(RunUntil([this] { return places_.HasStore(1); }));
   places_.SwapDisks(0, 1);
   EXPECT_EQ(places_.PlaceOf(NodeId(1)), 1u);
   ExpectNone();
-  EXPECT_NE(places_.server(0), nullptr);
-  EXPECT_NE(places_.server(1), nullptr);
+  EXPECT_NE(cluster_.ServerAt(0), nullptr);
+  EXPECT_NE(cluster_.ServerAt(1), nullptr);
 }
 
-// A subject one of whose nodes dies after the healing.
-class DeadNodeSubject final : public Subject {
- public:
-  explicit DeadNodeSubject(World* world) : world_(*world), members_(world) {}
+// ---- Members.
 
-  ScheduleOptions Start() override { return members_.Start(); }
-  void AfterTurn(MachineId machine) override { members_.AfterTurn(machine); }
-  void StopClients() override { members_.StopClients(); }
-  bool ClientsIdle() const override { return members_.ClientsIdle(); }
-  uint64_t FinishedWork() const override { return members_.FinishedWork(); }
-  std::vector<Probe> Probes(Stage stage) override {
-    return members_.Probes(stage);
-  }
-  std::vector<Condition> Conditions(Stage stage) override {
-    if (stage == Stage::kAll) world_.Crash(MachineId(1), CrashKind::kProcess);
-    return members_.Conditions(stage);
-  }
-  void Finish() override { members_.Finish(); }
-  std::string Describe() const override { return members_.Describe(); }
+TEST_F(PlacesTest, NodeThatIsDown_IsAnUnmetWish) {
+  ExpectNone();
+  EXPECT_EQ(members_->Unmet(), "");
+  const node::JoinConfig join = Add();
+  EXPECT_EQ(members_->Unmet(), "node 2 has not joined");
+  places_.MoveIn(1, {.node = join.node, .join = join});
+  EXPECT_TRUE(RunUntil([this] { return members_->Unmet().empty(); }));
+  world_.Crash(places_.machines()[1], CrashKind::kProcess);
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(members_->Unmet(), "node 2 is down");
+}
 
- private:
-  World& world_;
-  MembersSubject members_;
-};
-
-TEST(Wishes, NodeThatStaysDown_Liveness) {
-  const HarnessOptions options{
-      .seed = 4, .duration = Seconds(5), .faults = false};
-  const auto run = [&](auto make) {
-    const HarnessResult result = RunSeed(options, make);
-    return result.violations.empty() ? "" : result.violations[0];
-  };
-  EXPECT_EQ(run([](World& world) {
-              return std::make_unique<MembersSubject>(&world);
-            }),
-            "");
-  const std::string found = run(
-      [](World& world) { return std::make_unique<DeadNodeSubject>(&world); });
-  EXPECT_TRUE(found.starts_with("liveness: every wish")) << found;
+// The cluster knows its groups by the places where their members live.
+TEST_F(PlacesTest, VoterWithoutItsDisk_LivesNowhere) {
+  ExpectNone();
+  ASSERT_EQ(cluster_.groups().size(), 2u);
+  EXPECT_EQ(cluster_.groups()[0].voters, std::vector<NodeId>{NodeId(1)});
+  EXPECT_FALSE(cluster_.groups()[1].stores);
+  EXPECT_EQ(cluster_.OwnerOf(Slot(7)), GroupId(1));
+  places_.MoveDisk(0, 2);
+  world_.RunFor(Seconds(5));
+  EXPECT_EQ(cluster_.groups()[0].voters, std::vector<NodeId>{NodeId(3)});
+  places_.Erase(2);
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(cluster_.groups()[0].voters, std::vector<NodeId>{NodeId()});
+  EXPECT_TRUE(cluster_.groups()[0].members().empty());
 }
 
 }  // namespace
