@@ -180,9 +180,11 @@ TEST_F(PlacesTest, VoterWithoutItsDisk_LivesNowhere) {
   world_.RunFor(Seconds(5));
   EXPECT_EQ(cluster_.groups()[0].voters, std::vector<NodeId>{NodeId(3)});
   places_.Erase(2);
-  world_.RunFor(Seconds(5));  // It is started again, in vain.
+  world_.RunFor(Seconds(1));
+  members_->AfterTurn();
   EXPECT_EQ(cluster_.groups()[0].voters, std::vector<NodeId>{NodeId()});
   EXPECT_TRUE(cluster_.groups()[0].members().empty());
+  EXPECT_TRUE(world_.violations().empty()) << world_.violations()[0];
 }
 
 }  // namespace

@@ -56,6 +56,14 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .message_text = MessageText};
 }
 
+// Without some faults members stay, too, unless the options want them to
+// change.
+FixedShape ShapeOf(const RunOptions& options) {
+  FixedShape shape = options.shape;
+  shape.members_stay = !options.faults || !options.without.empty();
+  return shape;
+}
+
 // Clients fail by the families of nodes.
 bool ClientsFail(const RunOptions& options) {
   const auto off = [&options](FaultFamily family) {
@@ -74,7 +82,7 @@ class Run::Impl final : public Subject {
       : options_(std::move(options)),
         harness_(HarnessOptionsOf(options_), replay),
         world_(harness_.world()),
-        draw_(&world_.choices(), options_.shape),
+        draw_(&world_.choices(), ShapeOf(options_)),
         shape_(draw_.DrawShape()),
         replica_checker_(
             [this](std::string what) { world_.Violate(std::move(what)); }),

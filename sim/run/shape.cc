@@ -133,7 +133,7 @@ void ShapeDraw::DrawMembers(Shape* shape) {
                     shape->groups <= kMembersGroupsMax &&
                     shape->read_only_nodes == 0;
   const bool drawn = Pick<int>("shape.members", 0, {0, 0, 1}) != 0;
-  if (!fixed_.members && (!drawn || !fits)) return;
+  if (!fixed_.members && (!drawn || !fits || fixed_.members_stay)) return;
   shape->members = true;
   shape->nodes = std::min(shape->nodes, kMembersNodesMax);
   shape->groups = std::min(shape->groups, kMembersGroupsMax);

@@ -43,6 +43,8 @@ struct FixedShape {
   bool controller = false;
   // Members come and go, and slots move, whatever the seed says.
   bool members = false;
+  // They stay, unless `members` is true: operators crash nodes and lose disks.
+  bool members_stay = false;
 };
 
 struct Shape {
