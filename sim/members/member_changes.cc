@@ -112,12 +112,13 @@ void MemberChanges::Look() {
 }
 
 bool MemberChanges::LostOrCame() {
-  std::vector<std::pair<NodeId, bool>> now;
+  std::vector<Seen> now;
   const Places& places = cluster_.places();
   for (size_t place = 0; place < places.size(); ++place) {
     const std::optional<Tenant>& tenant = places.tenant(place);
-    now.emplace_back(tenant.has_value() ? tenant->node : NodeId(),
-                     cluster_.ServerAt(place) != nullptr);
+    now.push_back({.node = tenant.has_value() ? tenant->node : NodeId(),
+                   .has_store = places.HasStore(place),
+                   .runs = cluster_.ServerAt(place) != nullptr});
   }
   return std::exchange(seen_, std::move(now)) != seen_;
 }

@@ -61,6 +61,14 @@ class MemberChanges {
   std::string Describe() const;
 
  private:
+  // The state of a place.
+  struct Seen {
+    NodeId node;
+    bool has_store = false;
+    bool runs = false;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
+
   // Notes which replicas work.
   void Look();
   // Whether other nodes live or run anywhere than at the last call.
@@ -88,8 +96,7 @@ class MemberChanges {
   // Clients count as idle once moves without faults have ended.
   bool moves_in_calm_ = false;
   bool groups_are_old_ = true;
-  // Of each place its node, and whether that runs.
-  std::vector<std::pair<NodeId, bool>> seen_;
+  std::vector<Seen> seen_;  // By place.
   SimTime next_look_;
 };
 

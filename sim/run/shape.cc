@@ -129,9 +129,9 @@ Shape ShapeDraw::DrawShape() {
 
 // The controller must keep its nodes, and levels rise in other runs.
 void ShapeDraw::DrawMembers(Shape* shape) {
-  const bool fits = shape->nodes <= kMembersNodesMax &&
-                    shape->groups <= kMembersGroupsMax &&
-                    shape->read_only_nodes == 0;
+  const bool fits =
+      shape->nodes <= kMembersNodesMax && shape->groups <= kMembersGroupsMax &&
+      shape->voters <= kMembersVotersMax && shape->read_only_nodes == 0;
   const bool drawn = Pick<int>("shape.members", 0, {0, 0, 1}) != 0;
   if (!fixed_.members && (!drawn || !fits || fixed_.members_stay)) return;
   shape->members = true;
