@@ -119,6 +119,7 @@ void ProcessCluster::Move(int node, const std::vector<std::string>& seeds) {
       net::QuickstartToml(options_, file, plan_.nodes[node], kCluster), "\n",
       cluster_options_.more_toml);
   if (!seeds.empty()) {
+    moved_together_.insert(node);
     std::string list;
     for (const std::string& seed : seeds) {
       absl::StrAppend(&list, list.empty() ? "" : ", ", "\"", seed, "\"");
@@ -173,6 +174,7 @@ absl::Status ProcessCluster::StartAll() {
     std::vector<std::string> options;
     if (!bootstrapped_) options.push_back("--bootstrap");
     if (!bootstrapped_ && size() == 1) options.push_back("--alone");
+    if (moved_together_.contains(node)) options.push_back("--moved");
     absl::Status launched = Launch(node, std::move(options));
     if (!launched.ok()) return launched;
     started.push_back(node);

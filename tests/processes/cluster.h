@@ -77,6 +77,7 @@ class ProcessCluster {
   net::QuickstartPlan first_plan_;  // With the first addresses.
   std::set<int> ports_;
   bool bootstrapped_ = false;
+  std::set<int> moved_together_;  // With others, which are their seeds.
   std::vector<std::optional<net::ChildProcess>> processes_;
 };
 
