@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "env/json_string.h"
 #include "sim/choices/trace_hash.h"
@@ -87,6 +88,26 @@ void ForEachCounts(R& r, Visit&& visit) {
   visit("event", r.events_by_kind);
 }
 
+// The story of a run up to its violation, which ended it.
+constexpr size_t kStoryLines = 12;
+
+std::vector<std::string> LastOf(const World& world) {
+  std::vector<std::string> lines;
+  const std::vector<TraceRecord>& story = world.story();
+  size_t at = story.size();
+  for (; at > 0 && lines.size() < kStoryLines; --at) {
+    const TraceRecord& record = story[at - 1];
+    const bool of_world = record.machine == MachineId();
+    lines.push_back(
+        absl::StrCat(Seconds3(Duration(record.time.ns())), " s  ",
+                     of_world ? "" : world.name(record.machine) + ": ",
+                     std::string(TraceKindName(record.kind)),
+                     record.detail.empty() ? "" : " " + record.detail));
+  }
+  std::reverse(lines.begin(), lines.end());
+  return lines;
+}
+
 }  // namespace
 
 RunReport ReportOf(const Harness& harness) {
@@ -101,6 +122,7 @@ RunReport ReportOf(const Harness& harness) {
     report.events_by_kind[std::string(TraceKindName(kind))] =
         world.events(kind);
   }
+  if (!report.ok()) report.story = LastOf(world);
   report.faults.insert(world.fault_counts().begin(),
                        world.fault_counts().end());
   report.marks.insert(world.marks().begin(), world.marks().end());
@@ -154,6 +176,10 @@ std::string FormatReport(const RunReport& r) {
   for (const std::string& violation : r.violations) {
     absl::StrAppend(&text, "  violation: ", violation, "\n");
   }
+  if (!r.story.empty()) text += "  before it:\n";
+  for (const std::string& line : r.story) {
+    absl::StrAppend(&text, "    ", line, "\n");
+  }
   return text;
 }
 
@@ -183,6 +209,11 @@ std::string ReportToJson(const RunReport& r) {
       ",\"decided_by_log_alone\":", r.decided_by_log_alone,
       r.summary.empty() ? "" : ",\"summary\":" + JsonString(r.summary),
       ",\"unused_lines\":", r.unused_lines, ",\"violations\":[", violations,
+      "],\"story\":[",
+      absl::StrJoin(r.story, ",",
+                    [](std::string* out, const std::string& line) {
+                      *out += JsonString(line);
+                    }),
       "]}");
 }
 
@@ -206,6 +237,9 @@ std::string EncodeReport(const RunReport& report) {
   });
   for (const std::string& violation : report.violations) {
     absl::StrAppend(&text, "violation ", absl::CEscape(violation), "\n");
+  }
+  for (const std::string& line : report.story) {
+    absl::StrAppend(&text, "story ", absl::CEscape(line), "\n");
   }
   for (const std::string& path : report.unwritten) {
     absl::StrAppend(&text, "unwritten ", absl::CEscape(path), "\n");
@@ -246,12 +280,13 @@ absl::StatusOr<RunReport> DecodeReport(std::string_view encoded) {
       known = true;
       report.trace_hash = words[1];
     } else if (words[0] == "violation" || words[0] == "summary" ||
-               words[0] == "unwritten") {
+               words[0] == "unwritten" || words[0] == "story") {
       known = true;
-      std::string& text = words[0] == "summary" ? report.summary
-                          : words[0] == "unwritten"
-                              ? report.unwritten.emplace_back()
-                              : report.violations.emplace_back();
+      std::string& text =
+          words[0] == "summary"     ? report.summary
+          : words[0] == "unwritten" ? report.unwritten.emplace_back()
+          : words[0] == "story"     ? report.story.emplace_back()
+                                    : report.violations.emplace_back();
       ok = absl::CUnescape(line.substr(words[0].size() + 1), &text);
     }
     if (!known || !ok) return bad();

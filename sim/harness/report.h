@@ -56,6 +56,9 @@ struct RunReport {
   // number of draws of the value. Values that a draw could have had instead are
   // listed with 0. So are the families of faults ("family.loss") that are off.
   std::map<std::string, uint64_t> drawn;
+  // The last events before the first violation, a line each: starts, crashes,
+  // leaderships, deeds of the schedule and of operators. Empty: there is none.
+  std::vector<std::string> story;
   // Lines of the replayed tape that had no effect.
   uint64_t unused_lines = 0;
   // Files that could not be written.

@@ -18,7 +18,8 @@ RunReport Sample() {
                    .refused = 1,
                    .unknown = 1,
                    .histories = 5,
-                   .decided_by_log_alone = 2};
+                   .decided_by_log_alone = 2,
+                   .story = {"1.000 s  n1: boot"}};
   report.events_by_kind["timer"] = 999;
   report.functions["get"] = 8;
   report.faults["message_lost"] = 3;
@@ -60,7 +61,8 @@ TEST(RunReport, Json_HasTheContract) {
             "\"histories\":5,\"decided_by_log_alone\":2,\"unused_lines\":0,"
             "\"violations\":["
             "\"two\\nlines\","
-            "\"a \\\"quote\\\" and 100 %\"]}");
+            "\"a \\\"quote\\\" and 100 %\"],"
+            "\"story\":[\"1.000 s  n1: boot\"]}");
 }
 
 TEST(SwarmReport, CountsRunsNotOccurrences) {

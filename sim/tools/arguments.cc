@@ -77,6 +77,15 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     a->run.duration = *duration;
     return absl::OkStatus();
   }
+  if (flag == "--budget") {
+    const std::optional<int64_t> ms =
+        value == "0s" ? 0 : ParseDurationMs(value);
+    if (!ms.has_value() || *ms > RunOptions::kDurationMax.ms()) {
+      return Expected(flag, "a time such as 60s or 5m, or 0s for none", value);
+    }
+    a->budget = Milliseconds(*ms);
+    return absl::OkStatus();
+  }
   if (flag == "--without" || flag == "--only") {
     const absl::StatusOr<std::vector<FaultFamily>> families =
         ParseFaultFamilies(value);
@@ -110,6 +119,11 @@ absl::Status CheckWhole(const SimulateArguments& result,
       result.compared.size() != 2) {
     return absl::InvalidArgumentError(
         "diff: expected two runs, each a seed or the path of a tape");
+  }
+  if (result.command == SimulateArguments::Command::kShrink &&
+      result.compared.size() != 1) {
+    return absl::InvalidArgumentError(
+        "shrink: expected one failing run, a seed or the path of a tape");
   }
   const bool only = given.contains("--only");
   const bool without = given.contains("--without");
@@ -153,12 +167,14 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
       return world || one_of({"--seed", "--tape-out", "--history-out",
                               "--verbose", "--trace-out"});
     case SimulateArguments::Command::kSwarm:
-      return world || one_of({"--seeds", "--jobs"});
+      return world || one_of({"--seeds", "--jobs", "--budget"});
     case SimulateArguments::Command::kReplay:
       return one_of(
           {"--verbose", "--trace-out", "--tape-out", "--history-out"});
     case SimulateArguments::Command::kDiff:
       return world;
+    case SimulateArguments::Command::kShrink:
+      return world || one_of({"--jobs", "--budget", "--tape-out"});
     case SimulateArguments::Command::kHelp:
       break;
   }
@@ -174,6 +190,7 @@ std::optional<SimulateArguments::Command> CommandNamed(
   if (name == "swarm") return SimulateArguments::Command::kSwarm;
   if (name == "replay") return SimulateArguments::Command::kReplay;
   if (name == "diff") return SimulateArguments::Command::kDiff;
+  if (name == "shrink") return SimulateArguments::Command::kShrink;
   return std::nullopt;
 }
 
@@ -185,6 +202,7 @@ constexpr char kCommands[] =
     "  replay   repeats the run of a tape\n"
     "  diff     shows the first event in which two runs differ, and its "
     "causes\n"
+    "  shrink   makes the tape of a failing run small\n"
     "\n";
 constexpr char kStoreUsage[] =
     "simulate run     --scenario replication|scaling|partition|failover "
@@ -204,10 +222,13 @@ constexpr char kStoreUsage[] =
     "                 [--clients …] [--rate …] [--keys …] [--defaults] "
     "[--controller]\n"
     "                 [--members] [--no-faults] [--without …] [--only …] "
-    "[--json]\n"
+    "[--budget 60s]\n"
+    "                 [--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
+    "simulate shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] "
+    "[--nodes …]\n"
     "\n"
     "The seed draws each of --nodes, --groups, --duration, --clients, --rate "
     "and --keys\n"
@@ -229,12 +250,16 @@ constexpr char kSubjectUsage[] =
     "[--verbose] [--json]\n"
     "swarm   --seeds A..B [--jobs N] [--duration …] [--no-faults] "
     "[--without …]\n"
-    "        [--only …] [--json]\n"
+    "        [--only …] [--budget 60s] [--json]\n"
     "replay  TAPE [--tape-out FILE] [--trace-out FILE] [--verbose] [--json]\n"
     "diff    SEED|TAPE SEED|TAPE [--duration …] [--no-faults] and so on\n"
+    "shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] and so on\n"
     "\n"
     "The seed draws --duration, in simulated time, if it has no value.\n";
 constexpr char kOutputs[] =
+    "shrink, and swarm for the first failure of each kind, write the smallest "
+    "tape that\n"
+    "they find within --budget, by the clock; --budget 0s shrinks none.\n"
     "--without leaves these families of faults out, --only leaves out all "
     "others. The\n"
     "seed draws which of the rest a run has.\n"
@@ -307,12 +332,13 @@ absl::StatusOr<SimulateArguments> ParseArguments(
   SimulateArguments result;
   std::set<std::string> given;
   if (arguments.empty()) {
-    return absl::InvalidArgumentError("expected run, swarm, replay or diff");
+    return absl::InvalidArgumentError(
+        "expected run, swarm, replay, diff or shrink");
   }
   const std::string& command = arguments[0];
   const std::optional<SimulateArguments::Command> named = CommandNamed(command);
   if (!named.has_value()) {
-    return Expected("command", "run, swarm, replay or diff", command);
+    return Expected("command", "run, swarm, replay, diff or shrink", command);
   }
   result.command = *named;
   if (*named == SimulateArguments::Command::kHelp) return result;
@@ -320,7 +346,8 @@ absl::StatusOr<SimulateArguments> ParseArguments(
     std::string flag = arguments[i];
     if (flag == "--help" || flag == "-h") return SimulateArguments{};
     if (flag.rfind("--", 0) != 0 &&
-        result.command == SimulateArguments::Command::kDiff) {
+        (result.command == SimulateArguments::Command::kDiff ||
+         result.command == SimulateArguments::Command::kShrink)) {
       result.compared.push_back(flag);
       continue;
     }

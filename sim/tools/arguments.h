@@ -18,12 +18,12 @@
 namespace quorate::sim {
 
 struct SimulateArguments {
-  enum class Command : uint8_t { kHelp, kRun, kSwarm, kReplay, kDiff };
+  enum class Command : uint8_t { kHelp, kRun, kSwarm, kReplay, kDiff, kShrink };
   Command command = Command::kHelp;
   RunOptions run;  // The seed is used by kRun only.
   std::string tape_out;
   std::string tape_in;  // For kReplay: the tape to replay.
-  // For kDiff: two runs, each a seed or the path of a tape.
+  // For kDiff two runs, for kShrink one: each a seed or the path of a tape.
   std::vector<std::string> compared;
   bool json = false;
   bool verbose = false;  // Prints the nodes' log lines to standard error.
@@ -33,6 +33,8 @@ struct SimulateArguments {
   uint64_t first_seed = 1;  // For kSwarm, inclusive.
   uint64_t last_seed = 100;
   uint32_t jobs = 1;
+  // The wall time of shrinking one failure. Zero: none is shrunk.
+  Duration budget = Seconds(60);
 };
 
 // Exit statuses.

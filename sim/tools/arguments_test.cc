@@ -53,8 +53,8 @@ TEST(SimulateArguments, Replay_TakesATape) {
 
 TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
-      {{}, "expected run, swarm, replay or diff"},
-      {{"walk"}, "expected run, swarm, replay or diff, found 'walk'"},
+      {{}, "expected run, swarm, replay, diff or shrink"},
+      {{"walk"}, "expected run, swarm, replay, diff or shrink, found 'walk'"},
       {{"run", "--seed"}, "--seed: expected a value"},
       {{"run", "--tape-out", "--json"}, "--tape-out: expected a value"},
       {{"run", "--tape-out="}, "--tape-out: expected a value"},

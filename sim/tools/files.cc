@@ -24,6 +24,12 @@ std::optional<std::string> ReadFile(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+bool WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream out(path, std::ios::binary);
+  out << bytes;
+  return static_cast<bool>(out.flush());
+}
+
 bool CanWriteFile(const std::string& path) {
   return static_cast<bool>(std::ofstream(path, std::ios::app));
 }

@@ -14,6 +14,8 @@ std::string UserPath(const std::string& path);
 
 // Reads a whole file. No value if that fails.
 std::optional<std::string> ReadFile(const std::string& path);
+// False: it cannot be written whole.
+bool WriteFile(const std::string& path, const std::string& bytes);
 // Whether a file can be written at `path`. Creates an empty file if there is
 // none.
 bool CanWriteFile(const std::string& path);

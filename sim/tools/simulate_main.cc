@@ -6,19 +6,21 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "sim/choices/tape.h"
 #include "sim/harness/report.h"
 #include "sim/run/run_options.h"
 #include "sim/tools/arguments.h"
 #include "sim/tools/files.h"
+#include "sim/tools/shrink.h"
+#include "sim/tools/shrink_run.h"
 #include "sim/tools/trace_diff.h"
 #include "sim/tools/worker.h"
 
@@ -155,29 +157,17 @@ int Replay(const Simulator& simulator, const SimulateArguments& arguments) {
   return Finish(arguments, report);
 }
 
-// The run that `name` gives: a seed or the path of a tape. An error in words
-// goes to `error`.
+// Makes the run that `name` gives, with its events. An error in words goes to
+// `error`.
 RecordedRun Record(const Simulator& simulator,
                    const SimulateArguments& arguments, const std::string& name,
                    std::string* error) {
-  Job job{.run = arguments.run};
-  if (!absl::SimpleAtoi(name, &job.run.seed)) {
-    const std::optional<std::string> text = ReadFile(UserPath(name));
-    if (!text.has_value()) {
-      *error = absl::StrCat(name, ": neither a seed nor a file to read");
-      return {};
-    }
-    absl::StatusOr<Tape> tape = ParseTape(*text);
-    const absl::StatusOr<RunOptions> options =
-        tape.ok() ? simulator.options_of_tape(*tape) : tape.status();
-    if (!options.ok()) {
-      *error =
-          absl::StrCat(name, ": ", std::string(options.status().message()));
-      return {};
-    }
-    job.run = *options;
-    job.replay = *std::move(tape);
+  absl::StatusOr<Job> named = JobNamed(simulator, arguments.run, name);
+  if (!named.ok()) {
+    *error = std::string(named.status().message());
+    return {};
   }
+  Job job = *std::move(named);
   char path[] = "/tmp/quorate-trace-XXXXXX";
   const int file = ::mkstemp(path);
   if (file < 0) {
@@ -204,6 +194,70 @@ int Diff(const Simulator& simulator, const SimulateArguments& arguments) {
   return difference.equal ? kClean : kViolation;
 }
 
+// Shrinks the run, writes its tape to `path` and prints both. Returns an error
+// in words, or an empty string.
+std::string ShrinkTo(const std::string& path, const Simulator& simulator,
+                     const SimulateArguments& arguments, const Job& job,
+                     ShrunkRun* shrunk) {
+  if (!CanWriteFile(path)) return absl::StrCat("cannot write ", path);
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  ShrinkRunOptions options{.budget = arguments.budget, .jobs = arguments.jobs};
+  options.on_progress = [terminal](size_t lines, size_t tried) {
+    if (!terminal) return;
+    std::fprintf(stderr, "\rshrinking: %zu choices after %zu runs   ", lines,
+                 tried);
+  };
+  absl::StatusOr<ShrunkRun> result = ShrinkRun(simulator, job, options);
+  if (terminal) std::fprintf(stderr, "\r\033[K");
+  if (!result.ok()) return std::string(result.status().message());
+  *shrunk = *std::move(result);
+  if (shrunk->kind.empty()) return "";
+  if (!WriteFile(path, FormatTape(shrunk->tape))) {
+    return absl::StrCat("cannot write ", path);
+  }
+  Print(absl::StrCat(FormatShrunk(*shrunk), "tape: ", path, "\n        ",
+                     simulator.program, " replay ", path, "\n"));
+  return "";
+}
+
+int ShrinkOne(const Simulator& simulator, const SimulateArguments& arguments) {
+  const std::string& name = arguments.compared[0];
+  const absl::StatusOr<Job> job = JobNamed(simulator, arguments.run, name);
+  if (!job.ok()) return BadFile(std::string(job.status().message()));
+  const std::string path =
+      UserPath(arguments.tape_out.empty()
+                   ? absl::StrCat("seed-", job->run.seed, ".shrunk.tape")
+                   : arguments.tape_out);
+  ShrunkRun shrunk;
+  const std::string error = ShrinkTo(path, simulator, arguments, *job, &shrunk);
+  if (!error.empty()) return BadFile(error);
+  if (shrunk.kind.empty()) {
+    Print(
+        absl::StrCat(name, " has no violation: there is nothing to shrink\n"));
+  }
+  if (arguments.json) Print(ReportToJson(shrunk.report) + "\n");
+  return shrunk.kind.empty() ? kClean : kViolation;
+}
+
+// The first failure of each kind.
+void ShrinkKinds(const Simulator& simulator, const SimulateArguments& arguments,
+                 const std::map<std::string, uint64_t>& first_seeds) {
+  if (arguments.budget == Duration()) return;
+  for (const auto& [kind, seed] : first_seeds) {
+    Job job{.run = arguments.run};
+    job.run.seed = seed;
+    const std::string path =
+        UserPath(absl::StrCat("seed-", seed, ".shrunk.tape"));
+    ShrunkRun shrunk;
+    const std::string error =
+        ShrinkTo(path, simulator, arguments, job, &shrunk);
+    if (!error.empty()) {
+      std::fprintf(stderr, "%s is not shrunk: %s\n", kind.c_str(),
+                   error.c_str());
+    }
+  }
+}
+
 int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
   const uint64_t total = arguments.last_seed - arguments.first_seed + 1;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
@@ -211,8 +265,14 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
                        .first_seed = arguments.first_seed,
                        .last_seed = arguments.last_seed,
                        .jobs = arguments.jobs};
+  std::map<std::string, uint64_t> first_seeds;  // By kind of violation.
   options.on_report = [&](const RunReport& report, const SwarmReport& swarm) {
     if (!report.ok()) {
+      uint64_t& first =
+          first_seeds
+              .try_emplace(KindOfViolation(report.violations[0]), report.seed)
+              .first->second;
+      first = std::min(first, report.seed);
       RunOptions failing = arguments.run;
       failing.seed = report.seed;
       Print(absl::StrCat(terminal ? "\r" : "", "seed ", report.seed,
@@ -232,6 +292,7 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
   };
   const SwarmReport swarm = RunSwarm(simulator, options);
   Print(FormatSwarm(swarm));
+  if (!arguments.json) ShrinkKinds(simulator, arguments, first_seeds);
   if (arguments.json) Print(SwarmToJson(swarm) + "\n");
   return swarm.failing_seeds.empty() ? kClean : kViolation;
 }
@@ -265,6 +326,8 @@ int SimulateMain(const Simulator& simulator,
       return Replay(simulator, *arguments);
     case SimulateArguments::Command::kSwarm:
       return RunSeeds(simulator, *arguments);
+    case SimulateArguments::Command::kShrink:
+      return ShrinkOne(simulator, *arguments);
   }
   return kBadUsage;
 }

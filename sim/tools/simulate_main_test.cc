@@ -1,11 +1,18 @@
 #include "sim/tools/simulate_main.h"
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "gtest/gtest.h"
+#include "sim/choices/tape.h"
+#include "sim/harness/subject.h"
 #include "sim/tools/arguments.h"
+#include "sim/tools/files.h"
+#include "sim/tools/subject_main.h"
+#include "sim/world/world.h"
 
 namespace quorate::sim {
 namespace {
@@ -49,6 +56,56 @@ TEST(SimulateMain, FileThatCannotBeWritten_UnderJson_IsJson) {
       Call({"run", "--json", "--tape-out", "/nowhere/file.tape"});
   EXPECT_EQ(printed.exit_status, kBadUsage);
   EXPECT_EQ(printed.out, "{\"error\":\"cannot write /nowhere/file.tape\"}\n");
+}
+
+// A subject that fails if a timer of its own fires late, which one choice of
+// the world in many decides.
+class LateSubject final : public Subject {
+ public:
+  explicit LateSubject(World* world) : world_(*world) {}
+
+  ScheduleOptions Start() override {
+    const MachineId machine = world_.AddMachine({.name = "m"});
+    world_.Start(machine, [](env::Env&) { return std::make_shared<int>(0); });
+    for (uint64_t i = 0; i < 200; ++i) {
+      const uint64_t draw = world_.choices().Below("test.draw", i, 0, 10);
+      if (i == 77 && draw >= 3) world_.Violate("late: draw 77 is too large");
+    }
+    return {.nodes = {machine}};
+  }
+  void AfterTurn(MachineId) override {}
+  void StopClients() override {}
+  bool ClientsIdle() const override { return true; }
+  uint64_t FinishedWork() const override { return 0; }
+  std::vector<Probe> Probes(Stage) override { return {}; }
+  std::vector<Condition> Conditions(Stage) override { return {}; }
+  void Finish() override {}
+  std::string Describe() const override { return ""; }
+  std::string Summary() const override { return "one draw"; }
+
+ private:
+  World& world_;
+};
+
+TEST(SimulateMain, Shrink_LeavesTheChoiceThatMatters) {
+  const std::string path = testing::TempDir() + "/late.tape";
+  const Simulator simulator = SubjectSimulator("late", [](World& world) {
+    return std::make_unique<LateSubject>(&world);
+  });
+  testing::internal::CaptureStdout();
+  int status = kClean;
+  for (int seed = 1; seed < 20 && status == kClean; ++seed) {
+    status = SimulateMain(simulator, {"shrink", std::to_string(seed),
+                                      "--tape-out", path, "--jobs", "2"});
+  }
+  const std::string out = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(status, kViolation) << out;
+  EXPECT_NE(out.find("late: shrunk from "), std::string::npos) << out;
+  EXPECT_NE(out.find("choices to 1 in "), std::string::npos) << out;
+  EXPECT_NE(out.find("    test.draw 77 0 "), std::string::npos) << out;
+  const absl::StatusOr<Tape> tape = ParseTape(ReadFile(path).value_or(""));
+  ASSERT_TRUE(tape.ok()) << tape.status();
+  EXPECT_EQ(tape->choices.size(), 1u);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sim/choices/tape.h"
 #include "sim/harness/report.h"
@@ -44,6 +45,10 @@ struct Job {
 // Runs the job in a child process and waits. If the child dies, the report has
 // what the run did before, and a violation with the signal or exit status.
 RunReport RunInChild(const Simulator& simulator, const Job& job);
+
+// The same for each of these jobs, in as many processes at a time.
+std::vector<RunReport> RunInChildren(const Simulator& simulator,
+                                     const std::vector<Job>& jobs);
 
 struct SwarmOptions {
   RunOptions run;  // The seed is ignored.
