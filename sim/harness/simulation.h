@@ -33,6 +33,8 @@ class Simulation {
   // recorded, or a replay.
   virtual Tape tape() const = 0;
   virtual const std::vector<TraceRecord>& trace() const = 0;
+  // The names of machines, from the first one on.
+  virtual std::vector<std::string> machine_names() const = 0;
 };
 
 }  // namespace quorate::sim

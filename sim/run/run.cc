@@ -750,10 +750,8 @@ RunReport Run::Impl::Current() const {
 }
 
 std::string Run::Impl::History() const {
-  std::vector<std::string> nodes;
-  for (const MachineId node : cluster_.machines()) {
-    nodes.push_back(world_.name(node));
-  }
+  std::vector<std::string> nodes = world_.names();
+  nodes.resize(cluster_.machines().size());  // They are the first machines.
   lincheck::Recording recording{
       .history = recorder_.KnownHistory(),
       .unit = lincheck::TimeUnit::kNanoseconds,
@@ -793,6 +791,9 @@ Tape Run::tape() const { return impl_->tape(); }
 const std::vector<SentOperation>& Run::sent() const { return impl_->sent(); }
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();
+}
+std::vector<std::string> Run::machine_names() const {
+  return impl_->world().names();
 }
 
 }  // namespace quorate::sim

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "env/annotate.h"
 #include "env/parse_duration.h"
 #include "sim/schedule/schedule_options.h"
@@ -35,6 +36,33 @@ absl::Status ParseNumber(std::string_view flag, std::string_view text, T least,
                     text);
   }
   *value = static_cast<T>(number);
+  return absl::OkStatus();
+}
+
+// The flags whose values are times.
+absl::Status ApplyTime(const std::string& flag, const std::string& value,
+                       SimulateArguments* a) {
+  if (flag == "--duration") {
+    const absl::StatusOr<Duration> duration = ParseDuration(value);
+    if (!duration.ok()) return duration.status();
+    a->run.duration = *duration;
+    return absl::OkStatus();
+  }
+  if (flag == "--budget") {
+    const std::optional<int64_t> ms =
+        value == "0s" ? 0 : ParseDurationMs(value);
+    if (!ms.has_value() || *ms > RunOptions::kDurationMax.ms()) {
+      return Expected(flag, "a time such as 60s or 5m, or 0s for none", value);
+    }
+    a->budget = Milliseconds(*ms);
+    return absl::OkStatus();
+  }
+  double seconds = 0;
+  const absl::string_view number = absl::StripSuffix(value, "s");
+  if (!absl::SimpleAtod(number, &seconds) || !(seconds >= 0) || seconds > 1e6) {
+    return Expected(flag, "a time in the run such as 12.5s", value);
+  }
+  a->around = SimTime() + Nanoseconds(static_cast<int64_t>(seconds * 1e9));
   return absl::OkStatus();
 }
 
@@ -71,20 +99,8 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--jobs") {
     return ParseNumber<uint32_t>(flag, value, 1, kJobsMax, &a->jobs);
   }
-  if (flag == "--duration") {
-    const absl::StatusOr<Duration> duration = ParseDuration(value);
-    if (!duration.ok()) return duration.status();
-    a->run.duration = *duration;
-    return absl::OkStatus();
-  }
-  if (flag == "--budget") {
-    const std::optional<int64_t> ms =
-        value == "0s" ? 0 : ParseDurationMs(value);
-    if (!ms.has_value() || *ms > RunOptions::kDurationMax.ms()) {
-      return Expected(flag, "a time such as 60s or 5m, or 0s for none", value);
-    }
-    a->budget = Milliseconds(*ms);
-    return absl::OkStatus();
+  if (flag == "--duration" || flag == "--budget" || flag == "--around") {
+    return ApplyTime(flag, value, a);
   }
   if (flag == "--without" || flag == "--only") {
     const absl::StatusOr<std::vector<FaultFamily>> families =
@@ -96,6 +112,7 @@ absl::Status Apply(const std::string& flag, const std::string& value,
         flag == "--only" ? OtherFaultFamilies(*families) : *families;
     return absl::OkStatus();
   }
+  if (flag == "--html") a->page_out = value;
   if (flag == "--tape-out") a->tape_out = value;
   if (flag == "--history-out") a->history_out = value;
   if (flag == "--trace-out") a->trace_out = value;
@@ -125,6 +142,13 @@ absl::Status CheckWhole(const SimulateArguments& result,
     return absl::InvalidArgumentError(
         "shrink: expected one failing run, a seed or the path of a tape");
   }
+  if (result.command == SimulateArguments::Command::kView &&
+      (result.compared.size() != 1 ||
+       given.contains("--html") == given.contains("--text"))) {
+    return absl::InvalidArgumentError(
+        "view: expected one run, a seed or the path of a tape, and --html PAGE "
+        "or --text");
+  }
   const bool only = given.contains("--only");
   const bool without = given.contains("--without");
   if (only && without) {
@@ -142,7 +166,8 @@ absl::Status CheckWhole(const SimulateArguments& result,
 
 bool TakesValue(const std::string& flag) {
   return flag != "--json" && flag != "--verbose" && flag != "--no-faults" &&
-         flag != "--defaults" && flag != "--controller" && flag != "--members";
+         flag != "--defaults" && flag != "--controller" &&
+         flag != "--members" && flag != "--text";
 }
 
 bool Allowed(SimulateArguments::Command command, Simulated simulated,
@@ -175,6 +200,8 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
       return world;
     case SimulateArguments::Command::kShrink:
       return world || one_of({"--jobs", "--budget", "--tape-out"});
+    case SimulateArguments::Command::kView:
+      return world || one_of({"--html", "--text", "--around"});
     case SimulateArguments::Command::kHelp:
       break;
   }
@@ -191,6 +218,7 @@ std::optional<SimulateArguments::Command> CommandNamed(
   if (name == "replay") return SimulateArguments::Command::kReplay;
   if (name == "diff") return SimulateArguments::Command::kDiff;
   if (name == "shrink") return SimulateArguments::Command::kShrink;
+  if (name == "view") return SimulateArguments::Command::kView;
   return std::nullopt;
 }
 
@@ -203,6 +231,7 @@ constexpr char kCommands[] =
     "  diff     shows the first event in which two runs differ, and its "
     "causes\n"
     "  shrink   makes the tape of a failing run small\n"
+    "  view     shows a run as a page, or as text\n"
     "\n";
 constexpr char kStoreUsage[] =
     "simulate run     --scenario replication|scaling|partition|failover "
@@ -229,6 +258,8 @@ constexpr char kStoreUsage[] =
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
     "simulate shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] "
     "[--nodes …]\n"
+    "simulate view    SEED|TAPE --html PAGE|--text [--around 12.5s] [--nodes "
+    "…]\n"
     "\n"
     "The seed draws each of --nodes, --groups, --duration, --clients, --rate "
     "and --keys\n"
@@ -254,6 +285,7 @@ constexpr char kSubjectUsage[] =
     "replay  TAPE [--tape-out FILE] [--trace-out FILE] [--verbose] [--json]\n"
     "diff    SEED|TAPE SEED|TAPE [--duration …] [--no-faults] and so on\n"
     "shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] and so on\n"
+    "view    SEED|TAPE --html PAGE|--text [--around 12.5s] and so on\n"
     "\n"
     "The seed draws --duration, in simulated time, if it has no value.\n";
 constexpr char kOutputs[] =
@@ -333,12 +365,13 @@ absl::StatusOr<SimulateArguments> ParseArguments(
   std::set<std::string> given;
   if (arguments.empty()) {
     return absl::InvalidArgumentError(
-        "expected run, swarm, replay, diff or shrink");
+        "expected run, swarm, replay, diff, shrink or view");
   }
   const std::string& command = arguments[0];
   const std::optional<SimulateArguments::Command> named = CommandNamed(command);
   if (!named.has_value()) {
-    return Expected("command", "run, swarm, replay, diff or shrink", command);
+    return Expected("command", "run, swarm, replay, diff, shrink or view",
+                    command);
   }
   result.command = *named;
   if (*named == SimulateArguments::Command::kHelp) return result;
@@ -347,7 +380,8 @@ absl::StatusOr<SimulateArguments> ParseArguments(
     if (flag == "--help" || flag == "-h") return SimulateArguments{};
     if (flag.rfind("--", 0) != 0 &&
         (result.command == SimulateArguments::Command::kDiff ||
-         result.command == SimulateArguments::Command::kShrink)) {
+         result.command == SimulateArguments::Command::kShrink ||
+         result.command == SimulateArguments::Command::kView)) {
       result.compared.push_back(flag);
       continue;
     }

@@ -7,30 +7,43 @@
 #define QUORATE_SIM_TOOLS_ARGUMENTS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
+#include "sim/choices/sim_time.h"
 #include "sim/run/run_options.h"
 
 namespace quorate::sim {
 
 struct SimulateArguments {
-  enum class Command : uint8_t { kHelp, kRun, kSwarm, kReplay, kDiff, kShrink };
+  enum class Command : uint8_t {
+    kHelp,
+    kRun,
+    kSwarm,
+    kReplay,
+    kDiff,
+    kShrink,
+    kView
+  };
   Command command = Command::kHelp;
   RunOptions run;  // The seed is used by kRun only.
   std::string tape_out;
   std::string tape_in;  // For kReplay: the tape to replay.
-  // For kDiff two runs, for kShrink one: each a seed or the path of a tape.
+  // For kDiff two runs, for kShrink and kView one: each a seed or the path of a
+  // tape.
   std::vector<std::string> compared;
   bool json = false;
   bool verbose = false;  // Prints the nodes' log lines to standard error.
   // The file for the history of clients, for //lincheck.
   std::string history_out;
-  std::string trace_out;    // The file for one line per hashed event.
-  uint64_t first_seed = 1;  // For kSwarm, inclusive.
+  std::string page_out;           // For kView; empty: text on standard output.
+  std::optional<SimTime> around;  // For kView: the time to look at.
+  std::string trace_out;          // The file for one line per hashed event.
+  uint64_t first_seed = 1;        // For kSwarm, inclusive.
   uint64_t last_seed = 100;
   uint32_t jobs = 1;
   // The wall time of shrinking one failure. Zero: none is shrunk.

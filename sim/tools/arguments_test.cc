@@ -53,8 +53,9 @@ TEST(SimulateArguments, Replay_TakesATape) {
 
 TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
-      {{}, "expected run, swarm, replay, diff or shrink"},
-      {{"walk"}, "expected run, swarm, replay, diff or shrink, found 'walk'"},
+      {{}, "expected run, swarm, replay, diff, shrink or view"},
+      {{"walk"},
+       "expected run, swarm, replay, diff, shrink or view, found 'walk'"},
       {{"run", "--seed"}, "--seed: expected a value"},
       {{"run", "--tape-out", "--json"}, "--tape-out: expected a value"},
       {{"run", "--tape-out="}, "--tape-out: expected a value"},

@@ -64,8 +64,8 @@ int Finish(const SimulateArguments& arguments, const RunReport& report) {
 // The error if an output file cannot be written, or an empty string. It is
 // called before a run, because a failure afterwards would lose the results.
 std::string CannotWrite(const SimulateArguments& arguments) {
-  for (const std::string& path :
-       {arguments.tape_out, arguments.trace_out, arguments.history_out}) {
+  for (const std::string& path : {arguments.tape_out, arguments.trace_out,
+                                  arguments.history_out, arguments.page_out}) {
     if (!path.empty() && !CanWriteFile(UserPath(path))) {
       return absl::StrCat("cannot write ", UserPath(path));
     }
@@ -239,6 +239,22 @@ int ShrinkOne(const Simulator& simulator, const SimulateArguments& arguments) {
   return shrunk.kind.empty() ? kClean : kViolation;
 }
 
+int View(const Simulator& simulator, const SimulateArguments& arguments) {
+  absl::StatusOr<Job> job =
+      JobNamed(simulator, arguments.run, arguments.compared[0]);
+  if (!job.ok()) return BadFile(std::string(job.status().message()));
+  job->around = arguments.around;
+  const bool page = !arguments.page_out.empty();
+  (page ? job->page_out : job->text_out) =
+      page ? UserPath(arguments.page_out) : "/dev/stdout";
+  const RunReport report = RunInChild(simulator, *job);
+  if (page) Print(FormatReport(report));
+  if (page && report.unwritten.empty()) {
+    Print(absl::StrCat("page: ", job->page_out, "\n"));
+  }
+  return Finish(arguments, report);
+}
+
 // The first failure of each kind.
 void ShrinkKinds(const Simulator& simulator, const SimulateArguments& arguments,
                  const std::map<std::string, uint64_t>& first_seeds) {
@@ -328,6 +344,8 @@ int SimulateMain(const Simulator& simulator,
       return RunSeeds(simulator, *arguments);
     case SimulateArguments::Command::kShrink:
       return ShrinkOne(simulator, *arguments);
+    case SimulateArguments::Command::kView:
+      return View(simulator, *arguments);
   }
   return kBadUsage;
 }

@@ -42,6 +42,9 @@ class SubjectRun final : public Simulation {
   const std::vector<TraceRecord>& trace() const override {
     return harness_.world().trace();
   }
+  std::vector<std::string> machine_names() const override {
+    return harness_.world().names();
+  }
 
  private:
   Harness harness_;

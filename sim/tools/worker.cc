@@ -22,6 +22,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "sim/page/page.h"
 #include "sim/tools/trace_diff.h"
 
 namespace quorate::sim {
@@ -73,6 +74,17 @@ void WriteTrace(const Simulation& run, std::ostream& out) {
   }
 }
 
+RunPageInput PageOf(const Simulation& run, const RunReport& report) {
+  const auto seconds = static_cast<double>(report.virtual_time.ns()) / 1e9;
+  return {.title = absl::StrCat("seed ", report.seed, ", ", seconds,
+                                " s of simulated time"),
+          .violations = report.violations,
+          .names = run.machine_names(),
+          .trace = &run.trace(),
+          .history = run.History(),
+          .around = g_active.job->around};
+}
+
 void Deliver(RunReport report) {
   const Active& active = g_active;
   report.wall_time = Nanoseconds(WallNs() - active.begin_ns);
@@ -88,6 +100,12 @@ void Deliver(RunReport report) {
         [&](std::ostream& out) { out << active.run->History(); });
   write(active.job->trace_out,
         [&](std::ostream& out) { WriteTrace(*active.run, out); });
+  write(active.job->page_out, [&](std::ostream& out) {
+    out << RunPage(PageOf(*active.run, report));
+  });
+  write(active.job->text_out, [&](std::ostream& out) {
+    out << RunText(PageOf(*active.run, report));
+  });
   WriteAll(active.out, EncodeReport(report));
 }
 
@@ -181,7 +199,8 @@ std::string RunAgain(const Simulator& simulator, const Job& job,
   ::alarm(WallSeconds(seconds));
   RunOptions options = job.run;
   options.record = !job.tape_out.empty();
-  options.keep_trace = !job.trace_out.empty() || job.compare;
+  options.keep_trace = !job.trace_out.empty() || !job.page_out.empty() ||
+                       !job.text_out.empty() || job.compare;
   g_active = {.job = &job,
               .out = out,
               .begin_ns = WallNs(),

@@ -30,7 +30,11 @@ struct Job {
   std::string trace_out;
   // If not empty: writes the history of clients to this file, for //lincheck.
   std::string history_out;
-  bool verbose = false;  // Prints log lines to standard error.
+  // If not empty: writes the run as a page, or as text, to this file.
+  std::string page_out;
+  std::string text_out;
+  std::optional<SimTime> around;  // RunPageInput::around.
+  bool verbose = false;           // Prints log lines to standard error.
   // Makes the run twice. It is a violation if the hashes differ.
   bool twice = false;
   // A run that uses more processor time is ended: it has an endless loop. The

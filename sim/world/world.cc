@@ -142,6 +142,12 @@ const std::string& World::name(MachineId id) const {
   return machine(id).name();
 }
 
+std::vector<std::string> World::names() const {
+  std::vector<std::string> names;
+  for (const auto& machine : machines_) names.push_back(machine->name());
+  return names;
+}
+
 bool World::is_client(MachineId id) const { return machine(id).client(); }
 
 // ---- Time

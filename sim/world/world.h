@@ -160,6 +160,8 @@ class World {
   // The number of starts.
   uint64_t incarnation(MachineId machine) const;
   const std::string& name(MachineId machine) const;
+  // Those of all machines, from the first one on.
+  std::vector<std::string> names() const;
   bool is_client(MachineId machine) const;
 
   // ---- Time.
