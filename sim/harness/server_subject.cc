@@ -8,8 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "env/little_endian.h"
 #include "lincheck/checker.h"
+#include "lincheck/formats/json_lines.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_views.h"
+#include "sim/harness/timeline.h"
 
 namespace quorate::sim {
 namespace {
@@ -436,6 +438,21 @@ std::string ServerSubject::Summary() const {
     absl::StrAppend(&text, ", ", undecided_, " histories were not decided");
   }
   return text;
+}
+
+std::string ServerSubject::History() const {
+  std::vector<std::string> nodes = world_.names();
+  nodes.resize(machines_.size());  // They are the first machines.
+  std::string lines;
+  lincheck::JsonLinesWriter writer(test_->model(), "own", &lines);
+  writer.Header(lincheck::TimeUnit::kNanoseconds);
+  for (const auto& event : TimelineEventsOf(world_.story(), nodes)) {
+    writer.Add(event);
+  }
+  for (const lincheck::Operation& operation : history_.operations()) {
+    writer.Add(operation, history_.partition_name(operation.partition));
+  }
+  return lines;
 }
 
 std::string ServerSubject::Describe() const {

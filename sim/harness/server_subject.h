@@ -78,6 +78,7 @@ class ServerSubject final : public Subject {
   std::vector<Condition> Conditions(Stage stage) override;
   void Finish() override;
   std::string Summary() const override;
+  std::string History() const override;
   std::string Describe() const override;
 
  private:

@@ -69,6 +69,9 @@ class Subject {
   virtual void Finish() = 0;
   // A line about the work that was done, for reports.
   virtual std::string Summary() const { return ""; }
+  // The history of clients as lines of JSON that //lincheck reads. Empty: the
+  // subject keeps none.
+  virtual std::string History() const { return ""; }
   // The open work, for a violation of liveness.
   virtual std::string Describe() const = 0;
 };

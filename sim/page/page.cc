@@ -84,7 +84,8 @@ std::string WordsOf(const RunPageInput& input, const TraceRecord& record) {
     case TraceKind::kLead:
       return absl::StrCat("leads ", record.detail);
     case TraceKind::kFault: {
-      const bool of_message = record.cause > 0 && record.cause <= trace.size();
+      const bool of_message = record.detail.starts_with("message_") &&
+                              record.cause > 0 && record.cause <= trace.size();
       const MachineId from =
           of_message ? trace[record.cause - 1].machine : MachineId();
       return absl::StrCat(record.detail,

@@ -19,6 +19,7 @@
 #include "sim/cluster/cluster_checks.h"
 #include "sim/cluster/controller_loss.h"
 #include "sim/harness/harness.h"
+#include "sim/harness/timeline.h"
 #include "sim/members/member_changes.h"
 #include "sim/resources/resource_checker.h"
 #include "sim/run/bounds.h"
@@ -28,7 +29,6 @@
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
 #include "sim/run/rolling_restart.h"
-#include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
 
 namespace quorate::sim {

@@ -182,9 +182,7 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
   const bool shape =
       one_of({"--nodes", "--groups", "--clients", "--rate", "--keys",
               "--defaults", "--controller", "--members"});
-  if (simulated == Simulated::kSubject && (shape || flag == "--history-out")) {
-    return false;
-  }
+  if (simulated == Simulated::kSubject && shape) return false;
   if (flag == "--json") return true;
   const bool world = any || shape;
   switch (command) {
@@ -278,11 +276,14 @@ constexpr char kStoreUsage[] =
 constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "
-    "[--verbose] [--json]\n"
+    "[--history-out FILE]\n"
+    "        [--verbose] [--json]\n"
     "swarm   --seeds A..B [--jobs N] [--duration …] [--no-faults] "
     "[--without …]\n"
     "        [--only …] [--budget 60s] [--json]\n"
-    "replay  TAPE [--tape-out FILE] [--trace-out FILE] [--verbose] [--json]\n"
+    "replay  TAPE [--tape-out FILE] [--trace-out FILE] [--history-out FILE] "
+    "[--verbose]\n"
+    "        [--json]\n"
     "diff    SEED|TAPE SEED|TAPE [--duration …] [--no-faults] and so on\n"
     "shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] and so on\n"
     "view    SEED|TAPE --html PAGE|--text [--around 12.5s] and so on\n"
@@ -297,9 +298,8 @@ constexpr char kOutputs[] =
     "seed draws which of the rest a run has.\n"
     "--trace-out writes one line per event, --tape-out the choices of the run; "
     "--verbose\n"
-    "prints the nodes' logs.";
-constexpr char kStoreOutputs[] =
-    " --history-out writes the clients' history for //:lincheck.";
+    "prints the nodes' logs. --history-out writes the clients' history for "
+    "//:lincheck.";
 constexpr char kStatus[] =
     "\n"
     "\n"
@@ -333,7 +333,7 @@ std::string Usage(Simulated simulated) {
             : "Runs a deterministic simulation with faults and checks the "
               "results.\n\n",
       kCommands, store ? kStoreUsage : kSubjectUsage, FaultFamiliesUsage(),
-      kOutputs, store ? kStoreOutputs : "", kStatus);
+      kOutputs, kStatus);
 }
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {

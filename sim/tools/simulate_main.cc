@@ -52,6 +52,11 @@ void Print(const std::string& text) {
   std::fflush(stdout);
 }
 
+// For people. With --json standard output has one object, and nothing else.
+void Say(const SimulateArguments& arguments, const std::string& text) {
+  if (!arguments.json) Print(text);
+}
+
 int Finish(const SimulateArguments& arguments, const RunReport& report) {
   if (arguments.json) Print(ReportToJson(report) + "\n");
   for (const std::string& path : report.unwritten) {
@@ -93,13 +98,14 @@ Job JobOf(const SimulateArguments& arguments, RunOptions run) {
 int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
   Job job = JobOf(arguments, arguments.run);
   RunReport report = RunInChild(simulator, job);
-  Print(FormatReport(report));
+  Say(arguments, FormatReport(report));
   std::string tape = job.tape_out;
   if (!report.ok()) {
     const std::string own =
         UserPath(absl::StrCat("seed-", arguments.run.seed, ".tape"));
     if (tape.empty() && !CanWriteFile(own)) {
-      Print(absl::StrCat("no tape: cannot write ", own, "; see --tape-out\n"));
+      Say(arguments,
+          absl::StrCat("no tape: cannot write ", own, "; see --tape-out\n"));
     } else if (tape.empty()) {
       // Runs the same seed again and records every choice.
       tape = job.tape_out = own;
@@ -114,11 +120,11 @@ int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
       report.unwritten.insert(report.unwritten.end(), again.unwritten.begin(),
                               again.unwritten.end());
       if (again.trace_hash != report.trace_hash) {
-        Print(absl::StrCat("  the second run differs: hash ", again.trace_hash,
-                           "\n"));
+        Say(arguments, absl::StrCat("  the second run differs: hash ",
+                                    again.trace_hash, "\n"));
       }
     }
-    Print(
+    Say(arguments,
         absl::StrCat("replay: ", ReplayLine(job.run, simulator.program), "\n"));
   }
   const auto& unwritten = report.unwritten;
@@ -126,10 +132,10 @@ int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
     tape.clear();
   }
   if (!tape.empty()) {
-    Print(absl::StrCat("tape: ", tape, "\n        ", simulator.program,
-                       " replay ", tape, "\n"));
+    Say(arguments, absl::StrCat("tape: ", tape, "\n        ", simulator.program,
+                                " replay ", tape, "\n"));
   }
-  PrintHowToView(job.history_out);
+  if (!arguments.json) PrintHowToView(job.history_out);
   return Finish(arguments, report);
 }
 
@@ -152,8 +158,8 @@ int Replay(const Simulator& simulator, const SimulateArguments& arguments) {
   Job job = JobOf(arguments, *std::move(options));
   job.replay = *std::move(tape);
   const RunReport report = RunInChild(simulator, job);
-  Print(FormatReport(report));
-  PrintHowToView(job.history_out);
+  Say(arguments, FormatReport(report));
+  if (!arguments.json) PrintHowToView(job.history_out);
   return Finish(arguments, report);
 }
 
@@ -215,8 +221,9 @@ std::string ShrinkTo(const std::string& path, const Simulator& simulator,
   if (!WriteFile(path, FormatTape(shrunk->tape))) {
     return absl::StrCat("cannot write ", path);
   }
-  Print(absl::StrCat(FormatShrunk(*shrunk), "tape: ", path, "\n        ",
-                     simulator.program, " replay ", path, "\n"));
+  Say(arguments,
+      absl::StrCat(FormatShrunk(*shrunk), "tape: ", path, "\n        ",
+                   simulator.program, " replay ", path, "\n"));
   return "";
 }
 
@@ -291,9 +298,10 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
       first = std::min(first, report.seed);
       RunOptions failing = arguments.run;
       failing.seed = report.seed;
-      Print(absl::StrCat(terminal ? "\r" : "", "seed ", report.seed,
-                         " FAILED: ", report.violations[0], "\n  replay: ",
-                         ReplayLine(failing, simulator.program), "\n"));
+      Say(arguments,
+          absl::StrCat(terminal ? "\r" : "", "seed ", report.seed,
+                       " FAILED: ", report.violations[0], "\n  replay: ",
+                       ReplayLine(failing, simulator.program), "\n"));
     }
     // On a terminal one line of progress is overwritten. Otherwise every
     // hundredth run prints a line.
@@ -307,7 +315,7 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
     }
   };
   const SwarmReport swarm = RunSwarm(simulator, options);
-  Print(FormatSwarm(swarm));
+  Say(arguments, FormatSwarm(swarm));
   if (!arguments.json) ShrinkKinds(simulator, arguments, first_seeds);
   if (arguments.json) Print(SwarmToJson(swarm) + "\n");
   return swarm.failing_seeds.empty() ? kClean : kViolation;

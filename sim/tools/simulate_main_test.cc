@@ -87,6 +87,21 @@ class LateSubject final : public Subject {
   World& world_;
 };
 
+TEST(SimulateMain, Json_IsAllThatIsPrinted) {
+  const Simulator simulator = SubjectSimulator("late", [](World& world) {
+    return std::make_unique<LateSubject>(&world);
+  });
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"run", "--seed", "1", "--json"},
+        {"swarm", "--seeds", "1..3", "--json"}}) {
+    testing::internal::CaptureStdout();
+    SimulateMain(simulator, words);
+    const std::string out = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(out.find('{'), 0u) << out;
+    EXPECT_EQ(out.find('\n'), out.size() - 1) << out;
+  }
+}
+
 TEST(SimulateMain, Shrink_LeavesTheChoiceThatMatters) {
   const std::string path = testing::TempDir() + "/late.tape";
   const Simulator simulator = SubjectSimulator("late", [](World& world) {

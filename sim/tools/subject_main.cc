@@ -38,6 +38,7 @@ class SubjectRun final : public Simulation {
     if (report.summary.empty()) report.summary = "no summary of the subject";
     return report;
   }
+  std::string History() const override { return subject_->History(); }
   Tape tape() const override { return harness_.tape(); }
   const std::vector<TraceRecord>& trace() const override {
     return harness_.world().trace();

@@ -92,11 +92,9 @@ def main():
     bazel = os.path.join(root, 'bazelw')
     subprocess.run([bazel, 'build', '-c', 'opt', '//:simulate'], cwd=root, check=True)
     swarm = [os.path.join(root, 'bazel-bin/sim/cmd/simulate'), 'swarm', '--seeds', f'1..{seeds}', '--jobs', '2', '--json']
-    printed = subprocess.run(swarm, check=False, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    report = json.loads(printed[-1])
-    for line in printed:
-        if line.startswith('seed '):
-            print(line)
+    report = json.loads(subprocess.run(swarm, check=False, stdout=subprocess.PIPE, text=True).stdout)
+    if report['failing_seeds']:
+        print(f'failing seeds: {report["failing_seeds"]}')
     marks, points, sites = names_in_sources(root)
     lines = complaints(report, marks, points, sites)
     for line in lines:

@@ -1,4 +1,4 @@
-#include "sim/run/timeline.h"
+#include "sim/harness/timeline.h"
 
 #include <cstdint>
 #include <string>

@@ -1,9 +1,9 @@
-// sim/run/timeline.h: the story of a run as events on the timeline of a
+// sim/harness/timeline.h: the story of a run as events on the timeline of a
 // history's page (lincheck/page).
 //
 // The timeline is for people. No check depends on it.
-#ifndef QUORATE_SIM_RUN_TIMELINE_H_
-#define QUORATE_SIM_RUN_TIMELINE_H_
+#ifndef QUORATE_SIM_HARNESS_TIMELINE_H_
+#define QUORATE_SIM_HARNESS_TIMELINE_H_
 
 #include <string>
 #include <vector>
@@ -22,4 +22,4 @@ std::vector<lincheck::TimelineEvent> TimelineEventsOf(
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_TIMELINE_H_
+#endif  // QUORATE_SIM_HARNESS_TIMELINE_H_
