@@ -149,6 +149,11 @@ absl::Status CheckWhole(const SimulateArguments& result,
         "view: expected one run, a seed or the path of a tape, and --html PAGE "
         "or --text");
   }
+  if (result.command == SimulateArguments::Command::kCorpus &&
+      result.compared.size() != 1) {
+    return absl::InvalidArgumentError(
+        "corpus: expected the directory of the tapes");
+  }
   const bool only = given.contains("--only");
   const bool without = given.contains("--without");
   if (only && without) {
@@ -198,6 +203,8 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
       return world;
     case SimulateArguments::Command::kShrink:
       return world || one_of({"--jobs", "--budget", "--tape-out"});
+    case SimulateArguments::Command::kCorpus:
+      return one_of({"--jobs"});
     case SimulateArguments::Command::kView:
       return world || one_of({"--html", "--text", "--around"});
     case SimulateArguments::Command::kHelp:
@@ -217,7 +224,15 @@ std::optional<SimulateArguments::Command> CommandNamed(
   if (name == "diff") return SimulateArguments::Command::kDiff;
   if (name == "shrink") return SimulateArguments::Command::kShrink;
   if (name == "view") return SimulateArguments::Command::kView;
+  if (name == "corpus") return SimulateArguments::Command::kCorpus;
   return std::nullopt;
+}
+
+// Words without a flag name runs, or a directory.
+bool NamesRuns(SimulateArguments::Command command) {
+  using Command = SimulateArguments::Command;
+  return command == Command::kDiff || command == Command::kShrink ||
+         command == Command::kView || command == Command::kCorpus;
 }
 
 constexpr size_t kUsageColumns = 80;
@@ -230,6 +245,8 @@ constexpr char kCommands[] =
     "causes\n"
     "  shrink   makes the tape of a failing run small\n"
     "  view     shows a run as a page, or as text\n"
+    "  corpus   runs kept tapes, and says which do no longer what they were "
+    "kept for\n"
     "\n";
 constexpr char kStoreUsage[] =
     "simulate run     --scenario replication|scaling|partition|failover "
@@ -258,6 +275,7 @@ constexpr char kStoreUsage[] =
     "[--nodes …]\n"
     "simulate view    SEED|TAPE --html PAGE|--text [--around 12.5s] [--nodes "
     "…]\n"
+    "simulate corpus  DIRECTORY [--jobs N]\n"
     "\n"
     "The seed draws each of --nodes, --groups, --duration, --clients, --rate "
     "and --keys\n"
@@ -287,9 +305,11 @@ constexpr char kSubjectUsage[] =
     "diff    SEED|TAPE SEED|TAPE [--duration …] [--no-faults] and so on\n"
     "shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] and so on\n"
     "view    SEED|TAPE --html PAGE|--text [--around 12.5s] and so on\n"
+    "corpus  DIRECTORY [--jobs N]\n"
     "\n"
     "The seed draws --duration, in simulated time, if it has no value.\n";
 constexpr char kOutputs[] =
+    "Without --jobs each core has a process.\n"
     "shrink, and swarm for the first failure of each kind, write the smallest "
     "tape that\n"
     "they find within --budget, by the clock; --budget 0s shrinks none.\n"
@@ -365,23 +385,20 @@ absl::StatusOr<SimulateArguments> ParseArguments(
   std::set<std::string> given;
   if (arguments.empty()) {
     return absl::InvalidArgumentError(
-        "expected run, swarm, replay, diff, shrink or view");
+        "expected run, swarm, replay, diff, shrink, view or corpus");
   }
   const std::string& command = arguments[0];
   const std::optional<SimulateArguments::Command> named = CommandNamed(command);
   if (!named.has_value()) {
-    return Expected("command", "run, swarm, replay, diff, shrink or view",
-                    command);
+    return Expected(
+        "command", "run, swarm, replay, diff, shrink, view or corpus", command);
   }
   result.command = *named;
   if (*named == SimulateArguments::Command::kHelp) return result;
   for (size_t i = 1; i < arguments.size(); ++i) {
     std::string flag = arguments[i];
     if (flag == "--help" || flag == "-h") return SimulateArguments{};
-    if (flag.rfind("--", 0) != 0 &&
-        (result.command == SimulateArguments::Command::kDiff ||
-         result.command == SimulateArguments::Command::kShrink ||
-         result.command == SimulateArguments::Command::kView)) {
+    if (flag.rfind("--", 0) != 0 && NamesRuns(result.command)) {
       result.compared.push_back(flag);
       continue;
     }

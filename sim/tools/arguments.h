@@ -27,14 +27,15 @@ struct SimulateArguments {
     kReplay,
     kDiff,
     kShrink,
-    kView
+    kView,
+    kCorpus
   };
   Command command = Command::kHelp;
   RunOptions run;  // The seed is used by kRun only.
   std::string tape_out;
   std::string tape_in;  // For kReplay: the tape to replay.
   // For kDiff two runs, for kShrink and kView one: each a seed or the path of a
-  // tape.
+  // tape. For kCorpus a directory.
   std::vector<std::string> compared;
   bool json = false;
   bool verbose = false;  // Prints the nodes' log lines to standard error.
@@ -45,7 +46,7 @@ struct SimulateArguments {
   std::string trace_out;          // The file for one line per hashed event.
   uint64_t first_seed = 1;        // For kSwarm, inclusive.
   uint64_t last_seed = 100;
-  uint32_t jobs = 1;
+  uint32_t jobs = 0;  // Processes at a time. Zero: one for each core.
   // The wall time of shrinking one failure. Zero: none is shrunk.
   Duration budget = Seconds(60);
 };

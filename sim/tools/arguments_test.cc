@@ -53,9 +53,10 @@ TEST(SimulateArguments, Replay_TakesATape) {
 
 TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
-      {{}, "expected run, swarm, replay, diff, shrink or view"},
+      {{}, "expected run, swarm, replay, diff, shrink, view or corpus"},
       {{"walk"},
-       "expected run, swarm, replay, diff, shrink or view, found 'walk'"},
+       "expected run, swarm, replay, diff, shrink, view or corpus, found "
+       "'walk'"},
       {{"run", "--seed"}, "--seed: expected a value"},
       {{"run", "--tape-out", "--json"}, "--tape-out: expected a value"},
       {{"run", "--tape-out="}, "--tape-out: expected a value"},

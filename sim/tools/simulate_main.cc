@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "sim/harness/report.h"
 #include "sim/run/run_options.h"
 #include "sim/tools/arguments.h"
+#include "sim/tools/corpus.h"
 #include "sim/tools/files.h"
 #include "sim/tools/shrink.h"
 #include "sim/tools/shrink_run.h"
@@ -218,7 +220,8 @@ std::string ShrinkTo(const std::string& path, const Simulator& simulator,
   if (!result.ok()) return std::string(result.status().message());
   *shrunk = *std::move(result);
   if (shrunk->kind.empty()) return "";
-  if (!WriteFile(path, FormatTape(shrunk->tape))) {
+  if (!WriteFile(path,
+                 KeptForViolation(shrunk->kind) + FormatTape(shrunk->tape))) {
     return absl::StrCat("cannot write ", path);
   }
   Say(arguments,
@@ -260,6 +263,40 @@ int View(const Simulator& simulator, const SimulateArguments& arguments) {
     Print(absl::StrCat("page: ", job->page_out, "\n"));
   }
   return Finish(arguments, report);
+}
+
+int Corpus(const Simulator& simulator, const SimulateArguments& arguments) {
+  const absl::StatusOr<std::vector<std::string>> paths =
+      TapesIn(UserPath(arguments.compared[0]));
+  if (!paths.ok()) return BadFile(std::string(paths.status().message()));
+  size_t lost = 0;
+  for (size_t begin = 0; begin < paths->size(); begin += arguments.jobs) {
+    const size_t end = std::min<size_t>(paths->size(), begin + arguments.jobs);
+    std::vector<Job> jobs;
+    std::vector<KeptFor> kept;
+    for (size_t i = begin; i < end; ++i) {
+      const std::string& path = (*paths)[i];
+      const absl::StatusOr<Job> job = JobNamed(simulator, {}, path);
+      if (!job.ok()) return BadFile(std::string(job.status().message()));
+      const auto reasons = KeptForOf(ReadFile(path).value_or(""));
+      if (!reasons.ok()) {
+        return BadFile(path + ": " + std::string(reasons.status().message()));
+      }
+      jobs.push_back(*job);
+      kept.push_back(*reasons);
+    }
+    const std::vector<RunReport> reports = RunInChildren(simulator, jobs);
+    for (size_t i = 0; i < reports.size(); ++i) {
+      const std::string missing = LostOf(kept[i], reports[i]);
+      lost += missing.empty() ? 0 : 1;
+      Print(absl::StrCat(missing.empty() ? "ok    " : "LOST  ",
+                         (*paths)[begin + i], missing.empty() ? "" : ": ",
+                         missing, "\n"));
+    }
+  }
+  Print(absl::StrCat(paths->size(), " tapes, ", lost,
+                     " do no longer what they were kept for\n"));
+  return lost == 0 ? kClean : kViolation;
 }
 
 // The first failure of each kind.
@@ -306,12 +343,16 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
     // On a terminal one line of progress is overwritten. Otherwise every
     // hundredth run prints a line.
     if (terminal || swarm.runs % 100 == 0 || swarm.runs == total) {
+      const double seconds =
+          std::max(1e-3, static_cast<double>(swarm.wall_time.ns()) / 1e9);
+      const double rate = static_cast<double>(swarm.runs) / seconds;
       std::fprintf(
-          stderr, "%s%llu/%llu runs, %zu failed, %lld s%s",
+          stderr,
+          "%s%llu/%llu runs, %zu failed, %.0f s, %.1f a second, %.0f s left%s",
           terminal ? "\r" : "", static_cast<unsigned long long>(swarm.runs),
           static_cast<unsigned long long>(total), swarm.failing_seeds.size(),
-          static_cast<long long>(swarm.wall_time.ms() / 1000),
-          terminal && swarm.runs < total ? "" : "\n");
+          seconds, rate, static_cast<double>(total - swarm.runs) / rate,
+          terminal && swarm.runs < total ? "  " : "\n");
     }
   };
   const SwarmReport swarm = RunSwarm(simulator, options);
@@ -325,13 +366,16 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
 
 int SimulateMain(const Simulator& simulator,
                  const std::vector<std::string>& words) {
-  const absl::StatusOr<SimulateArguments> arguments =
+  absl::StatusOr<SimulateArguments> arguments =
       ParseArguments(words, simulator.simulated);
   if (!arguments.ok()) {
     // The command line may be wrong in front of the flag.
     const bool json =
         std::find(words.begin(), words.end(), "--json") != words.end();
     return BadUsage(simulator, std::string(arguments.status().message()), json);
+  }
+  if (arguments->jobs == 0) {
+    arguments->jobs = std::max(1u, std::thread::hardware_concurrency());
   }
   const std::string cannot = CannotWrite(*arguments);
   if (!cannot.empty()) {
@@ -354,6 +398,8 @@ int SimulateMain(const Simulator& simulator,
       return ShrinkOne(simulator, *arguments);
     case SimulateArguments::Command::kView:
       return View(simulator, *arguments);
+    case SimulateArguments::Command::kCorpus:
+      return Corpus(simulator, *arguments);
   }
   return kBadUsage;
 }
