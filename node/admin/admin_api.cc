@@ -620,6 +620,13 @@ void AdminApi::Recover(GroupId group, bool accept_loss, bool dry_run,
         }
         const bool under_way =
             controller_.state().FindGroup(group)->recovery.has_value();
+        if (plan.works && !under_way && plan.silent_leader != NodeId()) {
+          return failed(
+              ErrorReply(503, "NOT_YET",
+                         Concat("a voter of group ", group,
+                                " still follows node ", plan.silent_leader,
+                                ", which does not answer: ask again")));
+        }
         if (plan.works && !under_way) {
           return failed(ErrorReply(
               409, "REFUSED",

@@ -71,6 +71,23 @@ bool GoesOn(const Survivors& survivors, uint64_t generation) {
   });
 }
 
+// The leader that keeps GoesOn true, although it does not answer itself.
+NodeId SilentLeader(const Survivors& survivors, uint64_t generation) {
+  NodeId silent;
+  for (const auto& [node, survivor] : survivors) {
+    if (!survivor.works || !IsVoter(survivor) ||
+        survivor.configuration.generation != generation) {
+      continue;
+    }
+    if (CanLead(survivor, survivors)) return NodeId();
+    if (survivor.leader == NodeId()) continue;
+    const auto leader = survivors.find(survivor.leader);
+    if (leader != survivors.end() && leader->second.works) return NodeId();
+    silent = survivor.leader;
+  }
+  return silent;
+}
+
 // The state is older than the configuration of this voter.
 bool IsOutdated(const GroupRecord& group, const Survivor& survivor) {
   if (group.id != kControllerGroup || !IsVoter(survivor)) return false;
@@ -139,6 +156,7 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
     }
   }
   plan.works = GoesOn(survivors, plan.generation);
+  plan.silent_leader = SilentLeader(survivors, plan.generation);
   if (choice != survivors.end() && known != nullptr) {
     const Survivor& chosen = choice->second;
     if (std::pair(chosen.configuration.generation, chosen.configured) >=

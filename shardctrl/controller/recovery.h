@@ -41,6 +41,9 @@ struct RecoveryPlan {
   // whose last configuration has lost a majority cannot, although the one that
   // the controller knows may have its own.
   bool works = false;
+  // It works only as far as a survivor knows: this leader does not answer, and
+  // none of them could lead. Zero: it works otherwise, or does not.
+  NodeId silent_leader = {};
   // The nodes of voters that do not answer, or whose replica does not work:
   // those that the controller knows, and those of the chosen replica.
   std::vector<NodeId> lost = {};

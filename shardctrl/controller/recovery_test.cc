@@ -143,6 +143,23 @@ TEST_F(PlanRecoveryTest, ConfigurationThatAMajorityDoesNotHave_Works) {
   EXPECT_TRUE(Plan(survivors).works);
 }
 
+// The last survivor has not noticed yet that its leader is gone.
+TEST_F(PlanRecoveryTest, LeaderThatDoesNotAnswer_IsNamed) {
+  cluster_.state.FindGroup(kFirst)->reported->configuration =
+      Cluster::MembersOn(kFirst, {1, 2, 3});
+  Survivors survivors = {{NodeId(3), On(3, 4, 9)}};
+  EXPECT_EQ(Plan(survivors).silent_leader, NodeId());
+  survivors[NodeId(3)].leader = NodeId(1);
+  EXPECT_TRUE(Plan(survivors).works);
+  EXPECT_EQ(Plan(survivors).silent_leader, NodeId(1));
+  // It answers, or the others can lead without it.
+  survivors[NodeId(1)] = On(1, 4, 9);
+  EXPECT_EQ(Plan(survivors).silent_leader, NodeId());
+  survivors.erase(NodeId(1));
+  survivors[NodeId(2)] = On(2, 4, 9);
+  EXPECT_EQ(Plan(survivors).silent_leader, NodeId());
+}
+
 // A second operator, while the first one's recovery is under way.
 TEST_F(PlanRecoveryTest, RecoveryUnderWay_StaysTheChoiceWhileItsNodeAnswers) {
   GroupRecord& group = *cluster_.state.FindGroup(kFirst);
