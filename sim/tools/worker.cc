@@ -22,7 +22,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "sim/page/page.h"
+#include "sim/tools/page/page.h"
 #include "sim/tools/trace_diff.h"
 
 namespace quorate::sim {

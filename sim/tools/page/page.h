@@ -1,12 +1,12 @@
-// sim/page/page.h: a run as a page to look at, and as text.
+// sim/tools/page/page.h: a run as a page to look at, and as text.
 //
 // The page is whole: styles, script and events are in it, and it loads nothing.
 // Each machine and each client of the history has a lane. Messages are arrows;
 // operations and machines that are down are bars. Each event has the chain of
 // its causes. A shrunk run fits in whole. If a run is longer, the page has the
 // events around a time.
-#ifndef QUORATE_SIM_PAGE_PAGE_H_
-#define QUORATE_SIM_PAGE_PAGE_H_
+#ifndef QUORATE_SIM_TOOLS_PAGE_PAGE_H_
+#define QUORATE_SIM_TOOLS_PAGE_PAGE_H_
 
 #include <cstddef>
 #include <optional>
@@ -41,4 +41,4 @@ std::string RunText(const RunPageInput& input);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_PAGE_PAGE_H_
+#endif  // QUORATE_SIM_TOOLS_PAGE_PAGE_H_

@@ -1,6 +1,6 @@
 // The page has the events, operations and names; no text of the run can end its
 // script.
-#include "sim/page/page.h"
+#include "sim/tools/page/page.h"
 
 #include <string>
 #include <vector>

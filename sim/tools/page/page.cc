@@ -1,4 +1,4 @@
-#include "sim/page/page.h"
+#include "sim/tools/page/page.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "sim/page/page_assets.h"
+#include "sim/tools/page/page_assets.h"
 
 namespace quorate::sim {
 namespace {
