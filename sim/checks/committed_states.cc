@@ -137,7 +137,7 @@ std::optional<CommittedStates::Effect> CommittedStates::Apply(
   if (effect.wrote) {
     Store(name, version, effect, std::move(next));
   } else {
-    keys_[name].group = version.group;
+    keys_[name].SetGroup(version.group);
   }
   return effect;
 }
@@ -231,7 +231,7 @@ bool CommittedStates::Store(const std::string& name, const kv::Version& version,
   if (next.value != key.content.value || next.due_ms != key.content.due_ms) {
     Append(key, effect.at, effect.time, std::move(next));
   }
-  key.group = version.group;
+  key.SetGroup(version.group);
   const int64_t due_ms = key.content.due_ms;
   if (due_ms != 0) groups_[key.group].due.insert({due_ms, name});
   return was_there;
@@ -270,7 +270,7 @@ void CommittedStates::OnMoved(const kv::MovePlan& plan, SimTime now,
   Group& to = groups_[plan.to];
   for (auto& [name, key] : keys_) {
     if (key.group != plan.from || !kv::Contains(plan, SlotOf(name))) continue;
-    key.group = plan.to;
+    key.SetGroup(plan.to);
     auto moved = groups_[plan.from].due.extract({key.content.due_ms, name});
     if (!moved.empty()) to.due.insert(std::move(moved));
   }
@@ -293,6 +293,13 @@ WallTime CommittedStates::LogTimeOf(GroupId group) const {
 GroupId CommittedStates::GroupOf(std::string_view key) const {
   const Key* const found = Find(key);
   return found == nullptr ? GroupId() : found->group;
+}
+
+absl::Span<const GroupId> CommittedStates::GroupsOf(
+    std::string_view key) const {
+  const Key* const found = Find(key);
+  if (found == nullptr) return {};
+  return found->groups;
 }
 
 absl::Span<const CommittedStates::State> CommittedStates::StatesOf(

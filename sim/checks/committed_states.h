@@ -117,6 +117,8 @@ class CommittedStates {
   Slot SlotOf(std::string_view key) const { return slots_->SlotOf(key); }
   // The group of the last write of the key. Zero: there was none.
   GroupId GroupOf(std::string_view key) const;
+  // All groups that the key was in. Empty: no group has it yet.
+  absl::Span<const GroupId> GroupsOf(std::string_view key) const;
   // Whether that group accepts commands on the key's slot now.
   bool Accepts(std::string_view key) const {
     return !accepts_ || accepts_(GroupOf(key), SlotOf(key));
@@ -148,7 +150,14 @@ class CommittedStates {
     int64_t life_ms = 0;
   };
   struct Key {
+    void SetGroup(GroupId now) {
+      group = now;
+      if (groups.empty() || groups.back() != now) groups.push_back(now);
+    }
+
     GroupId group;
+    // All that it was in, the last one at the end.
+    std::vector<GroupId> groups;
     kv::Version version;  // None: the key is absent.
     Content content;
     std::vector<State> states{State()};

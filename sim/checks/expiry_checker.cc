@@ -112,6 +112,9 @@ void ExpiryChecker::NoteSkew(GroupId group, SimTime now,
   const WallTime log_time = states_->LogTimeOf(group);
   Skew skew;
   if (!clock.skews.empty()) skew = clock.skews.back().second;
+  const Skew last = skew;
+  // Entries that were proposed before a move raised log time are not ahead.
+  skew.ahead_ms = std::max(skew.ahead_ms, clock.raised_to_ms - UnixMs(now) + 1);
   const Skew before = skew;
   const int64_t ahead_ms = entry.log_time.ms() - UnixMs(now);
   const bool known = entry.led_since != SimTime::Max();
@@ -167,7 +170,7 @@ void ExpiryChecker::NoteSkew(GroupId group, SimTime now,
     clock.leaders.emplace_back(now, Leader{entry.leader, led_since});
   }
   clock.term = entry.term;
-  if (skew.behind_ms != before.behind_ms || skew.ahead_ms != before.ahead_ms) {
+  if (skew.behind_ms != last.behind_ms || skew.ahead_ms != last.ahead_ms) {
     clock.skews.emplace_back(now, skew);
   }
 }
@@ -220,23 +223,29 @@ ExpiryChecker::GroupClock* ExpiryChecker::ClockOf(const std::string& key) {
 ExpiryChecker::Skew ExpiryChecker::SkewSince(const std::string& key,
                                              SimTime since) const {
   Skew most;
-  const GroupClock* const clock = ClockOf(key);
-  if (clock == nullptr) return most;
-  VisitSince(clock->skews, since, [&](SimTime, const Skew& skew) {
-    most.behind_ms = std::max(most.behind_ms, skew.behind_ms);
-    most.ahead_ms = std::max(most.ahead_ms, skew.ahead_ms);
-  });
+  for (const GroupId group : states_->GroupsOf(key)) {
+    const auto clock = group_clocks_.find(group);
+    if (clock == group_clocks_.end()) continue;
+    VisitSince(clock->second.skews, since, [&](SimTime, const Skew& skew) {
+      most.behind_ms = std::max(most.behind_ms, skew.behind_ms);
+      most.ahead_ms = std::max(most.ahead_ms, skew.ahead_ms);
+    });
+  }
   return most;
 }
 
 int64_t ExpiryChecker::ClockLagMs(const std::string& key, SimTime since) {
   Duration most = clocks_.error_bound(NodeId(), since) * 2;
-  const GroupClock* const clock = ClockOf(key);
-  if (clock == nullptr) return most.ms();
-  VisitSince(clock->leaders, since, [&](SimTime, const Leader& leader) {
-    most = std::max(most, clocks_.error_bound(leader.node, leader.since) * 2 +
-                              clocks_.lost(leader.node, leader.since));
-  });
+  for (const GroupId group : states_->GroupsOf(key)) {
+    const auto clock = group_clocks_.find(group);
+    if (clock == group_clocks_.end()) continue;
+    VisitSince(clock->second.leaders, since,
+               [&](SimTime, const Leader& leader) {
+                 most = std::max(
+                     most, clocks_.error_bound(leader.node, leader.since) * 2 +
+                               clocks_.lost(leader.node, leader.since));
+               });
+  }
   return most.ms();
 }
 
@@ -264,9 +273,35 @@ void ExpiryChecker::OnFrozen(GroupId from, MoveId move) {
   shown_of_frozen_.try_emplace(move, group_clocks_[from].shown_ms);
 }
 
-void ExpiryChecker::OnMoved(MoveId move, GroupId to) {
-  GroupClock& clock = group_clocks_[to];
-  clock.shown_ms = std::max(clock.shown_ms, shown_of_frozen_[move]);
+int64_t ExpiryChecker::AheadMs(GroupId group, SimTime now) const {
+  const auto clock = group_clocks_.find(group);
+  if (clock == group_clocks_.end()) return 0;
+  const int64_t raised_ms = clock->second.raised_to_ms - UnixMs(now);
+  const auto& skews = clock->second.skews;
+  return std::max(raised_ms, skews.empty() ? 0 : skews.back().second.ahead_ms);
+}
+
+// The group that had the keys may be ahead of the true time, as its own rule
+// allows. The next one is then, too.
+void ExpiryChecker::OnMoved(const kv::MovePlan& plan, SimTime now,
+                            WallTime log_time) {
+  const int64_t ahead_ms = log_time.ms() - UnixMs(now) + 1;
+  const int64_t allowed_ms = AheadMs(plan.from, now) + 1;
+  if (ahead_ms > allowed_ms) {
+    violate_(absl::StrCat("log time: the seal of move ", plan.id.value(),
+                          " is ", ahead_ms, " ms ahead of the true time. ",
+                          allowed_ms, " ms are allowed to group ",
+                          plan.from.value()));
+  }
+  GroupClock& clock = group_clocks_[plan.to];
+  clock.shown_ms = std::max(clock.shown_ms, shown_of_frozen_[plan.id]);
+  clock.heard_ms = std::max(clock.heard_ms, log_time.ms());
+  clock.raised_to_ms = std::max(clock.raised_to_ms, log_time.ms());
+  Skew skew = clock.skews.empty() ? Skew() : clock.skews.back().second;
+  if (ahead_ms <= skew.ahead_ms) return;
+  skew.ahead_ms = ahead_ms;
+  clock.lead_taken_over_ms = std::max(clock.lead_taken_over_ms, ahead_ms);
+  clock.skews.emplace_back(now, skew);
 }
 
 void ExpiryChecker::OnCommand(const kv::CommandView& command,

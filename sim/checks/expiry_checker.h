@@ -37,6 +37,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/command/move_command.h"
 #include "raft/core/types.h"
 #include "shardctrl/move.h"
 #include "sim/checks/committed_states.h"
@@ -126,8 +127,9 @@ class ExpiryChecker {
   // Keys of a move are frozen at their group. Reads of its other keys may show
   // later times before the move ends.
   void OnFrozen(GroupId from, MoveId move);
-  // Keys went to another group.
-  void OnMoved(MoveId move, GroupId to);
+  // The move took keys to another group, whose log time is at least this from
+  // now on.
+  void OnMoved(const kv::MovePlan& plan, SimTime now, WallTime log_time);
   // A replica of the group starts, and knows its log alone.
   void OnStart(GroupId group, SimTime now) {
     group_clocks_[group].starts.push_back(now);
@@ -167,6 +169,8 @@ class ExpiryChecker {
     int64_t lead_taken_over_ms = 0;
     // No replica has heard a later log time, in ms, when the term began.
     int64_t heard_ms = 0;
+    // The latest log time of a group whose keys came here, in ms.
+    int64_t raised_to_ms = 0;
     // The leaders, from when the first entry of each was applied.
     std::vector<std::pair<SimTime, Leader>> leaders;
     // The allowance from each time on, in order.
@@ -190,6 +194,8 @@ class ExpiryChecker {
     Written written;  // If committed.
   };
 
+  // By how much the log time of the group may be ahead of the true time.
+  int64_t AheadMs(GroupId group, SimTime now) const;
   void Attribute(const std::string& text, Written written);
 
   void CheckWrite(const Operation& operation);

@@ -629,20 +629,30 @@ TEST_F(ExpiryCheckerTest, TimeLeftThatRisesAfterAMove_Found) {
   Read(Verb::kTtl, Integer(left + 5));
   checker_.OnFrozen(kGroup, kMove);
   Read(Verb::kTtl, Integer(left + 3));
-  checker_.OnMoved(kMove, kOther);
-  EXPECT_TRUE(found_.empty()) << found_[0];
   const Slot slot = kv::HashSlot("t1");
-  states_.OnMoved({.id = kMove,
-                   .from = kGroup,
-                   .to = kOther,
-                   .epoch = SlotEpoch(2),
-                   .slots = {{slot, slot}}},
-                  now_, WallTime(0));
+  const kv::MovePlan plan = {.id = kMove,
+                             .from = kGroup,
+                             .to = kOther,
+                             .epoch = SlotEpoch(2),
+                             .slots = {{slot, slot}}};
+  checker_.OnMoved(plan, now_, WallTime(0));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  states_.OnMoved(plan, now_, WallTime(0));
   ASSERT_EQ(states_.GroupOf("t1"), kOther);
   Read(Verb::kTtl, Integer(left + 5));
   EXPECT_TRUE(found_.empty()) << found_[0];
   Read(Verb::kTtl, Integer(left + 6));
   ExpectFound("linearizability");
+}
+
+TEST_F(ExpiryCheckerTest, SealAheadOfTheTrueTime_Found) {
+  const kv::MovePlan plan = {
+      .id = MoveId(3), .from = kGroup, .to = GroupId(7), .epoch = SlotEpoch(2)};
+  Entry(/*lag_ms=*/0);
+  checker_.OnMoved(plan, now_, WallTime(0) + Milliseconds(UnixMs()));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  checker_.OnMoved(plan, now_, WallTime(0) + Milliseconds(UnixMs() + 2));
+  ExpectFound("the seal of move 3 is");
 }
 
 // A log time of an entry is never lost.

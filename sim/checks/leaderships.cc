@@ -29,12 +29,13 @@ Leaderships::Led Leaderships::In(GroupId group, raft::Term term) const {
 }
 
 bool Leaderships::LedSince(NodeId node, GroupId group, SimTime since) const {
-  const auto of_group = led_.find(group);
-  if (of_group == led_.end()) return false;
-  return std::any_of(
-      of_group->second.begin(), of_group->second.end(), [&](const auto& led) {
-        return led.second.leader == node && led.second.until >= since;
-      });
+  return std::any_of(led_.begin(), led_.end(), [&](const auto& of_group) {
+    if (group != GroupId() && of_group.first != group) return false;
+    return std::any_of(
+        of_group.second.begin(), of_group.second.end(), [&](const auto& led) {
+          return led.second.leader == node && led.second.until >= since;
+        });
+  });
 }
 
 SimTime Leaderships::LastChange(GroupId group) const {

@@ -36,7 +36,8 @@ class Leaderships {
   void EndAll(NodeId node, SimTime now);
 
   Led In(GroupId group, raft::Term term) const;
-  // Whether the node led the group at some time from `since` on.
+  // Whether the node led the group at some time from `since` on. Zero: any
+  // group.
   bool LedSince(NodeId node, GroupId group, SimTime since) const;
   // When the group last got a leader. The first one does not count.
   SimTime LastChange(GroupId group) const;

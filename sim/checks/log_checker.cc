@@ -64,6 +64,9 @@ LogChecker::LogChecker(Clock clock, Report violate, Describe describe,
       moves_([this](std::string what) { violate_(std::move(what)); }) {
   followers_.states->SetAccepts(
       [this](GroupId group, Slot slot) { return moves_.Accepts(group, slot); });
+  moves_.SetLogTimes([states = followers_.states](GroupId group) {
+    return states->LogTimeOf(group);
+  });
 }
 
 void LogChecker::OnInvoked(Number op, const std::string& key,
@@ -189,7 +192,7 @@ void LogChecker::OnCommand(const kv::Version& version,
   // The leader proposes kExpire to remove keys that are due already.
   if (command.op == kv::Op::kExpire) return;
   if (command.op == kv::Op::kFlush && flushed_) return;
-  if (command.op == kv::Op::kMove) return OnMove(version.group, command);
+  if (command.op == kv::Op::kMove) return OnMove(version, command);
   const std::string_view first_key = FirstKeyOf(command);
   if (NoCheckerFollows(first_key)) return;
   const GroupId group = version.group;
@@ -266,7 +269,9 @@ std::optional<uint8_t> LogChecker::FunctionOf(const kv::CommandView& command,
 }
 
 // A group refuses a step that cannot be read, or whose plan breaks the rules.
-void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
+void LogChecker::OnMove(const kv::Version& version,
+                        const kv::CommandView& command) {
+  const GroupId group = version.group;
   kv::ArgumentReader arguments = command.arguments;
   const std::optional<kv::MoveStep> step = kv::DecodeMoveStep(arguments.Next());
   if (!step.has_value()) return;
@@ -280,7 +285,8 @@ void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
   }
   const kv::MovePlan& plan = activated->plan;
   followers_.states->OnMoved(plan, clock_(), activated->log_time);
-  followers_.expiry->OnMoved(plan.id, plan.to);
+  followers_.expiry->OnMoved(plan, clock_(), activated->log_time);
+  followers_.stale_reads->OnMoved(plan, version.index);
   followers_.multi_keys->OnMapChanged();
 }
 

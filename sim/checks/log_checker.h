@@ -133,7 +133,7 @@ class LogChecker {
   // `reads`: as in ExpiryChecker::OnCommand.
   void OnWrite(const kv::Version& version, const kv::CommandView& command,
                bool reads);
-  void OnMove(GroupId group, const kv::CommandView& command);
+  void OnMove(const kv::Version& version, const kv::CommandView& command);
   void OnAtomic(const kv::Version& version, const kv::CommandView& command);
   void OnGetEx(const kv::Version& version, const kv::CommandView& command);
   // The function of a write with this token. Nullopt: no client sends it.

@@ -95,6 +95,7 @@ void MoveChecker::Freeze(GroupId group, MoveId move) {
   if (found == sources_.end() || found->second.frozen) return;
   found->second.frozen = true;
   if (calm_clock_) found->second.frozen_at = calm_clock_();
+  if (log_time_of_) found->second.log_time = log_time_of_(group);
   ForEachSlot(found->second.plan, [&](Slot slot) {
     Holder holder = HolderOf(slot);
     holder.frozen_by = move;
@@ -127,7 +128,10 @@ std::optional<MoveChecker::Activation> MoveChecker::Activate(
     holders_[slot] = {.group = group, .epoch = plan.epoch};
   });
   const auto source = sources_.find({plan.from, plan.id});
-  if (source != sources_.end()) CheckFrozen(source->second);
+  if (source != sources_.end()) {
+    CheckFrozen(source->second);
+    CheckSeal(group, source->second, seals_[plan.id]);
+  }
   ++activated_;
   return Activation{plan, seals_[plan.id].log_time};
 }
@@ -162,6 +166,17 @@ void MoveChecker::Abort(GroupId group, const kv::MovePlan& plan) {
     ForEachSlot(plan, [&](Slot slot) { holders_[slot].frozen_by = MoveId(); });
   }
   sources_.erase(found);
+}
+
+// The leader of the source reads the time behind the entry that froze it, or
+// behind a later one. The ExpiryChecker knows how late it may be.
+void MoveChecker::CheckSeal(GroupId group, const Source& source,
+                            const Seal& seal) {
+  if (seal.log_time >= source.log_time) return;
+  violate_(absl::StrCat("log time: group ", group.value(), " activates move ",
+                        source.plan.id.value(), " with a seal of ",
+                        seal.log_time.ms(), " ms, but its source was at ",
+                        source.log_time.ms(), " ms when it froze"));
 }
 
 void MoveChecker::CheckFrozen(const Source& source) {

@@ -8,6 +8,7 @@
 // - a group gives a slot up only once another one has it
 // - no move is aborted once its slots have another owner
 // - once faults are over, slots that freeze have an owner within a bound
+// - the log time of a seal is no earlier than that of its source when it froze
 #ifndef QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
 #define QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
 
@@ -39,6 +40,11 @@ class MoveChecker {
   void SetFounders(absl::AnyInvocable<GroupId(Slot)> owner_of) {
     founder_of_ = std::move(owner_of);
   }
+  // `log_time_of` returns the log time of the last entry of a group. Without
+  // this call seals are not compared with it.
+  void SetLogTimes(absl::AnyInvocable<WallTime(GroupId)> log_time_of) {
+    log_time_of_ = std::move(log_time_of);
+  }
   // There is no fault while slots are frozen from now on, and each group has a
   // leader. So they are for at most this time.
   void OnCalm(Clock clock, Duration frozen_max) {
@@ -57,8 +63,6 @@ class MoveChecker {
   // The first replica of the group applied the step. Nullopt: the owners are as
   // before.
   std::optional<Activation> OnStep(GroupId group, const kv::MoveStep& step);
-  // Whether the slot was frozen once.
-  bool HasMoved(Slot slot) const { return holders_.contains(slot); }
 
   // How many steps groups have taken, pieces of copies among them.
   uint64_t steps() const { return steps_; }
@@ -79,6 +83,7 @@ class MoveChecker {
     kv::MovePlan plan;
     bool frozen = false;
     std::optional<SimTime> frozen_at = {};  // Nullopt: not without faults.
+    WallTime log_time{0};  // That of the group when it was frozen.
   };
 
   // A piece behind a seal may be a late one, which has no effect. If the seal
@@ -91,6 +96,7 @@ class MoveChecker {
   Holder HolderOf(Slot slot);
   void Track(GroupId group, const kv::TrackStep& step);
   void Freeze(GroupId group, MoveId move);
+  void CheckSeal(GroupId group, const Source& source, const Seal& seal);
   // The slots have an owner again.
   void CheckFrozen(const Source& source);
   std::optional<Activation> Activate(GroupId group, const kv::MovePlan& plan);
@@ -101,6 +107,7 @@ class MoveChecker {
 
   Report violate_;
   absl::AnyInvocable<GroupId(Slot)> founder_of_;
+  absl::AnyInvocable<WallTime(GroupId)> log_time_of_;
   // Of slots that were frozen or have moved.
   std::map<Slot, Holder> holders_;
   std::map<std::pair<GroupId, MoveId>, Source> sources_;

@@ -139,6 +139,24 @@ TEST_F(MoveCheckerTest, SlotsWithoutAnOwnerForLongInACalm_Found) {
   EXPECT_THAT(found_, ElementsAre(HasSubstr("pauses: the slots of move 3")));
 }
 
+TEST_F(MoveCheckerTest, SealWithATimeBeforeTheFreeze_Found) {
+  WallTime log_time(10'000'000);
+  checker_.SetLogTimes([&](GroupId) { return log_time; });
+  const auto seal_with = [&](const kv::MovePlan& plan, WallTime sealed) {
+    Freeze(plan);
+    log_time = log_time + Milliseconds(5);
+    checker_.OnStep(
+        plan.to, kv::SealStep{.move = plan.id, .seal = {.log_time = sealed}});
+    EXPECT_TRUE(Activate(plan));
+    checker_.OnStep(plan.from, kv::ReleaseStep{.plan = plan});
+  };
+  seal_with(Plan(1, 5), log_time);
+  seal_with(Plan(2, 6, kTo, kFrom), log_time + Milliseconds(5));
+  EXPECT_THAT(found_, IsEmpty());
+  seal_with(Plan(3, 7), log_time - Milliseconds(1));
+  EXPECT_THAT(found_, ElementsAre(HasSubstr("log time: group 2 activates")));
+}
+
 TEST_F(MoveCheckerTest, AbortBehindTheActivation_Found) {
   const kv::MovePlan plan = Plan(1, 5);
   Freeze(plan);

@@ -132,13 +132,13 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
                 orders_by_slot_ ? states_.SlotOf(key) : Slot());
 }
 
-// With another map than its groups the node may have led another group.
+// Where slots move, the node may have led another group at that time.
 void Recorder::OnUnknownAnswer(const UnknownAnswer& answer) {
-  if (!led_ || !group_of_ || orders_by_slot_) return;
+  if (!led_ || !group_of_) return;
   const SentBytes& requests = requests_sent_[answer.node];
   std::set<uint64_t> groups;
   for (const UnknownAnswer::Part& part : answer.parts) {
-    const GroupId group = group_of_(part.key);
+    const GroupId group = orders_by_slot_ ? GroupId() : group_of_(part.key);
     if (led_(answer.node, group, answer.sent) ||
         requests.MayContain(answer.sent, part.text)) {
       return;
@@ -148,7 +148,9 @@ void Recorder::OnUnknownAnswer(const UnknownAnswer& answer) {
   violate_(absl::StrCat(
       "unknown outcome: node ", answer.node.value(), " gave it to ",
       answer.command, " that was sent at ", answer.sent.ms(),
-      " ms, but it did not lead group ", absl::StrJoin(groups, ", "),
+      " ms, but it did not lead ",
+      orders_by_slot_ ? "any group"
+                      : absl::StrCat("group ", absl::StrJoin(groups, ", ")),
       " and handed no request with the command to a connection"));
 }
 
@@ -258,10 +260,8 @@ StaleReadChecker::Sent Recorder::SendStaleRead(NodeId node,
                                                const std::string& key,
                                                ExpiryCommand::Verb verb,
                                                std::optional<Duration> bound) {
-  // A replica of either group may answer for a slot that moves.
-  const bool known = group_of_ && !log_.moves().HasMoved(states_.SlotOf(key));
-  StaleReadChecker::Sent sent =
-      stale_reads_.Send(node, known ? group_of_(key) : GroupId());
+  StaleReadChecker::Sent sent = stale_reads_.Send(
+      node, group_of_ ? group_of_(key) : GroupId(), states_.SlotOf(key));
   sent.number = verb != ExpiryCommand::Verb::kGet;
   if (bound.has_value()) sent.newest_missing = clock_() - *bound;
   return sent;
@@ -286,7 +286,7 @@ void Recorder::Count(Outcome outcome) {
 }
 
 void Recorder::OnReadOnly(uint32_t client, NodeId node) {
-  if (!limits_.has_value() || limits_->read_only.contains(node)) return;
+  if (MayBeReadOnly(node)) return;
   Unexpected(client, absl::StrCat("READONLY of node ", node.value(),
                                   ", which has a vote"));
 }

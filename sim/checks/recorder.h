@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -162,10 +163,14 @@ class Recorder final : private HistoryChecker::Source {
   // The nodes that may refuse writes for good, and whether some node may run
   // out of memory. Call it before the first operation. Else all may.
   struct Limits {
-    std::set<NodeId> read_only;
+    std::function<bool(NodeId)> read_only = [](NodeId) { return true; };
     bool memory = false;
   };
   void SetLimits(Limits limits) { limits_ = std::move(limits); }
+  // Whether the node may refuse writes for good.
+  bool MayBeReadOnly(NodeId node) const {
+    return !limits_.has_value() || limits_->read_only(node);
+  }
   // A node refused a command: it has no vote (READONLY), or no memory left. An
   // unexpected reply if no limit of the run explains it.
   void OnReadOnly(uint32_t client, NodeId node);
@@ -177,7 +182,8 @@ class Recorder final : private HistoryChecker::Source {
   void OnRequestSent(NodeId node, Buffer bytes) {
     requests_sent_[node].Add(clock_(), std::move(bytes));
   }
-  // `led` returns whether the node led the group at some time since then. From
+  // `led` returns whether the node led the group at some time since then. Zero
+  // is any group: slots may have moved. From
   // now on checks the nodes that answer that an outcome is unknown.
   using Led = absl::AnyInvocable<bool(NodeId, GroupId, SimTime since)>;
   void CheckUnknownOutcomes(Led led) { led_ = std::move(led); }

@@ -496,7 +496,9 @@ TEST_F(RecorderTest, RefusedRemovalThatIsCommitted_FoundInEitherOrder) {
 TEST_F(RecorderTest, RefusalThatNoLimitExplains_Found) {
   recorder_.OnNoMemory(1);
   recorder_.OnReadOnly(1, NodeId(2));
-  recorder_.SetLimits({.read_only = {NodeId(3)}, .memory = true});
+  recorder_.SetLimits(
+      {.read_only = [](NodeId node) { return node == NodeId(3); },
+       .memory = true});
   recorder_.OnNoMemory(1);
   recorder_.OnReadOnly(1, NodeId(3));
   EXPECT_TRUE(found_.empty()) << found_[0];
@@ -562,15 +564,23 @@ TEST_F(RecorderTest, UnknownAnswerThatNoPartExplains_Found) {
   EXPECT_EQ(found_.size(), 2u) << "the request was sent for another command";
 }
 
-TEST_F(RecorderTest, UnknownAnswerInARunWhereMapsChange_IsLeftOut) {
+TEST_F(RecorderTest, UnknownAnswerWhereSlotsMove_LedAnyGroup) {
+  bool led = true;
   recorder_.CheckOrder([](std::string_view) { return GroupId(1); });
-  recorder_.CheckUnknownOutcomes(
-      [](NodeId, GroupId, SimTime) { return false; });
+  recorder_.CheckUnknownOutcomes([&](NodeId, GroupId group, SimTime) {
+    EXPECT_EQ(group, GroupId());
+    return led;
+  });
   recorder_.OrderBySlot();
-  recorder_.OnUnknownAnswer({.node = NodeId(2),
-                             .parts = {{.key = "a", .text = "token.a"}},
-                             .command = "MSET"});
+  const Recorder::UnknownAnswer answer = {
+      .node = NodeId(2),
+      .parts = {{.key = "a", .text = "token.a"}},
+      .command = "MSET"};
+  recorder_.OnUnknownAnswer(answer);
   EXPECT_TRUE(found_.empty()) << found_[0];
+  led = false;
+  recorder_.OnUnknownAnswer(answer);
+  ExpectFound("unknown outcome: node 2 gave it to MSET");
 }
 
 TEST_F(RecorderTest, UnknownOutcomeOfAClientThatSentNothing_Found) {

@@ -22,29 +22,48 @@ StaleReadChecker::Position StaleReadChecker::BoundOf(const Sent& sent) {
   while (by != before) {
     before = std::exchange(by, *sent.newest_missing - lost_(sent.node, by));
   }
-  const auto entries = entries_.find(sent.group);
-  if (entries == entries_.end()) return 0;
-  const auto after = std::partition_point(
-      entries->second.begin(), entries->second.end(),
-      [&](const Entry& entry) { return entry.committed < by; });
-  return after == entries->second.begin() ? 0 : std::prev(after)->last;
+  // Positions are those of all groups together.
+  Position last = 0;
+  for (const auto& [group, entries] : entries_) {
+    if (sent.group != GroupId() && sent.group != group) continue;
+    const auto after = std::partition_point(
+        entries.begin(), entries.end(),
+        [&](const Entry& entry) { return entry.committed < by; });
+    if (after != entries.begin()) last = std::max(last, std::prev(after)->last);
+  }
+  return last;
+}
+
+void StaleReadChecker::OnMoved(const kv::MovePlan& plan, raft::Index index) {
+  for (const SlotRange& range : plan.slots) {
+    for (uint32_t i = 0; i < range.size(); ++i) {
+      const Slot slot(static_cast<uint16_t>(range.first.value() + i));
+      moved_[slot] = {.group = plan.to, .index = index};
+    }
+  }
 }
 
 void StaleReadChecker::OnApplied(NodeId node, GroupId group,
                                  raft::Index index) {
   Replica& replica = replicas_[{node, group}];
+  // One that was dropped and made again begins before the last entry.
+  if (index == raft::Index() || index < replica.applied) ++replica.starts;
   replica.applied = index;
-  if (index == raft::Index()) ++replica.starts;
 }
 
-StaleReadChecker::Sent StaleReadChecker::Send(NodeId node,
-                                              GroupId group) const {
-  Sent sent{.node = node, .group = group};
+StaleReadChecker::Sent StaleReadChecker::Send(NodeId node, GroupId founder,
+                                              Slot slot) const {
+  const auto moved = moved_.find(slot);
+  const bool has_moved = moved != moved_.end();
+  const GroupId group = has_moved ? moved->second.group : founder;
+  Sent sent{.node = node, .group = has_moved ? GroupId() : group};
   const auto replica = replicas_.find({node, group});
   const auto entries = entries_.find(group);
   if (replica == replicas_.end()) return sent;
-  sent.starts = replica->second.starts;
   const uint64_t applied = replica->second.applied.value();
+  if (has_moved && applied < moved->second.index.value()) return sent;
+  sent.group = group;
+  sent.starts = replica->second.starts;
   if (entries == entries_.end() || applied == 0) return sent;
   CHECK_LE(applied, entries->second.size());
   sent.applied = entries->second[applied - 1].last;

@@ -3,7 +3,8 @@
 //
 // A stale read returns a committed value, which may be old. It is not older
 // than the state that its replica had when the read was sent, unless the
-// replica has started again since. With a bound (QUORATE.CONSISTENCY BOUNDED)
+// replica has started again since. A replica that has not applied the move of a
+// slot may lack all later writes. With a bound (QUORATE.CONSISTENCY BOUNDED)
 // it has every write that was committed that long before it was sent.
 #ifndef QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
 #define QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
@@ -18,6 +19,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/command/move_command.h"
 #include "raft/core/types.h"
 #include "sim/checks/committed_states.h"
 #include "sim/choices/sim_time.h"
@@ -44,9 +46,13 @@ class StaleReadChecker {
   // The replica's state is that after the entry `index`. Zero: it starts.
   void OnApplied(NodeId node, GroupId group, raft::Index index);
 
+  // The destination of the move applied its activation, at `index`.
+  void OnMoved(const kv::MovePlan& plan, raft::Index index);
+
   // A read, and the state of its replica when it was sent.
   struct Sent {
     NodeId node;  // Zero: any node may answer.
+    // Zero: any may answer, since the node does not know that the slot moved.
     GroupId group;
     // It asks for a number, such as TTL. Numbers are not checked.
     bool number = false;
@@ -55,7 +61,8 @@ class StaleReadChecker {
     // The answer must have the writes that were committed by then.
     std::optional<SimTime> newest_missing = {};
   };
-  Sent Send(NodeId node, GroupId group) const;
+  // `founder` is the group that owns the slot before it moves.
+  Sent Send(NodeId node, GroupId founder, Slot slot) const;
   // The read returned. Before the first entry nothing is checked.
   void OnReply(const Sent& sent, const std::string& key,
                const ClientReply& reply);
@@ -79,6 +86,12 @@ class StaleReadChecker {
   // For each group, by index - 1.
   std::map<GroupId, std::vector<Entry>> entries_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
+  // The group that owns a slot since the entry `index`.
+  struct Owner {
+    GroupId group;
+    raft::Index index;
+  };
+  std::map<Slot, Owner> moved_;
 };
 
 }  // namespace quorate::sim

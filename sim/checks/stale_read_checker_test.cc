@@ -14,6 +14,7 @@ namespace {
 
 constexpr GroupId kReadGroup(1);
 constexpr NodeId kNode(2);
+constexpr Slot kReadSlot(5);
 
 const ClientReply kNil{.type = ClientReply::Type::kNil};
 
@@ -45,7 +46,8 @@ class StaleReadCheckerTest : public testing::Test {
 TEST_F(StaleReadCheckerTest, CommittedValuesOldAndNew_Silent) {
   Commit("k", "a");
   Commit("k", "b");
-  const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  const StaleReadChecker::Sent sent =
+      checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnReply(sent, "k", kNil);
   checker_.OnReply(sent, "k", BulkOf("a"));
   checker_.OnReply(sent, "k", BulkOf("b"));
@@ -58,7 +60,7 @@ TEST_F(StaleReadCheckerTest, ValueBeyondTheBoundOfTheRead_Found) {
   Commit("k", "a");
   now_ = now_ + Milliseconds(100);
   Commit("k", "b");
-  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup, kReadSlot);
   sent.newest_missing = now_ - Milliseconds(1);
   checker_.OnReply(sent, "k", BulkOf("a"));
   sent.newest_missing = now_ + Milliseconds(1);
@@ -84,7 +86,7 @@ TEST_F(StaleReadCheckerTest, BoundOfAReadOnAClockThatStands_IsThatOfItsStart) {
   now_ = now_ + Milliseconds(100);
   Commit("k", "c");
   now_ = stands + Seconds(1);
-  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup, kReadSlot);
   sent.newest_missing = now_ - Milliseconds(5);
   checker_.OnReply(sent, "k", BulkOf("b"));
   EXPECT_TRUE(found_.empty());
@@ -95,15 +97,18 @@ TEST_F(StaleReadCheckerTest, BoundOfAReadOnAClockThatStands_IsThatOfItsStart) {
 TEST_F(StaleReadCheckerTest, ValueThatTheKeyNeverHad_Found) {
   Commit("k", "a");
   Commit("l", "b");
-  checker_.OnReply(checker_.Send(kNode, kReadGroup), "k", BulkOf("b"));
+  checker_.OnReply(checker_.Send(kNode, kReadGroup, kReadSlot), "k",
+                   BulkOf("b"));
   ExpectFound("stale read: node 2 returned \"b\" for k, which the key never");
 }
 
 TEST_F(StaleReadCheckerTest, ValueOlderThanTheReplicasState_Found) {
   Commit("k", "a");
-  const StaleReadChecker::Sent before = checker_.Send(kNode, kReadGroup);
+  const StaleReadChecker::Sent before =
+      checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
-  const StaleReadChecker::Sent after = checker_.Send(kNode, kReadGroup);
+  const StaleReadChecker::Sent after =
+      checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnReply(after, "k", BulkOf("a"));
   checker_.OnReply(before, "k", kNil);
   EXPECT_TRUE(found_.empty());
@@ -114,7 +119,8 @@ TEST_F(StaleReadCheckerTest, ValueOlderThanTheReplicasState_Found) {
 TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
   Commit("k", "a");
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
-  const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  const StaleReadChecker::Sent sent =
+      checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnApplied(kNode, kReadGroup, raft::Index(0));
   checker_.OnReply(sent, "k", kNil);
   EXPECT_TRUE(found_.empty());
@@ -123,14 +129,41 @@ TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
 TEST_F(StaleReadCheckerTest, KeyThatNeverHadAnExpiry_MayNotBeAbsent) {
   Commit("t1", "a");
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
-  checker_.OnReply(checker_.Send(kNode, kReadGroup), "t1", kNil);
+  checker_.OnReply(checker_.Send(kNode, kReadGroup, kReadSlot), "t1", kNil);
+  ExpectFound("older than the replica's state");
+}
+
+// Its replica of the destination does not know the move, so it may answer from
+// the source. The bound of a read holds nevertheless.
+TEST_F(StaleReadCheckerTest, SlotThatMoved_HasTheStateOfItsNewGroup) {
+  constexpr GroupId kOther(7);
+  checker_.SetLost([](NodeId, SimTime) { return Duration(); });
+  Commit("k", "a");
+  Commit("k", "b");
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(2));
+  checker_.OnEntry(kOther, raft::Index(1), now_);
+  checker_.OnMoved({.id = MoveId(1),
+                    .from = kReadGroup,
+                    .to = kOther,
+                    .slots = {{kReadSlot, kReadSlot}}},
+                   raft::Index(1));
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup, kReadSlot);
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  EXPECT_TRUE(found_.empty());
+  sent.newest_missing = now_ + Milliseconds(1);
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  ExpectFound("which is older than the bound of the read");
+  found_.clear();
+  checker_.OnApplied(kNode, kOther, raft::Index(1));
+  checker_.OnReply(checker_.Send(kNode, kReadGroup, kReadSlot), "k",
+                   BulkOf("a"));
   ExpectFound("older than the replica's state");
 }
 
 TEST_F(StaleReadCheckerTest, NumberThatWasNotAskedFor_Found) {
   const ClientReply five{.type = ClientReply::Type::kInteger, .integer = 5};
   Commit("k", "a");
-  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup, kReadSlot);
   sent.number = true;
   checker_.OnReply(sent, "k", five);
   EXPECT_TRUE(found_.empty());
@@ -143,7 +176,8 @@ TEST_F(StaleReadCheckerTest, NumberThatWasNotAskedFor_Found) {
 TEST_F(StaleReadCheckerTest, KeyThatExpires_MayBeAbsent) {
   Commit("t1", "a", /*expire_at_ms=*/1'000);
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
-  const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  const StaleReadChecker::Sent sent =
+      checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnReply(sent, "t1", kNil);
   EXPECT_TRUE(found_.empty());
   checker_.OnReply(sent, "t1", BulkOf("b"));

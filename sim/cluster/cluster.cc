@@ -43,8 +43,8 @@ class Cluster::Program final : public ReplicaObserver {
                if (cluster->request_hook_) cluster->request_hook_(node, bytes);
              }) {
     cluster_->programs_[PlaceOf(node_)] = this;
-    for (const node::ShardConfig& shard : cluster_->shards()) {
-      cluster_->NoteState(node_, shard.group, raft::Index());
+    for (const GroupMembers& group : cluster_->groups_) {
+      if (group.stores) cluster_->NoteState(node_, group.group, raft::Index());
     }
     // A start repairs its disk. It may crash while it does so.
     const size_t place = PlaceOf(node_);

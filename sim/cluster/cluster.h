@@ -266,6 +266,11 @@ class Cluster {
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
+  // The number of the place where this node has its store. Zero: nowhere.
+  NodeId NumberOf(NodeId node) const {
+    const size_t place = places_.PlaceOf(node);
+    return place == places_.size() ? NodeId() : Places::NumberOf(place);
+  }
   // How the cluster divides its keys.
   const KeyDivision& division() const { return files_.division(); }
   const std::shared_ptr<const kv::SlotStrategy>& slots() const {

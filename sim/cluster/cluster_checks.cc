@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -150,9 +151,13 @@ RepeatedWork::Windows WindowsOfLeaders(const Cluster& cluster) {
 
 Recorder::Limits LimitsOfNodes(const Cluster& cluster) {
   Recorder::Limits limits;
+  std::set<NodeId> read_only;
   for (const node::NodeConfig& node : cluster.nodes()) {
-    if (node.read_only) limits.read_only.insert(node.id);
+    if (node.read_only) read_only.insert(node.id);
   }
+  limits.read_only = [read_only = std::move(read_only)](NodeId node) {
+    return read_only.contains(node);
+  };
   for (const node::Config& config : cluster.configs()) {
     limits.memory |= config.limits.memory_bytes > 0;
   }
@@ -212,10 +217,10 @@ bool ClusterChecks::HasVoters(const GroupMembers& shard,
 }
 
 bool ClusterChecks::NamesNode(const raft::Configuration& configuration,
-                              NodeId node) {
+                              NodeId node) const {
   bool named = false;
   raft::ForEachMember(configuration, [&](const raft::Member& member) {
-    named |= member.node == node;
+    named |= cluster_.NumberOf(member.node) == node;
   });
   return named;
 }
@@ -316,7 +321,7 @@ bool ClusterChecks::GroupSettled(const GroupMembers& shard,
     // Only the controller brings a new replica into its group.
     if (core->joining() && ControllerIsLost(machines)) continue;
     if ((core->applied_index() != end && !IsHaltedByRight(node, shard.group)) ||
-        at->host().leader(shard.group) != leader) {
+        cluster_.NumberOf(at->host().leader(shard.group)) != leader) {
       return false;
     }
   }
@@ -375,8 +380,10 @@ void ClusterChecks::CheckKnownLeaders(
       if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
       const bool stores = shard.stores;
       if (!stores && !shard.Has(config.id)) continue;
-      const NodeId named =
-          stores ? server->LeaderOf(group) : server->host().leader(group);
+      // Nodes that come or go know less.
+      if (cluster_.places().change() && !IsMember(config.id)) continue;
+      const NodeId named = cluster_.NumberOf(
+          stores ? server->LeaderOf(group) : server->host().leader(group));
       if (named != NodeId() && named == leader) continue;
       const std::vector<MachineId> part =
           StartedAmong(part_of(cluster_.machine(config.id)));
@@ -397,6 +404,12 @@ void ClusterChecks::CheckKnownLeaders(
       return;
     }
   }
+}
+
+bool ClusterChecks::IsMember(NodeId node) const {
+  return std::any_of(
+      cluster_.groups().begin(), cluster_.groups().end(),
+      [node](const GroupMembers& group) { return group.Has(node); });
 }
 
 // A start with a long log takes a while.

@@ -144,7 +144,9 @@ class ClusterChecks {
   bool IsHaltedByRight(NodeId node, GroupId group) const;
   // A program that knows too low a level cannot join the group again.
   bool MayNotJoin(NodeId node, const raft::Core& leader) const;
-  static bool NamesNode(const raft::Configuration& configuration, NodeId node);
+  bool NamesNode(const raft::Configuration& configuration, NodeId node) const;
+  // Whether the node has a replica of some group.
+  bool IsMember(NodeId node) const;
   // Settled for the replicas of one shard.
   bool GroupSettled(const GroupMembers& shard,
                     const std::vector<MachineId>& machines) const;

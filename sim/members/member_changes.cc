@@ -79,6 +79,18 @@ void MemberChanges::OnCommitted(GroupId group, const raft::Entry& entry) {
       entry.kind == raft::EntryKind::kConfiguration) {
     groups_are_old_ = true;
   }
+  if (group != kControllerGroup || rules_.state() == nullptr) return;
+  for (const shardctrl::NodeRecord& node : rules_.state()->nodes) {
+    if (node.role != shardctrl::NodeRole::kData) {
+      were_read_only_.insert(node.id);
+    }
+  }
+}
+
+bool MemberChanges::WasReadOnly(NodeId number) const {
+  const std::optional<Tenant>& tenant =
+      cluster_.places().tenant(Places::PlaceWith(number));
+  return !tenant.has_value() || were_read_only_.contains(tenant->node);
 }
 
 void MemberChanges::OnStep(GroupId group, const raft::Core& core) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,8 @@ class MemberChanges {
   std::string Unmet() const;
   // The configurations of groups that changed.
   uint64_t Progress() const { return rules_.changes(); }
+  // The node at the place with this number was without a vote for a while.
+  bool WasReadOnly(NodeId number) const;
   // Some slots have moved, or do.
   bool slots_move() const;
   void Finish() const { rules_.Finish(); }
@@ -97,6 +100,7 @@ class MemberChanges {
   bool moves_in_calm_ = false;
   bool groups_are_old_ = true;
   std::vector<Seen> seen_;  // By place.
+  std::set<NodeId> were_read_only_;
   SimTime next_look_;
 };
 

@@ -16,7 +16,6 @@ namespace {
 constexpr uint64_t kLargeValuesRead = 16;
 // Operators create no more (ClusterOperatorOptions). The controller has one.
 constexpr uint32_t kGroupsOfMembers = 8;
-constexpr Duration kAnyTime = Seconds(int64_t{10} * 365 * 24 * 3600);
 
 // The bound of an attempt in the calm is a sum. The trips go to the farthest
 // node. The syncs are those of the slowest disk, for each group.
@@ -66,11 +65,6 @@ ClockBounds BoundsOfClocks(World& world, const Cluster& cluster) {
           GreatestTiming(cluster, &raft::CoreOptions::quiet_interval) +
           GreatestTiming(cluster, &raft::CoreOptions::election_timeout_max) *
               3};
-}
-
-ClockBounds AnyClocks() {
-  return {.epoch = WorldOptions().epoch + kAnyTime,
-          .error_bound = [](NodeId, SimTime) { return kAnyTime * 2; }};
 }
 
 Duration LongestTrip(World& world, const Shape& shape, const Cluster& cluster) {

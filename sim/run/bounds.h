@@ -14,8 +14,6 @@ namespace quorate::sim {
 
 // Both outlive the result.
 ClockBounds BoundsOfClocks(World& world, const Cluster& cluster);
-// Log time may be any.
-ClockBounds AnyClocks();
 
 // The latency to the farthest node.
 Duration LongestTrip(World& world, const Shape& shape, const Cluster& cluster);

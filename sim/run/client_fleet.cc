@@ -393,7 +393,7 @@ CalmClientOptions ClientFleet::QuestionsFor(
     const size_t place = node.value() - 1;
     options.nodes.push_back({.resp = cluster_.resp_addresses()[place],
                              .http = cluster_.http_addresses()[place],
-                             .writes = !cluster_.nodes()[place].read_only});
+                             .writes = !recorder_.MayBeReadOnly(node)});
   }
   uint64_t number = 0;
   AddKeysOfOthers(without, &options.keys, [this, &number] {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -13,7 +12,6 @@
 #include "shardctrl/controller/state.h"
 #include "sim/checks/log_space_checker.h"
 #include "sim/checks/recorder.h"
-#include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/cluster/cluster.h"
 #include "sim/cluster/cluster_checks.h"
@@ -23,12 +21,12 @@
 #include "sim/members/member_changes.h"
 #include "sim/resources/resource_checker.h"
 #include "sim/run/bounds.h"
+#include "sim/run/calm_phase.h"
 #include "sim/run/calm_watch.h"
 #include "sim/run/client_fleet.h"
 #include "sim/run/cluster_views.h"
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
-#include "sim/run/rolling_restart.h"
 #include "sim/schedule/schedule.h"
 
 namespace quorate::sim {
@@ -36,8 +34,6 @@ namespace {
 
 constexpr ChoiceSite kLogs("shape.logs");
 constexpr ChoiceSite kRollingRestart("operator.rolling_restart");
-constexpr ChoiceSite kPatientOperator("operator.waits_for_agreement");
-constexpr ChoiceSite kLateReader("operator.client_reads_late");
 constexpr ChoiceSite kViewsAgain("cluster.views_again");
 constexpr Duration kIdle = Seconds(2);
 // After the last fault.
@@ -154,7 +150,7 @@ class Run::Impl final : public Subject {
     healed_at_ = world_.now();
   }
   bool ClientsIdle() const override {
-    return clients_.idle() && rolling_restart_.done() &&
+    return clients_.idle() && calm_phase_.restarted_all() &&
            (!members_.has_value() || members_->idle());
   }
   uint64_t FinishedWork() const override {
@@ -167,7 +163,7 @@ class Run::Impl final : public Subject {
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;
   void CompareReplicas() override {
-    if (!members_.has_value()) EndCalm();
+    if (calm_phase_.End()) ListenToSteps();
     checks_.CompareStates();
   }
   void Finish() override {
@@ -188,17 +184,8 @@ class Run::Impl final : public Subject {
   void CheckAvailability();
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
-  AvailabilityChecker::CalmBounds BoundsOfCalm() {
-    return CalmBoundsOf(world_, shape_, cluster_, options_.shape.defaults);
-  }
   // Faults that need members which stay.
   void AddMishaps(ScheduleOptions* options);
-  // Restarts the nodes that work, one after the other, while clients write.
-  void RestartAll();
-  // A client asks the other nodes while this one stops and starts again.
-  void AskDuringAStop(NodeId stopping);
-  // The nodes that work, and hold a request for the time of an attempt.
-  std::vector<NodeId> PatientNodes(Duration attempt) const;
   // The voters of each store, and of the controller; empty without one.
   std::vector<std::vector<MachineId>> StoreVoters() const;
   std::vector<MachineId> ControllerVoters() const {
@@ -218,8 +205,8 @@ class Run::Impl final : public Subject {
   std::vector<std::vector<MachineId>> SoundGroups() const;
   // Asks once the conditions before it are met.
   Condition TrueViews();
-  void BeginCalm();
-  void EndCalm();
+  // The steps of replicas are work of members, and of the calm.
+  void ListenToSteps();
   void CheckResources(NodeId node, const node::ResourceUse& use);
   // Another map of a node's program. Marks a second one that comes while
   // requests of one connection wait that were sent before the first.
@@ -239,8 +226,6 @@ class Run::Impl final : public Subject {
       [this](std::string what) { world_.Violate(std::move(what)); }};
   LogSpaceChecker log_space_{
       [this](std::string what) { world_.Violate(std::move(what)); }};
-  RepeatedWork repeated_work_{
-      [this](std::string what) { world_.Violate(std::move(what)); }};
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   ClusterViews views_{&world_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
@@ -252,7 +237,13 @@ class Run::Impl final : public Subject {
   ClientFleet clients_;
   ControllerLoss controller_loss_{&world_, ControllerVoters(), StoreVoters()};
   ForeignNode foreign_node_{&world_, cluster_};
-  RollingRestart rolling_restart_{&world_, &cluster_};
+  CalmPhase calm_phase_{&world_,
+                        &shape_,
+                        &cluster_,
+                        &checks_,
+                        &recorder_,
+                        &clients_,
+                        options_.shape.defaults};
   std::vector<MachineId> healed_;  // The nodes that must work.
   SimTime healed_at_;
   std::map<MachineId, SimTime> map_changed_at_;
@@ -281,19 +272,26 @@ void Run::Impl::ListenToCluster() {
   cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
     CheckResources(node, server.resources());
   });
-  if (members_.has_value()) {
-    return cluster_.SetStepHook(
-        [this](NodeId, GroupId group, const raft::Core& core,
-               const raft::Output&) { members_->OnStep(group, core); });
-  }
   cluster_.SetStateHook([this](NodeId node, GroupId group, raft::Index index) {
     recorder_.stale_reads().OnApplied(node, group, index);
     if (index == raft::Index()) {
       recorder_.expiry().OnStart(group, world_.now());
     }
   });
+  ListenToSteps();
   cluster_.SetRequestHook([this](NodeId node, const Buffer& bytes) {
     recorder_.OnRequestSent(node, bytes);
+  });
+}
+
+void Run::Impl::ListenToSteps() {
+  const bool members = members_.has_value();
+  if (!members && !calm_phase_.begun()) return cluster_.SetStepHook(nullptr);
+  cluster_.SetStepHook([this, members](NodeId, GroupId group,
+                                       const raft::Core& core,
+                                       const raft::Output& output) {
+    if (members) members_->OnStep(group, core);
+    calm_phase_.OnStep(group, core, output);
   });
 }
 
@@ -303,12 +301,15 @@ void Run::Impl::PrepareRecorder() {
   recorder_.log().SetOwners(
       [this](Slot slot) { return cluster_.GroupOf(slot); });
   recorder_.SetSessionRules(shape_.rules.sessions);
-  if (members_.has_value()) {
-    recorder_.SetClocks(AnyClocks());
-    return recorder_.OrderBySlot();
-  }
   recorder_.SetClocks(BoundsOfClocks(world_, cluster_));
-  recorder_.SetLimits(LimitsOfNodes(cluster_));
+  if (members_.has_value()) recorder_.OrderBySlot();
+  Recorder::Limits limits = LimitsOfNodes(cluster_);
+  if (members_.has_value()) {
+    limits.read_only = [this](NodeId node) {
+      return members_->WasReadOnly(node);
+    };
+  }
+  recorder_.SetLimits(std::move(limits));
   recorder_.CheckUnknownOutcomes(
       [this](NodeId node, GroupId group, SimTime since) {
         return cluster_.leaderships().LedSince(node, group, since);
@@ -373,12 +374,12 @@ void Run::Impl::CheckAvailability() {
                                   .calm_since = calm_.since(),
                                   .bound = availability_bound_,
                                   .can_serve = can_serve});
-  if (shape_.members) return;
-  cluster_.CheckWrongStates(
-      calm_.since(), availability_bound_, [this](NodeId node, GroupId group) {
-        return checks_.AllWorkExcept(node, group,
-                                     calm_.PartOf(cluster_.machine(node)));
-      });
+  if (!members_.has_value())
+    cluster_.CheckWrongStates(
+        calm_.since(), availability_bound_, [this](NodeId node, GroupId group) {
+          return checks_.AllWorkExcept(node, group,
+                                       calm_.PartOf(cluster_.machine(node)));
+        });
   CheckLeaders();
   checks_.CheckLogSpace(&log_space_);
 }
@@ -513,7 +514,7 @@ void Run::Impl::StopClients() {
 
 std::string Run::Impl::Describe() const {
   return clients_.Describe() + views_.Describe() + checks_.Describe() +
-         rolling_restart_.Describe() +
+         calm_phase_.Describe() +
          (members_.has_value() ? members_->Describe() : "");
 }
 
@@ -551,19 +552,21 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
                           },
                           {},
                           [this, reads] { return reads() + WishProgress(); }});
-        break;
       }
       probes.push_back(
-          {"writing in the calm", [this] { BeginCalm(); },
+          {"writing in the calm",
+           [this] {
+             calm_phase_.Begin();
+             ListenToSteps();
+           },
            std::max(Duration(0), kCalm - (world_.now() - healed_at_))});
       break;
     case Stage::kPowerLoss:
-      if (!members &&
-          world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
+      if (world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
         probes.push_back({"restarting one node after the other",
-                          [this] { RestartAll(); },
+                          [this] { calm_phase_.RestartAll(healed_); },
                           {},
-                          [this] { return rolling_restart_.restarted(); }});
+                          [this] { return calm_phase_.restarted(); }});
       }
       probes.push_back(
           {"reading every key after a loss of power of all machines",
@@ -574,98 +577,6 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       break;
   }
   return probes;
-}
-
-void Run::Impl::RestartAll() {
-  std::vector<NodeId> nodes;
-  for (const node::NodeConfig& node : cluster_.nodes()) {
-    if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
-  }
-  // A patient operator waits until all replicas agree. Then the others serve
-  // during a stop as they do in the calm.
-  const bool patient =
-      world_.choices().Chance(kPatientOperator, ChoiceKey{}, {3, 4});
-  rolling_restart_.Begin(
-      std::move(nodes),
-      [this, patient] {
-        return !patient || (clients_.AskedAll() && checks_.Settled(healed_));
-      },
-      [this, patient](NodeId node) {
-        clients_.AddToNumbers();
-        if (patient) AskDuringAStop(node);
-      });
-}
-
-void Run::Impl::AskDuringAStop(NodeId stopping) {
-  // Without connections no node learns that its request to one that ended is
-  // lost.
-  if (!shape_.peer_streams) return;
-  const AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
-  std::vector<NodeId> nodes;
-  for (const NodeId node : PatientNodes(bounds.attempt)) {
-    if (node != stopping) nodes.push_back(node);
-  }
-  std::vector<MachineId> others = cluster_.machines();
-  std::erase(others, cluster_.machine(stopping));
-  std::set<GroupId> without;
-  for (const GroupMembers& shard : cluster_.stores()) {
-    if (!checks_.HasMajority(shard.group, others)) without.insert(shard.group);
-  }
-  if (nodes.empty() || without.size() == cluster_.stores().size()) return;
-  world_.CountMark(cluster_.machine(stopping), "operator.asked_during_a_stop");
-  const bool late_reader =
-      world_.choices().Chance(kLateReader, ChoiceKey{stopping.value()}, {1, 2});
-  clients_.AskDuringAStop(nodes, without, bounds.attempt,
-                          late_reader ? stopping : NodeId());
-}
-
-std::vector<NodeId> Run::Impl::PatientNodes(Duration attempt) const {
-  std::vector<NodeId> nodes;
-  for (const node::NodeConfig& node : cluster_.nodes()) {
-    const node::TimeoutsConfig& timeouts =
-        cluster_.configs()[node.id.value() - 1].timeouts;
-    if (!cluster_.MayNotWork(node.id) &&
-        std::min(timeouts.leader_wait, timeouts.proxy) >= attempt) {
-      nodes.push_back(node.id);
-    }
-  }
-  return nodes;
-}
-
-void Run::Impl::BeginCalm() {
-  AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
-  const std::vector<NodeId> nodes = PatientNodes(bounds.attempt);
-  for (const node::NodeConfig& node : cluster_.nodes()) {
-    if (node.read_only) bounds.read_only.insert(node.id);
-    if (cluster_.MayNotWork(node.id)) {
-      bounds.excused.insert(node.id);
-    } else if (std::find(nodes.begin(), nodes.end(), node.id) == nodes.end()) {
-      bounds.impatient.insert(node.id);
-    }
-  }
-  recorder_.availability().BeginCalm(bounds);
-  checks_.BeginCalm();
-  repeated_work_.Begin(WindowsOfLeaders(cluster_));
-  cluster_.SetStepHook([this](NodeId, GroupId group, const raft::Core& core,
-                              const raft::Output& output) {
-    repeated_work_.OnStep(group, core, output, [&](ReplicaId replica) {
-      return cluster_.FindReplica(group, replica);
-    });
-  });
-  clients_.AddToNumbers();
-  if (nodes.empty()) return;
-  clients_.AskInCalm(nodes, bounds.attempt, [this](Duration taken) {
-    recorder_.availability().AddCalmAnswer(taken);
-  });
-}
-
-void Run::Impl::EndCalm() {
-  recorder_.availability().EndCalm();
-  repeated_work_.End();
-  cluster_.SetStepHook(nullptr);
-  cluster_.EndShadows();
-  // The leadership may be given to the preferred node.
-  checks_.EndCalm(/*may_be_given=*/!options_.shape.defaults);
 }
 
 Subject::Condition Run::Impl::TrueViews() {
@@ -688,7 +599,6 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
     conditions.push_back({"every wish",
                           [this] { return members_->Unmet().empty(); },
                           [this] { return WishProgress(); }});
-    return conditions;
   }
   switch (stage) {
     case Stage::kMajorities:
@@ -697,7 +607,7 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
       break;
     case Stage::kAll:
       conditions.push_back({"agreement of all replicas", settled, progress});
-      conditions.push_back(TrueViews());
+      if (!members_.has_value()) conditions.push_back(TrueViews());
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return !checks_.HasOpenWork(); }});
       conditions.push_back(
@@ -708,7 +618,10 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
     case Stage::kPowerLoss:
       conditions.push_back({"agreement after a loss of power of all machines",
                             settled, progress});
-      if (!world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) break;
+      if (members_.has_value() ||
+          !world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) {
+        break;
+      }
       conditions.push_back(TrueViews());
       break;
   }

@@ -1,0 +1,74 @@
+// sim/run/calm_phase.h: what a run expects of a cluster in which no fault is
+// left: answers within short bounds, one leader of each group, no repeated
+// work, and service while one node after the other restarts.
+#ifndef QUORATE_SIM_RUN_CALM_PHASE_H_
+#define QUORATE_SIM_RUN_CALM_PHASE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "env/ids.h"
+#include "env/time.h"
+#include "sim/checks/recorder.h"
+#include "sim/checks/repeated_work.h"
+#include "sim/cluster/cluster.h"
+#include "sim/cluster/cluster_checks.h"
+#include "sim/run/client_fleet.h"
+#include "sim/run/rolling_restart.h"
+#include "sim/run/shape.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class CalmPhase {
+ public:
+  // All outlive the object. `defaults`: nodes have the default configuration.
+  CalmPhase(World* world, const Shape* shape, Cluster* cluster,
+            ClusterChecks* checks, Recorder* recorder, ClientFleet* clients,
+            bool defaults);
+  CalmPhase(const CalmPhase&) = delete;
+  CalmPhase& operator=(const CalmPhase&) = delete;
+
+  // No fault is left from now on. The clients ask all nodes that work.
+  void Begin();
+  // Reports what the cluster owed since Begin. Returns whether that was called.
+  bool End();
+  bool begun() const { return begun_; }
+  // A replica of the group made a step. Call it between Begin and End.
+  void OnStep(GroupId group, const raft::Core& core,
+              const raft::Output& output);
+
+  // Restarts the nodes that work, one after the other, while clients write. If
+  // the operator is patient, the machines in `working`, which outlive the
+  // restarts, agree before each stop.
+  void RestartAll(const std::vector<MachineId>& working);
+  bool restarted_all() const { return rolling_restart_.done(); }
+  uint64_t restarted() const { return rolling_restart_.restarted(); }
+  // Why the restarts do not go on, for people.
+  std::string Describe() const { return rolling_restart_.Describe(); }
+
+ private:
+  // Whether the node need not work in the calm.
+  bool MayNotWork(NodeId node) const;
+  // The nodes that work, and hold a request for the time of an attempt.
+  std::vector<NodeId> PatientNodes(Duration attempt) const;
+  AvailabilityChecker::CalmBounds Bounds() const;
+  // A client asks the other nodes while this one stops and starts again.
+  void AskDuringAStop(NodeId stopping);
+
+  World& world_;
+  const Shape& shape_;
+  Cluster& cluster_;
+  ClusterChecks& checks_;
+  Recorder& recorder_;
+  ClientFleet& clients_;
+  const bool defaults_;
+  bool begun_ = false;
+  RepeatedWork repeated_work_;
+  RollingRestart rolling_restart_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_CALM_PHASE_H_
