@@ -136,7 +136,8 @@ size_t SlotsLedBy(const ClusterTruth& truth, size_t node) {
 }
 
 // The value of a line of INFO about the replica of a group.
-std::string GroupLine(const ClusterTruth::Group& group,
+std::string GroupLine(const ClusterTruth& truth,
+                      const ClusterTruth::Group& group,
                       const ClusterTruth::Replica& replica) {
   const std::string tail =
       absl::StrCat(",slots=", SlotsOf(group), ",status=", replica.state);
@@ -148,7 +149,8 @@ std::string GroupLine(const ClusterTruth::Group& group,
           ? ""
           : absl::StrCat(",term=", replica.term, ",commit=", replica.commit,
                          ",applied=", replica.applied, ",last=", replica.last);
-  return absl::StrCat("role=", role, ",leader=", group.leader + 1, log, tail);
+  return absl::StrCat("role=", role, ",leader=", truth.nodes[group.leader].id,
+                      log, tail);
 }
 
 // A node that leads nothing is a replica of the leader of a group whose replica
@@ -248,10 +250,12 @@ std::string CheckNodes(const ClusterTruth& truth, size_t self,
     if (words.size() < 8) return wrong;
     auto place = places.find(words[1].substr(0, words[1].find('@')));
     // A node may have died before it told its last addresses.
-    uint32_t number = 0;
-    if (place == places.end() && absl::SimpleAtoi(words[6], &number) &&
-        number - 1 < truth.nodes.size() && !truth.nodes[number - 1].runs) {
-      place = places.find(truth.nodes[number - 1].address);
+    uint32_t id = 0;
+    if (place == places.end() && absl::SimpleAtoi(words[6], &id)) {
+      place = std::find_if(places.begin(), places.end(), [&](const auto& of) {
+        const ClusterTruth::Node& node = truth.nodes[of.second];
+        return node.id == id && !node.runs;
+      });
     }
     if (place == places.end()) return wrong + " of no node, or of one twice";
     const size_t node = place->second;
@@ -315,7 +319,7 @@ std::string CheckInfo(const ClusterTruth& truth, size_t self,
     for (const ClusterTruth::Replica& replica : group.replicas) {
       if (replica.node != self) continue;
       placed = true;
-      right.push_back({key, GroupLine(group, replica)});
+      right.push_back({key, GroupLine(truth, group, replica)});
     }
     if (!placed && fields.count(key) > 0) {
       return absl::StrCat("INFO has ", key,
@@ -324,9 +328,9 @@ std::string CheckInfo(const ClusterTruth& truth, size_t self,
   }
   for (size_t node = 0; node < truth.nodes.size(); ++node) {
     if (node == self) continue;
-    right.push_back({absl::StrCat("node", node + 1), truth.nodes[node].runs
-                                                         ? "state=online"
-                                                         : "state=offline"});
+    right.push_back(
+        {absl::StrCat("node", truth.nodes[node].id),
+         truth.nodes[node].runs ? "state=online" : "state=offline"});
   }
   std::string wrong = CheckFields("INFO", fields, right);
   return wrong.empty() ? CheckRole(truth, self, fields) : wrong;
@@ -358,8 +362,9 @@ std::string CheckMetrics(const ClusterTruth& truth, size_t self,
   }
   for (size_t node = 0; node < truth.nodes.size(); ++node) {
     if (node == self) continue;
-    flag(absl::StrCat("quorate_peer_alive{node=\"", node + 1, "\"}"),
-         truth.nodes[node].runs);
+    flag(
+        absl::StrCat("quorate_peer_alive{node=\"", truth.nodes[node].id, "\"}"),
+        truth.nodes[node].runs);
   }
   return CheckFields("/metrics", FieldsOf(text, ' '), right);
 }

@@ -20,6 +20,7 @@ namespace quorate::sim {
 
 struct ClusterTruth {
   struct Node {
+    uint32_t id = 0;
     std::string address;  // For cluster clients, "host:port".
     // It runs, and some replica works, or it has none.
     bool works = true;

@@ -17,9 +17,10 @@ const ClusterTruth::Replica kFenced = {
 
 // Three nodes; the third is down. The first group is led by the first node.
 ClusterTruth Truth() {
-  return {.nodes = {{.address = "n1:7101"},
-                    {.address = "n2:7101"},
-                    {.address = "n3:7101",
+  return {.nodes = {{.id = 1, .address = "n1:7101"},
+                    {.id = 2, .address = "n2:7101"},
+                    {.id = 3,
+                     .address = "n3:7101",
                      .works = false,
                      .ready = false,
                      .runs = false}},

@@ -348,6 +348,15 @@ std::string MemberChanges::Unmet() const {
   return unmet;
 }
 
+std::vector<NodeId> MemberChanges::Nodes() const {
+  std::vector<NodeId> nodes;
+  if (rules_.state() == nullptr) return nodes;
+  for (const NodeRecord& node : rules_.state()->nodes) {
+    if (node.state != NodeState::kRemoved) nodes.push_back(node.id);
+  }
+  return nodes;
+}
+
 std::string MemberChanges::Summary() const {
   uint64_t verbs = 0;
   for (const ClusterOperator* const one : operators_) verbs += one->verbs();

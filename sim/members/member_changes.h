@@ -52,6 +52,8 @@ class MemberChanges {
   bool idle() const;
   // The reason why some wish has not come true; empty: all have.
   std::string Unmet() const;
+  // The nodes that the controller counts in.
+  std::vector<NodeId> Nodes() const;
   // The configurations of groups that changed.
   uint64_t Progress() const { return rules_.changes(); }
   // The node at the place with this number was without a vote for a while.

@@ -16,13 +16,16 @@ constexpr ChoiceSite kLateReader("operator.client_reads_late");
 
 CalmPhase::CalmPhase(World* world, const Shape* shape, Cluster* cluster,
                      ClusterChecks* checks, Recorder* recorder,
-                     ClientFleet* clients, bool defaults)
+                     ClientFleet* clients,
+                     std::function<std::vector<NodeId>()> members,
+                     bool defaults)
     : world_(*world),
       shape_(*shape),
       cluster_(*cluster),
       checks_(*checks),
       recorder_(*recorder),
       clients_(*clients),
+      members_(std::move(members)),
       defaults_(defaults),
       repeated_work_(
           [this](std::string what) { world_.Violate(std::move(what)); }),
@@ -76,10 +79,11 @@ void CalmPhase::AskDuringAStop(NodeId stopping) {
 }
 
 bool CalmPhase::MayNotWork(NodeId node) const {
-  // Where tenants come and go, one without a part in the cluster ends again.
-  // The others were required to run.
-  return cluster_.MayNotWork(node) ||
-         (cluster_.places().change() && cluster_.server(node) == nullptr);
+  if (cluster_.MayNotWork(node)) return true;
+  if (members_ == nullptr) return false;
+  const std::vector<NodeId> nodes = members_();
+  return std::ranges::none_of(
+      nodes, [&](NodeId id) { return cluster_.NumberOf(id) == node; });
 }
 
 std::vector<NodeId> CalmPhase::PatientNodes(Duration attempt) const {

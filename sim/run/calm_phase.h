@@ -5,6 +5,7 @@
 #define QUORATE_SIM_RUN_CALM_PHASE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,10 @@ namespace quorate::sim {
 class CalmPhase {
  public:
   // All outlive the object. `defaults`: nodes have the default configuration.
+  // `members` returns the nodes that are in the cluster. Null: they stay.
   CalmPhase(World* world, const Shape* shape, Cluster* cluster,
             ClusterChecks* checks, Recorder* recorder, ClientFleet* clients,
-            bool defaults);
+            std::function<std::vector<NodeId>()> members, bool defaults);
   CalmPhase(const CalmPhase&) = delete;
   CalmPhase& operator=(const CalmPhase&) = delete;
 
@@ -63,6 +65,7 @@ class CalmPhase {
   ClusterChecks& checks_;
   Recorder& recorder_;
   ClientFleet& clients_;
+  const std::function<std::vector<NodeId>()> members_;
   const bool defaults_;
   bool begun_ = false;
   RepeatedWork repeated_work_;

@@ -357,11 +357,11 @@ std::vector<std::string> ClientFleet::NumberKeys() const {
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     if ((*key)[0] == 'n' && numbers.size() < 8 * options_.shape.groups) {
       numbers.push_back(*key);
-      groups.insert(cluster_.GroupOf(*key));
+      groups.insert(cluster_.OwnerOf(cluster_.slots()->SlotOf(*key)));
     }
   }
   uint64_t number = 0;
-  AddKeysOfOthers(std::move(groups), &numbers, [this, &number] {
+  AddKeysOfOthers(groups, &numbers, [this, &number] {
     std::string key;
     // Odd slots are those of keys that expire.
     do key = absl::StrCat("n.of_group", number++);
@@ -371,12 +371,20 @@ std::vector<std::string> ClientFleet::NumberKeys() const {
   return numbers;
 }
 
-void ClientFleet::AddKeysOfOthers(std::set<GroupId> groups,
+void ClientFleet::AddKeysOfOthers(const std::set<GroupId>& groups,
                                   std::vector<std::string>* keys,
                                   absl::FunctionRef<std::string()> next) const {
-  while (groups.size() < cluster_.shards().size()) {
+  std::set<GroupId> left;
+  for (const GroupMembers& group : cluster_.stores()) {
+    if (!group.slots.empty() && !groups.contains(group.group)) {
+      left.insert(group.group);
+    }
+  }
+  // Few slots of a group may be fit, or none.
+  constexpr int kTries = 1 << 16;
+  for (int i = 0; i < kTries && !left.empty(); ++i) {
     std::string key = next();
-    if (groups.insert(cluster_.GroupOf(key)).second) {
+    if (left.erase(cluster_.OwnerOf(cluster_.slots()->SlotOf(key))) > 0) {
       keys->push_back(std::move(key));
     }
   }

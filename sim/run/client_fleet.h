@@ -139,9 +139,10 @@ class ClientFleet {
   Duration Interval() const;
   OperationOptions OperationsOf() const;
   std::vector<std::string> NumberKeys() const;
-  // Appends one key of each group that is not in `groups`: the first one that
-  // `next` returns.
-  void AddKeysOfOthers(std::set<GroupId> groups, std::vector<std::string>* keys,
+  // Appends one key of each group with slots that is not in `groups`: the first
+  // one that `next` returns.
+  void AddKeysOfOthers(const std::set<GroupId>& groups,
+                       std::vector<std::string>* keys,
                        absl::FunctionRef<std::string()> next) const;
   // Questions about a key of each group that is not in `without`.
   CalmClientOptions QuestionsFor(const std::vector<NodeId>& nodes,

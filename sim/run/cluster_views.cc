@@ -18,11 +18,11 @@ void ClusterViews::Begin() {
   world_.Start(machine, [this](env::Env& env) {
     auto client = std::make_shared<ViewClient>(
         env, cluster_.resp_cluster_addresses(), cluster_.http_addresses(),
-        [this](size_t node, const NodeView* view) {
-          problems_[node] = CheckView(node, view);
-          if (!problems_[node].empty()) return false;
+        [this](size_t place, const NodeView* view) {
+          problems_[place] = CheckView(Places::NumberOf(place), view);
+          if (!problems_[place].empty()) return false;
           if (!view->metrics.has_value()) {
-            problems_[node] = "was not asked for /metrics yet";
+            problems_[place] = "was not asked for /metrics yet";
           }
           return true;
         });
@@ -32,14 +32,29 @@ void ClusterViews::Begin() {
 }
 
 bool ClusterViews::AreTrue() {
-  for (size_t node = 0; node < problems_.size(); ++node) {
-    const NodeId id = cluster_.nodes()[node].id;
-    if (cluster_.server(id) != nullptr && !problems_[node].empty()) {
+  for (const auto& [number, id] : Present()) {
+    if (!problems_.empty() && cluster_.server(number) != nullptr &&
+        !problems_[Places::PlaceWith(number)].empty()) {
       return false;
     }
   }
   if (client_ != nullptr) std::exchange(client_, nullptr)->Stop();
   return true;
+}
+
+std::map<NodeId, NodeId> ClusterViews::Present() const {
+  std::map<NodeId, NodeId> present;
+  if (members_ == nullptr) {
+    for (const node::NodeConfig& node : cluster_.nodes()) {
+      present.emplace(node.id, node.id);
+    }
+    return present;
+  }
+  for (const NodeId id : members_()) {
+    const NodeId number = cluster_.NumberOf(id);
+    if (number != NodeId()) present.emplace(number, id);
+  }
+  return present;
 }
 
 std::string ClusterViews::Describe() const {
@@ -57,17 +72,18 @@ bool ClusterViews::HasWorkingReplica(NodeId node, GroupId group) const {
   return server != nullptr && server->host().group_status(group).ok();
 }
 
-ClusterTruth::Node ClusterViews::TruthOf(const node::NodeConfig& node) const {
-  const node::Server* const server = cluster_.server(node.id);
-  bool any = !cluster_.HasReplica(node.id) && server != nullptr;
+ClusterTruth::Node ClusterViews::TruthOf(NodeId node, NodeId id) const {
+  const node::Server* const server = cluster_.server(node);
+  bool any = !cluster_.HasReplica(node) && server != nullptr;
   bool all = server != nullptr && server->host().status().ok();
   for (const GroupMembers& shard : cluster_.stores()) {
-    if (!shard.Has(node.id)) continue;
-    const bool works = HasWorkingReplica(node.id, shard.group);
+    if (!shard.Has(node)) continue;
+    const bool works = HasWorkingReplica(node, shard.group);
     any = any || works;
     all = all && works;
   }
-  return {.address = node.resp_cluster,
+  return {.id = id.value(),
+          .address = cluster_.nodes()[Places::PlaceWith(node)].resp_cluster,
           .works = any,
           .ready = all,
           .runs = server != nullptr};
@@ -78,8 +94,7 @@ ClusterTruth::Replica ClusterViews::ReplicaOn(NodeId node,
   using Condition = raft::Host::Condition;
   const raft::Host& host = cluster_.server(node)->host();
   const raft::Core* const core = host.core(group);
-  ClusterTruth::Replica replica{.node = node.value() - 1,
-                                .has_log = core != nullptr};
+  ClusterTruth::Replica replica{.has_log = core != nullptr};
   if (core != nullptr) {
     replica.term = core->term().value();
     replica.commit = core->commit_index().value();
@@ -103,40 +118,50 @@ ClusterTruth::Replica ClusterViews::ReplicaOn(NodeId node,
   return replica;
 }
 
-std::optional<ClusterTruth> ClusterViews::Truth() const {
+std::optional<ClusterTruth> ClusterViews::Truth(
+    std::map<NodeId, size_t>* places) const {
   ClusterTruth truth;
-  for (const node::NodeConfig& node : cluster_.nodes()) {
-    truth.nodes.push_back(TruthOf(node));
+  for (const auto& [number, id] : Present()) {
+    places->emplace(number, truth.nodes.size());
+    truth.nodes.push_back(TruthOf(number, id));
   }
   for (const GroupMembers& shard : cluster_.stores()) {
     const NodeId leader = cluster_.LeaderOf(shard.group);
-    if (leader == NodeId()) return std::nullopt;
+    if (!places->contains(leader)) return std::nullopt;
     ClusterTruth::Group& group = truth.groups.emplace_back();
     group.id = shard.group.value();
     group.slots = shard.slots;
-    group.leader = leader.value() - 1;
+    group.leader = places->at(leader);
     for (const NodeId member : shard.members()) {
       if (cluster_.server(member) == nullptr) continue;
+      if (!places->contains(member)) return std::nullopt;
+      const size_t place = places->at(member);
       group.replicas.push_back(ReplicaOn(member, shard.group));
+      group.replicas.back().node = place;
       if (member != leader && HasWorkingReplica(member, shard.group)) {
-        group.others.push_back(member.value() - 1);
+        group.others.push_back(place);
       }
     }
   }
   return truth;
 }
 
-std::string ClusterViews::CheckView(size_t node, const NodeView* view) const {
+std::string ClusterViews::CheckView(NodeId node, const NodeView* view) const {
   if (view == nullptr) return "does not answer";
-  const std::optional<ClusterTruth> truth = Truth();
-  if (!truth.has_value()) return "a group has no leader";
+  std::map<NodeId, size_t> places;
+  const std::optional<ClusterTruth> truth = Truth(&places);
+  if (!truth.has_value()) return "a group has no leader in the cluster";
+  const auto self = places.find(node);
+  if (self == places.end()) return "it is not in the cluster";
   for (const std::string& wrong :
-       {CheckSlots(*truth, view->slots), CheckNodes(*truth, node, view->nodes),
-        CheckReadiness(*truth, node, view->ready_status),
+       {CheckSlots(*truth, view->slots),
+        CheckNodes(*truth, self->second, view->nodes),
+        CheckReadiness(*truth, self->second, view->ready_status),
         CheckClusterInfo(*truth, view->cluster_info),
-        CheckInfo(*truth, node, view->info),
-        view->metrics.has_value() ? CheckMetrics(*truth, node, *view->metrics)
-                                  : std::string()}) {
+        CheckInfo(*truth, self->second, view->info),
+        view->metrics.has_value()
+            ? CheckMetrics(*truth, self->second, *view->metrics)
+            : std::string()}) {
     if (!wrong.empty()) return wrong;
   }
   return "";

@@ -205,6 +205,11 @@ class Run::Impl final : public Subject {
   std::vector<std::vector<MachineId>> SoundGroups() const;
   // Asks once the conditions before it are met.
   Condition TrueViews();
+  // Null: they stay.
+  ClusterViews::Members NodesOfCluster() {
+    if (!shape_.members) return nullptr;
+    return [this] { return members_->Nodes(); };
+  }
   // The steps of replicas are work of members, and of the calm.
   void ListenToSteps();
   void CheckResources(NodeId node, const node::ResourceUse& use);
@@ -227,7 +232,7 @@ class Run::Impl final : public Subject {
   LogSpaceChecker log_space_{
       [this](std::string what) { world_.Violate(std::move(what)); }};
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
-  ClusterViews views_{&world_, &cluster_};
+  ClusterViews views_{&world_, &cluster_, NodesOfCluster()};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
   // Time for an operation of which no fault is in the way.
@@ -237,13 +242,9 @@ class Run::Impl final : public Subject {
   ClientFleet clients_;
   ControllerLoss controller_loss_{&world_, ControllerVoters(), StoreVoters()};
   ForeignNode foreign_node_{&world_, cluster_};
-  CalmPhase calm_phase_{&world_,
-                        &shape_,
-                        &cluster_,
-                        &checks_,
-                        &recorder_,
-                        &clients_,
-                        options_.shape.defaults};
+  CalmPhase calm_phase_{
+      &world_,    &shape_,   &cluster_,        &checks_,
+      &recorder_, &clients_, NodesOfCluster(), options_.shape.defaults};
   std::vector<MachineId> healed_;  // The nodes that must work.
   SimTime healed_at_;
   std::map<MachineId, SimTime> map_changed_at_;
@@ -582,8 +583,10 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
 Subject::Condition Run::Impl::TrueViews() {
   return {"every node's view of the cluster",
           [this, asked = false]() mutable {
-            // The checker of views knows the members of the founding.
-            if (!checks_.MembersStayed(healed_)) return true;
+            // Else nobody says which members there are.
+            if (!members_.has_value() && !checks_.MembersStayed(healed_)) {
+              return true;
+            }
             if (!std::exchange(asked, true)) views_.Begin();
             return views_.AreTrue();
           },
@@ -607,7 +610,7 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
       break;
     case Stage::kAll:
       conditions.push_back({"agreement of all replicas", settled, progress});
-      if (!members_.has_value()) conditions.push_back(TrueViews());
+      conditions.push_back(TrueViews());
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return !checks_.HasOpenWork(); }});
       conditions.push_back(
@@ -618,10 +621,7 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
     case Stage::kPowerLoss:
       conditions.push_back({"agreement after a loss of power of all machines",
                             settled, progress});
-      if (members_.has_value() ||
-          !world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) {
-        break;
-      }
+      if (!world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) break;
       conditions.push_back(TrueViews());
       break;
   }
