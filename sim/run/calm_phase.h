@@ -1,6 +1,8 @@
 // sim/run/calm_phase.h: what a run expects of a cluster in which no fault is
-// left: answers within short bounds, one leader of each group, no repeated
-// work, and service while one node after the other restarts.
+// left.
+//
+// Answers have short bounds, leaders stay, and no work is repeated. While one
+// node after the other restarts, the rest of them serve.
 #ifndef QUORATE_SIM_RUN_CALM_PHASE_H_
 #define QUORATE_SIM_RUN_CALM_PHASE_H_
 

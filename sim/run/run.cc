@@ -583,7 +583,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
 Subject::Condition Run::Impl::TrueViews() {
   return {"every node's view of the cluster",
           [this, asked = false]() mutable {
-            // Else nobody says which members there are.
+            // The checker knows the members of the founding, or those of now.
             if (!members_.has_value() && !checks_.MembersStayed(healed_)) {
               return true;
             }
