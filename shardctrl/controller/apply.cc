@@ -510,13 +510,15 @@ Answer Execution::operator()(const Command::ReportNode& report) {
   NodeRecord* node = Present(&state_, report.node);
   if (node == nullptr) return NoSuchNode(report.node);
   // It has the store that it was founded with.
-  if (node->IsUnboundFounder()) node->store = report.store;
+  const bool bound = node->IsUnboundFounder();
+  if (bound) node->store = report.store;
   if (node->store != report.store) {
     return Refused(absl::StrCat(NodeText(report.node), " has another store"));
   }
-  if (report.start_number < node->start_number ||
-      (report.start_number == node->start_number &&
-       report.addresses == node->addresses)) {
+  const bool known = report.start_number < node->start_number ||
+                     (report.start_number == node->start_number &&
+                      report.addresses == node->addresses);
+  if (known && !bound) {
     return AlreadySo("these addresses are known, or newer ones");
   }
   node->start_number = report.start_number;

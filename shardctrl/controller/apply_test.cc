@@ -624,6 +624,19 @@ TEST(ReportNode, FounderThatDrains_IsBound) {
   EXPECT_EQ(cluster.state.FindNode(NodeId(2))->state, NodeState::kUp);
 }
 
+// The store is news, although the addresses are those of the founding.
+TEST(ReportNode, StoreOfAFounder_RaisesTheVersion) {
+  Cluster cluster(4, 1);
+  NodeRecord* const node = cluster.state.FindNode(NodeId(4));
+  node->store = StoreIncarnation();
+  const MapVersion before = cluster.state.version;
+  ExpectDone(cluster, Command::ReportNode{.node = NodeId(4),
+                                          .store = Cluster::StoreOf(4),
+                                          .addresses = node->addresses});
+  EXPECT_EQ(cluster.state.FindNode(NodeId(4))->store, Cluster::StoreOf(4));
+  EXPECT_GT(cluster.state.version, before);
+}
+
 TEST(ReportNode, NewestStart_Wins) {
   Cluster cluster(3, 1);
   const auto report = [](uint64_t start, std::string peer) {
