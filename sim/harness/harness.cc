@@ -93,6 +93,7 @@ void Harness::Execute(Subject& subject) {
 void Harness::PlanFaults(Subject& subject, ScheduleOptions options) {
   options.length = duration_ - duration_ / kHealthyDivisor;
   options.without = options_.without;
+  possible_families_ = PossibleFaultFamilies(options);
   schedule_.emplace(&world_, std::move(options));
   schedule_->Begin();
   subject.OnScheduled(*schedule_);

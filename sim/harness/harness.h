@@ -63,6 +63,11 @@ class Harness {
   static std::vector<Duration> DrawnDurations();
   const HarnessOptions& options() const { return options_; }
   Duration duration() const { return duration_; }
+  // The families of faults that the run may have, drawn or not. All of them
+  // until faults are planned.
+  const std::vector<FaultFamily>& possible_families() const {
+    return possible_families_;
+  }
   // Whether the family of faults was drawn for the run.
   bool on(FaultFamily family) const {
     return schedule_.has_value() && schedule_->on(family);
@@ -89,6 +94,7 @@ class Harness {
   World world_;
   const Duration duration_;
   std::optional<Schedule> schedule_;  // Empty without faults.
+  std::vector<FaultFamily> possible_families_ = OtherFaultFamilies({});
   std::vector<MachineId> nodes_;
 };
 

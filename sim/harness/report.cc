@@ -135,7 +135,7 @@ RunReport ReportOf(const Harness& harness) {
           duration == harness.duration() ? 1 : 0;
     }
   }
-  for (const FaultFamily family : OtherFaultFamilies({})) {
+  for (const FaultFamily family : harness.possible_families()) {
     const std::string name(FaultFamilyName(family));
     report.drawn[absl::StrCat("family.", name)] = harness.on(family) ? 1 : 0;
   }

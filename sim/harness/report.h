@@ -54,7 +54,8 @@ struct RunReport {
   std::map<std::string, uint64_t> marks;
   // Shape and settings as "site=value", such as "shape.nodes=5", with the
   // number of draws of the value. Values that a draw could have had instead are
-  // listed with 0. So are the families of faults ("family.loss") that are off.
+  // listed with 0. So are the families of faults ("family.loss") that are off,
+  // but not those that the run cannot have.
   std::map<std::string, uint64_t> drawn;
   // The last events before the first violation, a line each: starts, crashes,
   // leaderships, deeds of the schedule and of operators. Empty: there is none.

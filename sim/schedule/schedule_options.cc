@@ -60,4 +60,18 @@ std::vector<FaultFamily> OtherFaultFamilies(
   return others;
 }
 
+std::vector<FaultFamily> PossibleFaultFamilies(const ScheduleOptions& options) {
+  std::vector<FaultFamily> impossible;
+  if (options.damage_limit == nullptr) {
+    impossible.push_back(FaultFamily::kDiskRot);
+    impossible.push_back(FaultFamily::kDiskWipe);
+  }
+  if (options.spoil_state == nullptr) {
+    impossible.push_back(FaultFamily::kMemory);
+  }
+  if (options.put_back == nullptr) impossible.push_back(FaultFamily::kOldDisk);
+  if (options.change_map == nullptr) impossible.push_back(FaultFamily::kMap);
+  return OtherFaultFamilies(impossible);
+}
+
 }  // namespace quorate::sim

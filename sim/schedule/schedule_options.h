@@ -107,6 +107,9 @@ struct ScheduleOptions {
   absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> damage_limit{};
 };
 
+// The families that a schedule with these options may have.
+std::vector<FaultFamily> PossibleFaultFamilies(const ScheduleOptions& options);
+
 }  // namespace quorate::sim
 
 #endif  // QUORATE_SIM_SCHEDULE_SCHEDULE_OPTIONS_H_

@@ -43,6 +43,8 @@ bool Swarm::any_on() const {
 
 void Swarm::DrawFamilies() {
   const std::vector<FaultFamily>& without = context_->options().without;
+  const std::vector<FaultFamily> possible =
+      PossibleFaultFamilies(context_->options());
   // The first value is the default.
   constexpr Ratio kFamilyOnRatios[] = {{2, 3}, {4, 5}, {1, 5}, {4, 5}};
   const Ratio family_on =
@@ -55,15 +57,7 @@ void Swarm::DrawFamilies() {
     const auto family = static_cast<FaultFamily>(i);
     const bool never =
         std::find(without.begin(), without.end(), family) != without.end() ||
-        ((family == FaultFamily::kDiskRot ||
-          family == FaultFamily::kDiskWipe) &&
-         context_->options().damage_limit == nullptr) ||
-        (family == FaultFamily::kMemory &&
-         context_->options().spoil_state == nullptr) ||
-        (family == FaultFamily::kOldDisk &&
-         context_->options().put_back == nullptr) ||
-        (family == FaultFamily::kMap &&
-         context_->options().change_map == nullptr);
+        std::find(possible.begin(), possible.end(), family) == possible.end();
     on_[i] = !never && context_->choices().Chance(kFamily, i, 0, family_on);
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }

@@ -108,6 +108,7 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     if (!families.ok()) {
       return Annotate(families.status(), flag);
     }
+    a->named_families = *families;
     a->run.without =
         flag == "--only" ? OtherFaultFamilies(*families) : *families;
     return absl::OkStatus();

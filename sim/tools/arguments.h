@@ -31,7 +31,8 @@ struct SimulateArguments {
     kCorpus
   };
   Command command = Command::kHelp;
-  RunOptions run;  // The seed is used by kRun only.
+  RunOptions run;                           // The seed is used by kRun only.
+  std::vector<FaultFamily> named_families;  // By --only or --without.
   std::string tape_out;
   std::string tape_in;  // For kReplay: the tape to replay.
   // For kDiff two runs, for kShrink and kView one: each a seed or the path of a

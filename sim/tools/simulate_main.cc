@@ -18,6 +18,7 @@
 #include "sim/choices/tape.h"
 #include "sim/harness/report.h"
 #include "sim/run/run_options.h"
+#include "sim/schedule/schedule_options.h"
 #include "sim/tools/arguments.h"
 #include "sim/tools/corpus.h"
 #include "sim/tools/files.h"
@@ -76,6 +77,32 @@ std::string CannotWrite(const SimulateArguments& arguments) {
     if (!path.empty() && !CanWriteFile(UserPath(path))) {
       return absl::StrCat("cannot write ", UserPath(path));
     }
+  }
+  return "";
+}
+
+// The error if --only or --without names a family of faults that the run cannot
+// have, or an empty string. A short run without faults shows which it may have.
+std::string ImpossibleFamily(const Simulator& simulator,
+                             const SimulateArguments& arguments) {
+  if (arguments.named_families.empty()) return "";
+  Job job{.run = arguments.run};
+  job.run.duration = Milliseconds(1);
+  job.run.without = OtherFaultFamilies({});
+  const RunReport report = RunInChild(simulator, job);
+  std::string possible;
+  for (const FaultFamily family : OtherFaultFamilies({})) {
+    const std::string name(FaultFamilyName(family));
+    if (!report.drawn.contains("family." + name)) continue;
+    absl::StrAppend(&possible, possible.empty() ? "" : ",", name);
+  }
+  // A run that dies early says nothing. The run itself will report it.
+  if (possible.empty()) return "";
+  for (const FaultFamily family : arguments.named_families) {
+    const std::string name(FaultFamilyName(family));
+    if (report.drawn.contains("family." + name)) continue;
+    return absl::StrCat("--only, --without: these runs cannot have '", name,
+                        "'; their families of faults are ", possible);
   }
   return "";
 }
@@ -381,6 +408,11 @@ int SimulateMain(const Simulator& simulator,
   if (!cannot.empty()) {
     if (arguments->json) Print(ErrorToJson(cannot) + "\n");
     return BadFile(cannot);
+  }
+  const std::string impossible = ImpossibleFamily(simulator, *arguments);
+  if (!impossible.empty()) {
+    if (arguments->json) Print(ErrorToJson(impossible) + "\n");
+    return BadFile(impossible);
   }
   switch (arguments->command) {
     case SimulateArguments::Command::kHelp:

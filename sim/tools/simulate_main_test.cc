@@ -102,6 +102,34 @@ TEST(SimulateMain, Json_IsAllThatIsPrinted) {
   }
 }
 
+TEST(SimulateMain, FamilyThatTheRunsCannotHave_IsRefused) {
+  const Simulator simulator = SubjectSimulator("late", [](World& world) {
+    return std::make_unique<LateSubject>(&world);
+  });
+  const auto call = [&](const std::string& flag, const std::string& families) {
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    Printed printed{
+        .exit_status = SimulateMain(
+            simulator, {"swarm", "--seeds", "1..2", flag, families, "--json"})};
+    printed.out = testing::internal::GetCapturedStdout();
+    printed.error = testing::internal::GetCapturedStderr();
+    return printed;
+  };
+  for (const std::string flag : {"--only", "--without"}) {
+    const Printed refused = call(flag, "loss,memory");
+    EXPECT_EQ(refused.exit_status, kBadUsage) << flag;
+    EXPECT_EQ(refused.out.find("{\"error\":\"--only, --without: these runs "
+                               "cannot have 'memory'; their families of faults "
+                               "are delay,loss,"),
+              0u)
+        << refused.out;
+    EXPECT_EQ(refused.error.find("disk_rot"), std::string::npos);
+    const Printed taken = call(flag, "loss,clock");
+    EXPECT_NE(taken.exit_status, kBadUsage) << taken.error;
+  }
+}
+
 TEST(SimulateMain, Shrink_LeavesTheChoiceThatMatters) {
   const std::string path = testing::TempDir() + "/late.tape";
   const Simulator simulator = SubjectSimulator("late", [](World& world) {
