@@ -38,6 +38,7 @@ void HistoryChecker::CheckGivenUp() {
     if (verdict.result == lincheck::Result::kUnknown) ++given_up_;
     if (verdict.result != lincheck::Result::kViolation) continue;
     violate_(absl::StrCat(
+        source_->ExecutedTwice(key),
         "linearizability, by the contents of the logs: ",
         lincheck::Describe(history, model_, *verdict.counter_example)));
   }
@@ -89,7 +90,8 @@ void HistoryChecker::ReportNewViolations() {
       if (!verdict.counter_example.has_value()) continue;
       reason = lincheck::Describe(history, model_, *verdict.counter_example);
     }
-    violate_(absl::StrCat("linearizability: ", reason));
+    violate_(absl::StrCat(source_->ExecutedTwice(violation.partition),
+                          "linearizability: ", reason));
   }
 }
 

@@ -55,6 +55,10 @@ class HistoryChecker {
     virtual std::vector<Removal> CommittedRemovalsOf(
         const std::string& key) const = 0;
 
+    // "executed twice: …" if that explains why the history of a key is not
+    // linearizable; otherwise an empty string.
+    virtual std::string ExecutedTwice(const std::string& key) const = 0;
+
    protected:
     ~Source() = default;
   };

@@ -56,10 +56,11 @@ uint64_t HashOf(const lincheck::Datum& value) {
 }  // namespace
 
 LogChecker::LogChecker(Clock clock, Report violate, Describe describe,
-                       const Followers& followers)
+                       Describe explain, const Followers& followers)
     : clock_(std::move(clock)),
       violate_(std::move(violate)),
       describe_(std::move(describe)),
+      explain_(std::move(explain)),
       followers_(followers),
       moves_([this](std::string what) { violate_(std::move(what)); }) {
   followers_.states->SetAccepts(
@@ -92,7 +93,7 @@ void LogChecker::OnAcknowledged(Number op, Value result) {
   if (!write->in_log()) {
     violate_(absl::StrCat("acknowledged: ", describe_(op), " is in no log"));
   } else if (write->result != result) {
-    violate_(absl::StrCat("acknowledged: ", describe_(op),
+    violate_(absl::StrCat(explain_(op), "acknowledged: ", describe_(op),
                           ", but its log gives ", write->result.ToString()));
   }
 }
@@ -123,9 +124,10 @@ void LogChecker::OnRead(Number op, const std::string& key,
     return;
   }
   violate_(absl::StrCat(
-      "linearizability, by the order of the log: ", describe_(op), " returned ",
-      read.result.ToString(), ", which was not current from its call at ",
-      read.invoke, " ns to its reply at ", read.ret, " ns"));
+      explain_(op), "linearizability, by the order of the log: ", describe_(op),
+      " returned ", read.result.ToString(),
+      ", which was not current from its call at ", read.invoke,
+      " ns to its reply at ", read.ret, " ns"));
 }
 
 const LogChecker::Write* LogChecker::Find(Number op) const {
@@ -198,7 +200,7 @@ void LogChecker::OnCommand(const kv::Version& version,
   const GroupId group = version.group;
   if (!moves_.Accepts(group, command.slot)) return;
   if (command.has_session && !followers_.states->TakesEffect(group, command)) {
-    return;
+    return OnSuppressed(version, command);
   }
   if (WatchChecker::Covers(first_key)) {
     return followers_.watches->OnCommand(
@@ -221,12 +223,7 @@ void LogChecker::OnWrite(const kv::Version& version,
   if (effect.has_value() && followers_.expiry->Follows(key)) {
     return followers_.expiry->OnCommand(command, *effect, reads);
   }
-  std::string token;
-  if (command.op == kv::Op::kIncrBy) {
-    token = TokenOfIncrement(key, command.numbers[0]);
-  } else if (arguments.count() > 0) {
-    token = std::string(TokenOf(arguments.Next()));
-  }
+  const std::string token = TokenIn(command, key, arguments);
   const std::optional<uint8_t> function = FunctionOf(command, token);
   if (!effect.has_value() || !function.has_value()) {
     violate_(absl::StrCat("log: it holds ", std::string(kv::OpName(command.op)),
@@ -320,6 +317,36 @@ Value LogChecker::ResultOf(uint8_t function,
   }
 }
 
+std::string LogChecker::TokenIn(const kv::CommandView& command,
+                                const std::string& key,
+                                kv::ArgumentReader arguments) {
+  if (command.op == kv::Op::kIncrBy) {
+    return TokenOfIncrement(key, command.numbers[0]);
+  }
+  return arguments.count() == 0 ? "" : std::string(TokenOf(arguments.Next()));
+}
+
+void LogChecker::OnSuppressed(const kv::Version& version,
+                              const kv::CommandView& command) {
+  kv::ArgumentReader arguments = command.arguments;
+  if (command.op == kv::Op::kAtomic || arguments.count() == 0) return;
+  const std::string key(arguments.Next());
+  const std::string token = TokenIn(command, key, arguments);
+  const Write* const write = FindToken(token);
+  if (write == nullptr || !write->in_log()) return;
+  repeats_[key].push_back({.op = tokens_.at(token),
+                           .first = write->committed,
+                           .group = version.group,
+                           .again = version.index,
+                           .again_at = clock_()});
+}
+
+const std::vector<LogChecker::RepeatedWrite>& LogChecker::RepeatsOf(
+    const std::string& key) const {
+  const auto it = repeats_.find(key);
+  return it == repeats_.end() ? no_repeats_ : it->second;
+}
+
 LogChecker::Write* LogChecker::FindToken(const std::string& token) {
   const auto it = tokens_.find(token);
   return it == tokens_.end() ? nullptr : &writes_.at(it->second);
@@ -334,7 +361,8 @@ void LogChecker::OnToken(const std::string& token, CommittedStates::Position at,
     return;
   }
   if (write->in_log()) {
-    violate_(absl::StrCat("log: it holds \"", token, "\" twice"));
+    violate_(absl::StrCat("executed twice: the log holds \"", token,
+                          "\" twice, and no session suppresses the second"));
     return;
   }
   write->committed = clock_();

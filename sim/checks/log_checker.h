@@ -66,6 +66,14 @@ class LogChecker {
 
     bool in_log() const { return committed != SimTime::Max(); }
   };
+  // A write that the log has again. Its session must suppress the second one.
+  struct RepeatedWrite {
+    Number op = 0;
+    SimTime first;
+    GroupId group;
+    raft::Index again;  // The entry with the second one.
+    SimTime again_at;
+  };
   // The states, and the checkers that learn what is committed. They outlive
   // this object.
   struct Followers {
@@ -78,8 +86,9 @@ class LogChecker {
   };
 
   // Calls `violate` with each violation in words. `describe` names an
-  // operation.
-  LogChecker(Clock clock, Report violate, Describe describe,
+  // operation. `explain` returns words in front of a violation that the result
+  // of an operation shows, or an empty string.
+  LogChecker(Clock clock, Report violate, Describe describe, Describe explain,
              const Followers& followers);
   LogChecker(const LogChecker&) = delete;
   LogChecker& operator=(const LogChecker&) = delete;
@@ -123,9 +132,14 @@ class LogChecker {
   const Write* Find(Number op) const;
   // The committed removals of a key, in order.
   const std::vector<Removal>& RemovalsOf(const std::string& key) const;
+  // The writes of a key that the log has twice, but not removals, which nothing
+  // identifies.
+  const std::vector<RepeatedWrite>& RepeatsOf(const std::string& key) const;
 
  private:
   void OnRemoval(const std::string& key, const Removal& removal);
+  // The session of the command suppresses it.
+  void OnSuppressed(const kv::Version& version, const kv::CommandView& command);
   // One removal less may be in a log: it was committed or refused.
   void CountRemoval(const std::string& key, uint8_t function);
   // `version` is the version that the command gives to its keys.
@@ -143,12 +157,18 @@ class LogChecker {
                            const CommittedStates::Effect& effect);
   void OnToken(const std::string& token, CommittedStates::Position at,
                lincheck::Value result);
+  // The token of a write of `key`, whose other arguments are these. Empty: it
+  // has none.
+  static std::string TokenIn(const kv::CommandView& command,
+                             const std::string& key,
+                             kv::ArgumentReader arguments);
   // The write with this token. Null: no client sent it.
   Write* FindToken(const std::string& token);
 
   Clock clock_;
   Report violate_;
   Describe describe_;
+  Describe explain_;
   const Followers followers_;
   MoveChecker moves_;
   bool flushed_ = false;
@@ -163,6 +183,8 @@ class LogChecker {
   std::map<std::pair<std::string, uint8_t>, int64_t> removals_left_;
   absl::flat_hash_map<Number, std::pair<std::string, uint8_t>> removals_asked_;
   const std::vector<Removal> no_removals_;
+  std::map<std::string, std::vector<RepeatedWrite>> repeats_;  // By key.
+  const std::vector<RepeatedWrite> no_repeats_;
   bool started_ = false;
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "env/check.h"
 #include "lincheck/checker.h"
+#include "sim/checks/repeated_execution.h"
 
 namespace quorate::sim {
 
@@ -36,6 +37,10 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
       log_([this] { return clock_(); },
            [this](std::string what) { violate_(std::move(what)); },
            [this](Ticket ticket) { return Name(operations_[ticket]); },
+           [this](Ticket ticket) {
+             return ExecutedTwice(std::string(history_.partition_name(
+                 operations_[ticket].recorded.partition)));
+           },
            {.states = &states_,
             .expiry = &expiry_,
             .order = &order_,
@@ -351,6 +356,36 @@ lincheck::History Recorder::HistoryOf(const std::string& key,
   }
   if (with_logs) OrderRemovals(key, &history);
   return history;
+}
+
+// Of unknown outcomes the log says whether the operations were executed. Their
+// results are not those of the log, if the store executed one twice.
+std::string Recorder::ExecutedTwice(const std::string& key) const {
+  if (log_.RepeatsOf(key).empty()) return "";
+  std::vector<Repeat> repeats;
+  for (const LogChecker::RepeatedWrite& write : log_.RepeatsOf(key)) {
+    repeats.push_back(
+        {operations_[write.op].recorded,
+         absl::StrCat("at ", write.first.ns(), " ns, and at ",
+                      write.again_at.ns(), " ns as entry ", write.again.value(),
+                      " of group ", write.group.value())});
+  }
+  const uint32_t partition = PartitionOf(key);
+  lincheck::History history;
+  const uint32_t own = history.Partition(key);
+  for (Ticket ticket = 0; ticket < operations_.size(); ++ticket) {
+    const Operation& operation = operations_[ticket];
+    if (operation.recorded.partition != partition || operation.withdrawn) {
+      continue;
+    }
+    lincheck::Operation op = operation.recorded;
+    op.partition = own;
+    const LogChecker::Write* const write = log_.Find(ticket);
+    if (write != nullptr && !op.known() && !write->in_log()) continue;
+    history.Add(op);
+  }
+  const std::string twice = sim::ExecutedTwice(history, own, model_, repeats);
+  return twice.empty() ? "" : twice + "\n";
 }
 
 lincheck::History Recorder::KnownHistory() const {

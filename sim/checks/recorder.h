@@ -266,6 +266,8 @@ class Recorder final : private HistoryChecker::Source {
     return log_.RemovalsOf(key);
   }
 
+  std::string ExecutedTwice(const std::string& key) const override;
+
   void Return(Ticket ticket, lincheck::Value result);
   std::string Name(const Operation& operation) const;
   void End(Ticket ticket);

@@ -369,6 +369,36 @@ TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
+TEST_F(RecorderTest, RepeatThatTheStoreExecutes_IsCalledExecutedTwice) {
+  const kv::SessionStamp stamp{.token = {.client = kv::ClientId(7)},
+                               .sequence = kv::Sequence(1),
+                               .floor = kv::Sequence(1)};
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  recorder_.ReturnNumber(append, 5);
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  Get("l1", "c1.1;c1.1;");
+  ASSERT_FALSE(found_.empty());
+  EXPECT_TRUE(found_[0].starts_with(
+      "executed twice: append(\"c1.1;\") = 5 of client 1 on l1, which the log "
+      "has twice: at 2 ns, and at 3 ns as entry 2 of group 1\n"
+      "linearizability"))
+      << found_[0];
+}
+
+TEST_F(RecorderTest, RepeatThatDoesNotExplainAResult_IsNotBlamed) {
+  const kv::SessionStamp stamp{.token = {.client = kv::ClientId(7)},
+                               .sequence = kv::Sequence(1),
+                               .floor = kv::Sequence(1)};
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  recorder_.ReturnNumber(append, 5);
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  Get("l1", "");
+  ASSERT_FALSE(found_.empty());
+  EXPECT_TRUE(found_[0].starts_with("linearizability")) << found_[0];
+}
+
 // Without a budget for searches every key is checked by its log.
 class RecorderWithoutSearchTest : public RecorderTest {
  protected:

@@ -41,8 +41,10 @@ std::string CommandHistory::Match(std::vector<const Command*>* in_order) const {
       unknown[command.payload].push_back(&command);
     }
   }
+  std::map<std::string_view, raft::Index> seen;
   for (const Entry& entry : log_) {
     const Command* command = nullptr;
+    const auto [before, first] = seen.try_emplace(entry.payload, entry.index);
     const auto it = returned.find(entry.index);
     if (it != returned.end()) {
       command = it->second;
@@ -59,6 +61,11 @@ std::string CommandHistory::Match(std::vector<const Command*>* in_order) const {
         command = same.front();
         same.pop_front();
       }
+    }
+    if (command == nullptr && !first) {
+      return absl::StrCat("executed twice: entry ", entry.index.value(),
+                          " has the command of entry ", before->second.value(),
+                          ", which its client proposed once");
     }
     if (command == nullptr || command->operation.invoke > entry.time.ns()) {
       return absl::StrCat("log: entry ", entry.index.value(),

@@ -92,7 +92,7 @@ TEST_F(CommandHistoryTest, TwiceInTheLog_Found) {
   Applied(2, 1, 5);
   Return(add, 3, 1, 5);
   Applied(4, 2, 5);
-  ExpectFound("log");
+  ExpectFound("executed twice: entry 2 has the command of entry 1");
 }
 
 TEST_F(CommandHistoryTest, InTheLogBeforeItsCall_Found) {

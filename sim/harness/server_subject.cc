@@ -296,9 +296,13 @@ std::optional<ServerTest::Request> ServerSubject::NextRequest(uint32_t id) {
 void ServerSubject::EndRequest(const ServerTest::Request& request,
                                const ServerTest::Reply& reply) {
   lincheck::Operation operation = request.operation;
-  if (reply.outcome == Outcome::kDone) {
+  const bool done = reply.outcome == Outcome::kDone;
+  if (done) {
     operation.ret = world_.now().ns();
     operation.result = reply.result;
+  }
+  if (!request.entry.empty()) entries_.emplace_back(request.entry, operation);
+  if (done) {
     clients_[operation.client - 1].probing = false;
     ++executed_;
     history_.Add(operation);
@@ -345,7 +349,9 @@ void ServerSubject::OnApplied(size_t index, GroupId group,
   for (log.end = std::max(log.end, core.evicted()); log.end < applied;) {
     const raft::Entry& entry = core.EntryAt(++log.end);
     if (entry.kind != raft::EntryKind::kCommands) continue;
-    log.payloads.emplace(entry.payload.view(), world_.now());
+    const auto [payload, first] = log.payloads.try_emplace(
+        std::string(entry.payload.view()), Payload{log.end, world_.now()});
+    if (!first) payload->second.again = log.end;
   }
   const auto [known, first] = log.digests.emplace(applied, digest);
   if (first || known->second == digest) return;
@@ -363,7 +369,7 @@ void ServerSubject::ResolveUnknown() {
       complete = complete && log.complete;
       const auto found = log.payloads.find(request.entry);
       if (found == log.payloads.end()) continue;
-      operation.ret = found->second.ns();
+      operation.ret = found->second.applied.ns();
       if (operation.ret < operation.invoke) {
         return world_.Violate(
             absl::StrCat("entry: the payload \"", absl::CEscape(request.entry),
@@ -372,6 +378,24 @@ void ServerSubject::ResolveUnknown() {
     }
     if (operation.known() || !complete) history_.Add(operation);
   }
+}
+
+std::vector<Repeat> ServerSubject::RepeatsOn(uint32_t partition) const {
+  std::vector<Repeat> repeats;
+  for (const auto& [entry, operation] : entries_) {
+    if (operation.partition != partition) continue;
+    for (const auto& [group, log] : logs_) {
+      const auto found = log.payloads.find(entry);
+      if (found == log.payloads.end() || found->second.again == raft::Index()) {
+        continue;
+      }
+      repeats.push_back(
+          {operation, absl::StrCat("entries ", found->second.index.value(),
+                                   " and ", found->second.again.value(),
+                                   " of group ", group.value())});
+    }
+  }
+  return repeats;
 }
 
 bool ServerSubject::MustWork(size_t index) const {
@@ -424,7 +448,11 @@ void ServerSubject::Finish() {
   if (!verdict.model_fault.empty()) {
     world_.Violate(absl::StrCat("model: ", verdict.model_fault));
   } else if (verdict.counter_example.has_value()) {
-    world_.Violate(absl::StrCat("linearizability: ",
+    const uint32_t partition = verdict.counter_example->partition;
+    const std::string twice = ExecutedTwice(history_, partition, test_->model(),
+                                            RepeatsOn(partition));
+    world_.Violate(absl::StrCat(twice, twice.empty() ? "" : "\n",
+                                "linearizability: ",
                                 lincheck::Describe(history_, test_->model(),
                                                    *verdict.counter_example)));
   }

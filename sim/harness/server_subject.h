@@ -27,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -35,6 +36,7 @@
 #include "lincheck/history.h"
 #include "raft/host/host.h"
 #include "raft/transport/transport.h"
+#include "sim/checks/repeated_execution.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/server_client.h"
 #include "sim/harness/server_test.h"
@@ -90,11 +92,17 @@ class ServerSubject final : public Subject {
     bool probing = false;  // It asks until one request is executed.
   };
 
+  // Where a log has a payload.
+  struct Payload {
+    raft::Index index;
+    SimTime applied;
+    raft::Index again;  // Zero: the log has it once.
+  };
   // The entries that replicas of one group have applied.
   struct Log {
     raft::Index end;       // The last entry of all replicas.
     bool complete = true;  // `payloads` has the commands of all entries.
-    std::map<std::string, SimTime> payloads;  // And when they were applied.
+    std::map<std::string, Payload> payloads;
     absl::btree_map<raft::Index, uint64_t> digests;
   };
 
@@ -116,6 +124,8 @@ class ServerSubject final : public Subject {
                  uint64_t digest);
   // Decides by the logs which requests of unknown outcome were executed.
   void ResolveUnknown();
+  // The requests on one object whose entries a log has twice.
+  std::vector<Repeat> RepeatsOn(uint32_t partition) const;
 
   World& world_;
   const std::unique_ptr<ServerTest> test_;
@@ -135,6 +145,8 @@ class ServerSubject final : public Subject {
   uint64_t undecided_ = 0;  // Objects of which the search was given up.
   lincheck::History history_;
   std::vector<ServerTest::Request> unresolved_;  // Of unknown outcome.
+  // The operations of all requests with entries.
+  std::vector<std::pair<std::string, lincheck::Operation>> entries_;
   std::map<GroupId, Log> logs_;
 };
 
