@@ -64,6 +64,7 @@ void Harness::Execute(Subject& subject) {
   });
   ScheduleOptions schedule = subject.Start();
   nodes_ = schedule.nodes;
+  power_loss_ = schedule.budget.power_loss;
   std::vector<MachineId> healed = nodes_;
   if (options_.faults) PlanFaults(subject, std::move(schedule));
   SimTime end = world_.now() + duration_;
@@ -128,7 +129,7 @@ void Harness::Probe(Subject& subject, Stage stage) {
 }
 
 bool Harness::LosesPower() const {
-  return options_.faults &&
+  return options_.faults && power_loss_ &&
          std::find(options_.without.begin(), options_.without.end(),
                    FaultFamily::kMachineCrash) == options_.without.end();
 }

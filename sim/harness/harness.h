@@ -7,11 +7,11 @@
 //   for (const std::string& violation : harness.Violations()) …
 //
 // The phases: for the duration clients work, and for its first seven eighths
-// faults hit the nodes. Then a random majority of each group is healed, for
-// good after a few more faults. All open operations must end, and the healed
-// replicas must agree. Then all nodes are healed, and must agree. At the end
-// all machines lose power at once and start again. The run stops at the first
-// violation.
+// faults hit the nodes. Then a random majority of each group is healed, or as
+// many nodes as the subject's FaultBudget says, for good after a few more
+// faults. All open operations must end, and the healed replicas must agree.
+// Then all nodes are healed, and must agree. At the end all machines lose power
+// at once and start again. The run stops at the first violation.
 #ifndef QUORATE_SIM_HARNESS_HARNESS_H_
 #define QUORATE_SIM_HARNESS_HARNESS_H_
 
@@ -96,6 +96,7 @@ class Harness {
   std::optional<Schedule> schedule_;  // Empty without faults.
   std::vector<FaultFamily> possible_families_ = OtherFaultFamilies({});
   std::vector<MachineId> nodes_;
+  bool power_loss_ = true;  // FaultBudget::power_loss of the subject.
 };
 
 // Reads the options that Harness::tape wrote.

@@ -63,15 +63,17 @@ class ServerSubject::Node {
     if (subject_.nodes_[index_] == this) subject_.nodes_[index_] = nullptr;
   }
 
-  // Null: the server is down, or it starts.
+  bool started() const { return started_; }
+  // Null: the server starts, or has none.
   const raft::Host* host() const { return started_ ? server_.host : nullptr; }
   const raft::Core* core(GroupId group) const {
-    return started_ && host()->group_status(group).ok() ? host()->core(group)
-                                                        : nullptr;
+    return host() != nullptr && host()->group_status(group).ok()
+               ? host()->core(group)
+               : nullptr;
   }
 
   void AfterTurn() {
-    if (!started_) return;
+    if (host() == nullptr) return;
     for (const GroupId group : host()->groups()) {
       subject_.checker_.OnReplicaNotStarted(
           NodeId(index_ + 1), group, host()->group_status(group), MayNotWork());
@@ -164,6 +166,7 @@ ScheduleOptions ServerSubject::Start() {
   return {.nodes = machines_,
           .clients = std::move(clients),
           .groups = {machines_},
+          .budget = options_.budget,
           .leader =
               [this](uint64_t draw) {
                 const std::vector<GroupId> groups = Groups();
@@ -274,7 +277,12 @@ ServerTest::Node ServerSubject::OptionsOf(size_t index) const {
   host.bootstrap = !created_[index];
   host.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   host.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
-  return {.host = std::move(host), .client_address = ClientAddressOf(index)};
+  ServerTest::Node node{.host = std::move(host),
+                        .client_address = ClientAddressOf(index)};
+  node.id = node.host.node;
+  node.address = node.host.listen_address;
+  node.peers = node.host.peers;
+  return node;
 }
 
 std::optional<ServerTest::Request> ServerSubject::NextRequest(uint32_t id) {
@@ -364,7 +372,7 @@ void ServerSubject::OnApplied(size_t index, GroupId group,
 void ServerSubject::ResolveUnknown() {
   for (const ServerTest::Request& request : unresolved_) {
     lincheck::Operation operation = request.operation;
-    bool complete = !request.entry.empty();
+    bool complete = !request.entry.empty() && !logs_.empty();
     for (const auto& [group, log] : logs_) {
       complete = complete && log.complete;
       const auto found = log.payloads.find(request.entry);
@@ -403,13 +411,21 @@ bool ServerSubject::MustWork(size_t index) const {
          healed_.end();
 }
 
+bool ServerSubject::Started() const {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (MustWork(i) && (nodes_[i] == nullptr || !nodes_[i]->started())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool ServerSubject::Agreed() const {
   const std::vector<GroupId> groups = Groups();
-  return !groups.empty() &&
-         std::all_of(groups.begin(), groups.end(), [this](GroupId group) {
-           return ReplicasAgree(Cores(group),
-                                [this](size_t i) { return MustWork(i); });
-         });
+  return std::all_of(groups.begin(), groups.end(), [this](GroupId group) {
+    return ReplicasAgree(Cores(group),
+                         [this](size_t i) { return MustWork(i); });
+  });
 }
 
 bool ServerSubject::ClientsIdle() const {
@@ -433,10 +449,13 @@ std::vector<Subject::Probe> ServerSubject::Probes(Stage stage) {
 
 std::vector<Subject::Condition> ServerSubject::Conditions(Stage stage) {
   std::vector<Condition> conditions;
-  conditions.push_back({stage == Stage::kPowerLoss
-                            ? "agreement after a loss of power"
-                            : "agreement of replicas",
-                        [this] { return Agreed(); }});
+  const bool lost_power = stage == Stage::kPowerLoss;
+  conditions.push_back({lost_power ? "start of all nodes after a loss of power"
+                                   : "start of all healed nodes",
+                        [this] { return Started(); }});
+  conditions.push_back(
+      {lost_power ? "agreement after a loss of power" : "agreement of replicas",
+       [this] { return Started() && Agreed(); }});
   return conditions;
 }
 
@@ -460,8 +479,10 @@ void ServerSubject::Finish() {
 
 std::string ServerSubject::Summary() const {
   std::string text = absl::StrCat(executed_, " requests executed, ", unknown_,
-                                  " of unknown outcome, ",
-                                  checker_.leader_changes(), " leader changes");
+                                  " of unknown outcome");
+  if (!logs_.empty()) {
+    absl::StrAppend(&text, ", ", checker_.leader_changes(), " leader changes");
+  }
   if (undecided_ > 0) {
     absl::StrAppend(&text, ", ", undecided_, " histories were not decided");
   }
@@ -488,8 +509,12 @@ std::string ServerSubject::Describe() const {
   const std::vector<GroupId> groups = Groups();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     absl::StrAppend(&text, "node ", i + 1, ": ");
-    if (nodes_[i] == nullptr || nodes_[i]->host() == nullptr) {
+    if (nodes_[i] == nullptr || !nodes_[i]->started()) {
       text += world_.running(machines_[i]) ? "starts\n" : "down\n";
+      continue;
+    }
+    if (nodes_[i]->host() == nullptr) {
+      text += "works\n";
       continue;
     }
     for (const GroupId group : groups) {

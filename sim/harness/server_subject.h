@@ -9,10 +9,13 @@
 //       });
 //
 // Nodes and clients have machines of their own. The checkers are:
-//   - no server stops and no replica is fenced, unless the disk had errors;
-//   - a term has one leader, and replicas with equal logs have equal digests;
-//   - progress after faults: clients get answers, replicas agree;
+//   - no server stops, unless the disk had errors;
+//   - progress after faults: servers start, and clients get answers;
 //   - linearizability of what clients observed, by the test's model.
+// Beside these, if the server has a raft::Host:
+//   - no replica is fenced, unless the disk had errors;
+//   - a term has one leader, and replicas with equal logs have equal digests;
+//   - replicas agree after faults.
 //
 // Clients crash and pause, too. The request of one that crashes has an unknown
 // outcome.
@@ -42,6 +45,7 @@
 #include "sim/harness/server_test.h"
 #include "sim/harness/subject.h"
 #include "sim/harness/supervisor.h"
+#include "sim/schedule/schedule_options.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -58,6 +62,8 @@ struct ServerSubjectOptions {
   // In so many runs nodes send with the product's transport over byte streams,
   // in the others over the simulated network of messages.
   Ratio peer_streams{1, 2};
+  // The failures that the server survives. The default is that of consensus.
+  FaultBudget budget{};
 };
 
 class ServerSubject final : public Subject {
@@ -117,6 +123,9 @@ class ServerSubject final : public Subject {
   std::vector<GroupId> Groups() const;
   std::vector<const raft::Core*> Cores(GroupId group) const;  // By node.
   bool MustWork(size_t index) const;
+  // All nodes that must work have started.
+  bool Started() const;
+  // Replicas of hosts agree.
   bool Agreed() const;
   // A replica has applied more: keeps the entries that no replica had applied
   // before. Reports a state that differs from that of another replica.

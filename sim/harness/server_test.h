@@ -1,5 +1,7 @@
 // sim/harness/server_test.h: what a simulation needs of a user's server: how
 // one starts on a node, what clients ask, and a model of the answers.
+//
+// The server may have a raft::Host, or a protocol of its own.
 #ifndef QUORATE_SIM_HARNESS_SERVER_TEST_H_
 #define QUORATE_SIM_HARNESS_SERVER_TEST_H_
 
@@ -7,10 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "env/ids.h"
 #include "env/outcome.h"
 #include "env/random.h"
 #include "lincheck/history.h"
@@ -23,14 +27,22 @@ class ServerTest {
  public:
   // The options of a server.
   struct Node {
-    // Complete: identity, peers, one group (id 1) of which all nodes are
-    // voters, small snapshots. `bootstrap` is true until a start succeeded.
+    // For a server with a raft::Host. Complete: identity, peers, one group (id
+    // 1) of which all nodes are voters, small snapshots. `bootstrap` is true
+    // until a start succeeded.
     raft::HostOptions host;
     std::string client_address;  // Where it listens for clients.
+    NodeId id;                   // From 1 on.
+    // Where it listens for other nodes, with env::Streams or env::Transport.
+    // With a raft::Host, the host does so.
+    std::string address;
+    std::vector<env::PeerAddress> peers;  // The other nodes.
   };
   struct Server {
-    std::shared_ptr<void> program;     // A crash destroys it.
-    const raft::Host* host = nullptr;  // A part of the program.
+    std::shared_ptr<void> program;  // A crash destroys it.
+    // A part of the program, whose replicas are checked. Null: the server has
+    // no consensus, or its own.
+    const raft::Host* host = nullptr;
   };
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
@@ -48,7 +60,8 @@ class ServerTest {
     // request has this payload. Then the log shows what became of a request of
     // unknown outcome: if it was executed, it ends without a result
     // (lincheck::Value::is_none). Otherwise it may take effect at any time, and
-    // the search for an order takes longer.
+    // the search for an order takes longer. Without a raft::Host it has no
+    // effect.
     std::string entry = "";
   };
   struct Reply {

@@ -468,6 +468,7 @@ void Run::Impl::AddMishaps(ScheduleOptions* options) {
     cluster_.RestoreMap(machine);
   };
   options->needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); };
+  options->budget.disks_lost = 1;
   options->damage_limit = [this](MachineId machine, std::string_view file) {
     return cluster_.DamageLimit(machine, file);
   };

@@ -202,14 +202,16 @@ void DiskDamage::PutBack(MachineId node, const Files& files) {
   context_->Note("older disk of " + context_->Name(node), node);
 }
 
-// A node whose disk was erased has lost its promises, so it must not take part
-// again. At most one node per run loses its disk, in the second half.
+// A node whose disk was erased has lost its promises, so a voter must not take
+// part again. Disks are lost in the second half of a run.
 void DiskDamage::OpenErase(const FaultWindow& window) {
   MachineId node;
   const auto seconds =
       static_cast<uint64_t>(context_->options().length.ns() / Seconds(1).ns());
-  if (!MayLoseNodes() || !erased_.empty() || window.second() < seconds / 2 ||
-      !swarm_->PickDiskFaultTarget(window, &node)) {
+  if (!MayLoseNodes() ||
+      erased_.size() >= context_->options().budget.disks_lost ||
+      window.second() < seconds / 2 ||
+      !swarm_->PickDiskFaultTarget(window, &node) || erased_.contains(node)) {
     return;
   }
   if (context_->world().running(node))

@@ -30,6 +30,13 @@ class FaultContext {
   Choices& choices() const { return world_->choices(); }
   const std::vector<MachineId>& nodes() const { return options_.nodes; }
   ScheduleOptions& options() { return options_; }
+  // The budget of a group with so many members.
+  size_t NodesDownMax(size_t members) const {
+    return options_.budget.nodes_down.value_or((members - 1) / 2);
+  }
+  size_t DisksFailingMax(size_t members) const {
+    return options_.budget.disks_failing.value_or((members - 1) / 2);
+  }
   std::string Name(MachineId node) const { return world_->name(node); }
 
   // The leader of a group that `draw` selects, or zero.

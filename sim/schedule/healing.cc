@@ -17,8 +17,8 @@ constexpr Ratio kPostHealFaultChance{1, 3};
 }  // namespace
 
 // Starts with all nodes and tries to leave out each one, the damaged ones
-// first. A node stays in if a group would lose its majority of sound nodes. All
-// stay in until the cluster is founded.
+// first. A node stays in if more members of a group would be down or damaged
+// than the budget allows. All stay in until the cluster is founded.
 absl::btree_set<MachineId> Healing::DrawHealed() {
   const DiskDamage::Damaged& damaged = damage_->damaged();
   std::vector<MachineId> order;
@@ -38,7 +38,8 @@ absl::btree_set<MachineId> Healing::DrawHealed() {
       for (MachineId member : group) {
         sound += healed.contains(member) && !damaged.contains(member) ? 1 : 0;
       }
-      if (sound * 2 <= group.size()) healed.insert(node);
+      const size_t size = group.size();
+      if (sound + context_->NodesDownMax(size) < size) healed.insert(node);
     }
   }
   return healed;

@@ -64,7 +64,12 @@ std::vector<FaultFamily> PossibleFaultFamilies(const ScheduleOptions& options) {
   std::vector<FaultFamily> impossible;
   if (options.damage_limit == nullptr) {
     impossible.push_back(FaultFamily::kDiskRot);
+  }
+  if (options.budget.disks_lost == 0) {
     impossible.push_back(FaultFamily::kDiskWipe);
+  }
+  if (!options.budget.power_loss) {
+    impossible.push_back(FaultFamily::kMachineCrash);
   }
   if (options.spoil_state == nullptr) {
     impossible.push_back(FaultFamily::kMemory);

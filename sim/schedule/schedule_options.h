@@ -65,12 +65,29 @@ absl::StatusOr<std::vector<FaultFamily>> ParseFaultFamilies(
 std::vector<FaultFamily> OtherFaultFamilies(
     const std::vector<FaultFamily>& families);
 
+// The failures that the programs of a group survive, in numbers of its members.
+// The default is that of consensus.
+struct FaultBudget {
+  // Clients are served, although so many nodes are down or out of reach for
+  // good. Empty: a minority.
+  std::optional<uint32_t> nodes_down{};
+  // So many disks have errors, or no room, for a while. Empty: a minority.
+  std::optional<uint32_t> disks_failing{};
+  // So many of these disks lose everything, once each. Such a node starts with
+  // an empty disk.
+  uint32_t disks_lost = 0;
+  // All nodes may lose power at once. Then the disks lose what is not durable.
+  bool power_loss = true;
+};
+
 struct ScheduleOptions {
   // The machines that faults may hit.
   std::vector<MachineId> nodes;
   std::vector<MachineId> clients{};
-  // The voting replicas of each group. Each group must keep a sound majority.
+  // The nodes that serve clients together, such as the voting replicas of a
+  // group. Each group must be able to do so, by the budget.
   std::vector<std::vector<MachineId>> groups{};
+  FaultBudget budget{};
   // How long the safety phase lasts.
   Duration length = Seconds(60);
   // Families that are never on.
@@ -103,7 +120,7 @@ struct ScheduleOptions {
   absl::AnyInvocable<bool() const> needs_all_nodes{};
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. No protocol survives damage that recovery
-  // cannot detect. Null: no disk is damaged or erased.
+  // cannot detect. Null: no disk is damaged.
   absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> damage_limit{};
 };
 

@@ -140,6 +140,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
       if (world.running(machine)) world.Crash(machine, CrashKind::kProcess);
     });
   };
+  plan.budget.disks_lost = 1;
   plan.damage_limit = [](MachineId, std::string_view) {
     return uint64_t{8192};
   };

@@ -106,8 +106,8 @@ std::vector<MachineId> Swarm::NodesWith(MachineId node,
   return nodes;
 }
 
-// Adds nodes in random order, as long as the targets are a minority of each
-// group.
+// Adds nodes in random order, as long as the budget has room for the targets in
+// each group.
 void Swarm::DrawDiskFaultTargets() {
   std::vector<std::pair<uint64_t, MachineId>> order;
   for (MachineId node : context_->nodes()) {
@@ -127,7 +127,7 @@ void Swarm::DrawDiskFaultTargets() {
       for (MachineId member : group) {
         targets += std::count(wider.begin(), wider.end(), member);
       }
-      fits &= targets * 2 < group.size();
+      fits &= targets <= context_->DisksFailingMax(group.size());
     }
     if (fits) disk_fault_targets_ = std::move(wider);
   }

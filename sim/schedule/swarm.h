@@ -24,8 +24,7 @@ class Swarm {
 
   bool on(FaultFamily family) const { return on_[static_cast<size_t>(family)]; }
   bool any_on() const;
-  // The nodes whose disks may fail or be damaged: at most a minority of each
-  // group.
+  // The nodes whose disks may fail or be damaged, as many as the budget allows.
   const std::vector<MachineId>& disk_fault_targets() const {
     return disk_fault_targets_;
   }
