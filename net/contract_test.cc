@@ -108,6 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Real, TransportContract,
                          testing::Values(&MakeRealFixture));
 INSTANTIATE_TEST_SUITE_P(Real, StreamsContract,
                          testing::Values(&MakeRealFixture));
+INSTANTIATE_TEST_SUITE_P(Real, TaskContract, testing::Values(&MakeRealFixture));
 
 }  // namespace
 }  // namespace quorate::contract

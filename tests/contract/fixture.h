@@ -103,6 +103,7 @@ class DiskContract : public ContractTest {
 
 class TransportContract : public ContractTest {};
 class StreamsContract : public ContractTest {};
+class TaskContract : public ContractTest {};
 
 }  // namespace quorate::contract
 

@@ -77,6 +77,9 @@ INSTANTIATE_TEST_SUITE_P(Faultless, StreamsContract,
 INSTANTIATE_TEST_SUITE_P(Busy, LoopContract, ::testing::Values(&MakeBusy));
 INSTANTIATE_TEST_SUITE_P(Busy, DiskContract, ::testing::Values(&MakeBusy));
 INSTANTIATE_TEST_SUITE_P(Busy, StreamsContract, ::testing::Values(&MakeBusy));
+INSTANTIATE_TEST_SUITE_P(Faultless, TaskContract,
+                         ::testing::Values(&MakeFaultless));
+INSTANTIATE_TEST_SUITE_P(Busy, TaskContract, ::testing::Values(&MakeBusy));
 
 }  // namespace
 }  // namespace quorate::contract
