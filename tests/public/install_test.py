@@ -1,48 +1,18 @@
 """An installation in a prefix of its own: programs of examples/outside build against it and run."""
 
 import os
-import random
-import shutil
-import socket
-import subprocess
 import tempfile
-import time
 import unittest
 
-INSTALL = 'public/install'
-OUTSIDE = 'examples/outside'
-COMPILERS = ('g++', 'clang++-14')
+from installed import COMPILERS, InstalledTest, run
+
+PROGRAMS = ('adder_main', 'server_main', 'server_simulation_main', 'simulation_main', 'lincheck_main')
 HISTORY = '''{"lincheck":1,"model":"adder"}
 {"client":1,"f":"add","arg":2,"result":%d,"invoke":1,"return":2}
 '''
 
 
-def run(*command, **options):
-    """Returns the exit status and the output, which failures show."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=280, **options)
-    return done.returncode, done.stdout
-
-
-class InstallTest(unittest.TestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        # Nothing of the tree is in reach of the programs.
-        cls.sources = os.path.join(cls.folder, 'sources')
-        shutil.copytree(OUTSIDE, cls.sources)
-        made = os.path.join(cls.folder, 'made')
-        cls.succeed(INSTALL, '--prefix', made)
-        # The prefix may be moved.
-        cls.prefix = os.path.join(cls.folder, 'prefix')
-        os.rename(made, cls.prefix)
-
-    @staticmethod
-    def succeed(*command, **options):
-        status, output = run(*command, **options)
-        assert status == 0, f'{command}: status {status}\n{output}'
-        return output
+class InstallTest(InstalledTest):
 
     def check_programs(self, build):
         data = os.path.join(build, 'data')
@@ -59,25 +29,17 @@ class InstallTest(unittest.TestCase):
 
     def check_server(self, build):
         """Three processes serve one sum, and a fourth joins them."""
-        address = f'127.2.{random.randrange(256)}.{random.randrange(1, 255)}'
-        processes = []
-
-        def start(node, nodes, how):
-            peers = ','.join(f'{address}:{17000 + n}' for n in range(1, nodes + 1))
-            processes.append(subprocess.Popen(
-                [f'{build}/server_main', '--node', str(node), '--peers', peers, '--clients', f'{address}:{7000 + node}', '--data-dir',
-                 os.path.join(build, f'data-{node}'), '--exit-with-parent', how], stdout=subprocess.PIPE, text=True))
-
+        address, processes = self.free_address(), []
         try:
             for node in (1, 2, 3):
-                start(node, 3, '--bootstrap')
+                processes.append(self.start(build, 'server_main', address, node, 3, '--bootstrap'))
             for process in processes:
                 self.assertEqual('ready\n', process.stdout.readline())
             self.assertEqual('ok 5', self.ask(address, 'add 5'))
             self.assertEqual('ok 5', self.ask(address, 'sum'))
             for node in (1, 2, 3):
                 self.assertEqual('ok', self.reply(address, node, f'peer 4 {address}:17004'))
-            start(4, 4, '--join')
+            processes.append(self.start(build, 'server_main', address, 4, 4, '--join'))
             self.assertEqual('ready\n', processes[3].stdout.readline())
             known = self.reply(address, 1, 'configuration').removeprefix('ok ')
             replica = self.reply(address, 4, f'join {known}').removeprefix('ok ')
@@ -86,35 +48,12 @@ class InstallTest(unittest.TestCase):
             self.assertEqual('ok 7', self.ask(address, 'add 2'))
         finally:
             for process in processes:
-                process.kill()
-                process.wait()
-                process.stdout.close()
-
-    @staticmethod
-    def reply(address, node, line):
-        with socket.create_connection((address, 7000 + node), 60) as connection:
-            connection.sendall(line.encode() + b'\n')
-            return connection.makefile().readline().strip()
-
-    def ask(self, address, line):
-        """The reply of the first node that executes the request."""
-        limit = time.monotonic() + 60
-        while time.monotonic() < limit:
-            for node in (1, 2, 3):
-                reply = self.reply(address, node, line)
-                if not reply.startswith(('not executed', 'not yet')):
-                    return reply
-            time.sleep(0.05)
-        raise AssertionError(f'{line!r} was not executed')
+                self.end(process)
 
     def test_cmake_finds_the_package_and_the_programs_run(self):
         for compiler in COMPILERS:
             with self.subTest(compiler):
-                build = os.path.join(self.folder, compiler)
-                self.succeed('cmake', '-S', self.sources, '-B', build, f'-DCMAKE_PREFIX_PATH={self.prefix}', f'-DCMAKE_CXX_COMPILER={compiler}',
-                             '-DCMAKE_CXX_FLAGS=-Wall -Werror')
-                self.succeed('cmake', '--build', build, '-j', '2')
-                self.check_programs(build)
+                self.check_programs(self.build_with_cmake(compiler, PROGRAMS))
 
     def configure(self, lines):
         """Configures a project that has these lines; the exit status and the output."""
@@ -136,7 +75,7 @@ class InstallTest(unittest.TestCase):
         flags = self.succeed('pkg-config', '--cflags', '--libs', 'quorate', env={**os.environ, 'PKG_CONFIG_PATH': f'{self.prefix}/lib/pkgconfig'})
         build = os.path.join(self.folder, 'pkg-config')
         os.mkdir(build)
-        for name in ('adder_main', 'server_main', 'server_simulation_main', 'simulation_main', 'lincheck_main'):
+        for name in PROGRAMS:
             self.succeed('g++', '-std=c++20', f'{self.sources}/{name}.cc', '-o', f'{build}/{name}', *flags.split())
         self.check_programs(build)
 

@@ -15,7 +15,7 @@ class ProgramsTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for expected in (1, 2):
                 self.assertEqual(expected, int(bazel(self, 'run', '//:adder_main', '--', os.path.join(folder, 'data'))))
-        for simulation in ('simulation_main', 'server_simulation_main'):
+        for simulation in ('simulation_main', 'server_simulation_main', 'bank_simulation_main'):
             self.assertIn('5 runs, 0 failed', bazel(self, 'run', f'//:{simulation}', '--', 'swarm', '--seeds', '1..5'))
 
 

@@ -6,6 +6,7 @@ import re
 
 import cpp_text
 import python_text
+from arrows import OTHER_ROOTS
 from bans import Finding
 
 FILE_LINES_MAX = 800
@@ -99,7 +100,9 @@ def check_own_header_first(path, text, files):
     header = path[:-3] + '.h'
     if path.endswith('.cc') and header in files:
         first = re.search(r'^#include\s*[<"]([^>"]+)[>"]', text, re.MULTILINE)
-        if first is None or first.group(1) != header:
+        # A workspace of its own has paths from its own root.
+        root = next((f'{root}/' for root in OTHER_ROOTS if path.startswith(f'{root}/')), '')
+        if first is None or first.group(1) != header.removeprefix(root):
             yield Finding(path, 1, 'own-header', f'the first #include is "{header}", so that it is known to compile alone')
 
 

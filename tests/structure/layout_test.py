@@ -189,6 +189,8 @@ constexpr int kTable[] = {1, 2, 3};
         good, bad = '#include "kv/a.h"\n#include <map>\n', '#include <map>\n#include "kv/a.h"\n'
         self.assertEqual([], rules(layout.check_own_header_first('kv/a.cc', good, {'kv/a.h'})))
         self.assertEqual(['own-header'], rules(layout.check_own_header_first('kv/a.cc', bad, {'kv/a.h'})))
+        other = 'examples/outside/a.cc', '#include "a.h"\n'
+        self.assertEqual([], rules(layout.check_own_header_first(*other, {'examples/outside/a.h'})))
 
     def test_LeftoversAndWhitespace_Planted_AreFound(self):
         self.assertEqual(['leftover'], rules(layout.check_leftovers('kv/a.cc', '// TO' 'DO: later\n')))
