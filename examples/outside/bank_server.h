@@ -9,7 +9,7 @@
 //                   unknown: REASON         perhaps executed
 //
 // Each node coordinates the requests that it gets (Gray and Lamport, "Consensus
-// on Transaction Commit", section 2, with presumed abort):
+// on Transaction Commit", section 3, with presumed abort):
 //   1. It asks the nodes of both accounts. Each locks its account, writes so in
 //      its journal, and says yes.
 //   2. If both say yes, it writes its decision, and only then answers. A

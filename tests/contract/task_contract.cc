@@ -197,6 +197,55 @@ TEST_P(TaskContract, ReadWithATimeout_CanBeRepeated) {
   EXPECT_TRUE(RunUntil([&] { return seen == "line"; }));
 }
 
+TEST_P(TaskContract, Files_KeepWhatWasWritten) {
+  env::Tasks tasks(env(0).loop, env(0).buggify);
+  std::string seen;
+  const auto work = [&]() -> Task<> {
+    env::Disk& disk = env(0).disk;
+    auto file = co_await env::Open(disk, "f", env::Disk::OpenMode::kCreate);
+    EXPECT_TRUE(file.ok()) << file.status();
+    absl::Status status = co_await env::Write(**file, 0, Buffer::Copy("hello"),
+                                              env::Durability::kLater);
+    EXPECT_TRUE(status.ok()) << status;
+    status = co_await env::Sync(**file);
+    EXPECT_TRUE(status.ok()) << status;
+    file->reset();
+    status = co_await env::Rename(disk, "f", "g");
+    EXPECT_TRUE(status.ok()) << status;
+    status = co_await env::SyncDirectory(disk);
+    EXPECT_TRUE(status.ok()) << status;
+    file = co_await env::Open(disk, "f", env::Disk::OpenMode::kExisting);
+    EXPECT_EQ(file.status().code(), absl::StatusCode::kNotFound);
+    file = co_await env::Open(disk, "g", env::Disk::OpenMode::kExisting);
+    EXPECT_TRUE(file.ok()) << file.status();
+    auto size = co_await env::Size(**file);
+    auto bytes = co_await env::Read(**file, 1, 100);
+    EXPECT_TRUE(size.ok() && bytes.ok());
+    seen = std::to_string(*size) + std::string(bytes->view());
+  };
+  EXPECT_TRUE(tasks.Spawn(work()).ok());
+  EXPECT_TRUE(RunUntil([&] { return !seen.empty(); }));
+  EXPECT_EQ(seen, "5ello");
+}
+
+TEST_P(TaskContract, Sleeps_EndInTheirOrder_AndNotTooEarly) {
+  env::Tasks tasks(env(0).loop, env(0).buggify);
+  std::string order;
+  const auto sleep = [&](char name, Duration length) -> Task<> {
+    const MonoTime begin = env(0).loop.ReadClock().mono;
+    co_await env::SleepFor(env(0).loop, length);
+    EXPECT_GE(env(0).loop.ReadClock().mono - begin, length);
+    order += name;
+  };
+  // Far enough apart that no two are due in one turn, in which their order may
+  // be another one.
+  EXPECT_TRUE(tasks.Spawn(sleep('c', Milliseconds(900))).ok());
+  EXPECT_TRUE(tasks.Spawn(sleep('a', Milliseconds(1))).ok());
+  EXPECT_TRUE(tasks.Spawn(sleep('b', Milliseconds(450))).ok());
+  EXPECT_TRUE(RunUntil([&] { return order.size() == 3; }));
+  EXPECT_EQ(order, "abc");
+}
+
 TEST_P(TaskContract, ConnectWithoutAListener_IsAnError) {
   env::Tasks tasks(env(0).loop, env(0).buggify);
   bool done = false;
