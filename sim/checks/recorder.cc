@@ -71,6 +71,11 @@ Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
   ++open_;
+  if (observed()) {
+    ObserveTicket(
+        operations_.size() - 1, "",
+        absl::StrCat(call.key, ": ", lincheck::DescribeCall(model_, op)));
+  }
   histories_.ReportNewViolations();
   return operations_.size() - 1;
 }
@@ -89,12 +94,14 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
   ++open_;
+  if (observed()) ObserveTicket(operations_.size() - 1, "", Describe(call));
   return operations_.size() - 1;
 }
 
 void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
   Operation& operation = operations_[ticket];
   CHECK(operation.may_expire) << "not an ExpiryCommand";
+  if (observed()) ObserveTicket(ticket, "answer", reply.ToString());
   Succeed(ticket);
   ++succeeded_expiring_[VerbName(expiry_.verb(operation.expiry_ticket))];
   if (ChecksOrder(operation) && log_.started()) {
@@ -196,6 +203,10 @@ void Recorder::Return(Ticket ticket, Value result) {
   Succeed(ticket);
   operation.recorded.ret = Now();
   operation.recorded.result = result;
+  if (observed()) {
+    ObserveTicket(ticket, "answer",
+                  lincheck::DescribeResult(model_, operation.recorded));
+  }
   log_.OnAcknowledged(ticket, result);
   if (operation.recorded.function == Kv::kGet) {
     const std::string key(
@@ -221,6 +232,7 @@ void Recorder::ReturnText(Ticket ticket, std::string_view text) {
 void Recorder::ReturnLost(Ticket ticket) {
   Operation& operation = operations_[ticket];
   Succeed(ticket);
+  ObserveTicket(ticket, "answer", "carried out, but the result is lost");
   if (operation.may_expire) return;
   // Null: a read, or a removal. Nothing identifies those in the log.
   const LogChecker::Write* const write = log_.Find(ticket);
@@ -239,6 +251,7 @@ void Recorder::ReturnLost(Ticket ticket) {
 void Recorder::LeaveUnknown(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(ticket);
+  ObserveTicket(ticket, "unknown", "");
   ++counts_.unknown;
   if (operation.may_expire) return;
   const LogChecker::Write* const write = log_.Find(ticket);
@@ -253,6 +266,7 @@ void Recorder::LeaveUnknown(Ticket ticket) {
 void Recorder::Withdraw(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(ticket);
+  ObserveTicket(ticket, "refused", "");
   ++counts_.refused;
   operation.withdrawn = true;
   if (operation.may_expire) return expiry_.Withdraw(operation.expiry_ticket);

@@ -26,6 +26,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/strings/str_cat.h"
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "env/outcome.h"
@@ -141,6 +142,28 @@ class Recorder final : private HistoryChecker::Source {
   // The group did not execute the operation, but it serves: too many results of
   // the session are kept, or the session is over.
   void OnAnswered(Ticket ticket) { availability_.OnAnswered(ticket, clock_()); }
+
+  // Called when operations begin and end, for views of the run. `ended` is
+  // empty at the beginning; then it is "answer", "refused" or "unknown".
+  using Observer =
+      absl::AnyInvocable<void(uint32_t client, const std::string& operation,
+                              std::string_view ended, std::string words)>;
+  void SetObserver(Observer observer) { observer_ = std::move(observer); }
+  bool observed() const { return observer_ != nullptr; }
+  // For operations that only another checker follows.
+  void ObserveCall(uint32_t client, uint64_t number, std::string words) {
+    if (!observed()) return;
+    observer_(client, absl::StrCat(client, ".", number), "", std::move(words));
+  }
+  void ObserveEnd(uint32_t client, uint64_t number, Outcome outcome,
+                  std::string answer) {
+    if (!observed()) return;
+    observer_(client, absl::StrCat(client, ".", number),
+              outcome == Outcome::kDone          ? "answer"
+              : outcome == Outcome::kNotExecuted ? "refused"
+                                                 : "unknown",
+              outcome == Outcome::kDone ? std::move(answer) : std::string());
+  }
 
   // Called with the key and the time of invocation of each read that returned.
   void SetReadHook(
@@ -269,6 +292,11 @@ class Recorder final : private HistoryChecker::Source {
   std::string ExecutedTwice(const std::string& key) const override;
 
   void Return(Ticket ticket, lincheck::Value result);
+  void ObserveTicket(Ticket ticket, std::string_view ended, std::string words) {
+    if (!observed()) return;
+    observer_(operations_[ticket].recorded.client, absl::StrCat(ticket), ended,
+              std::move(words));
+  }
   std::string Name(const Operation& operation) const;
   void End(Ticket ticket);
   void Succeed(Ticket ticket);
@@ -284,6 +312,7 @@ class Recorder final : private HistoryChecker::Source {
   Report violate_;
   absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
   absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
+  Observer observer_;
   Led led_;
   std::map<NodeId, SentBytes> requests_sent_;
   bool orders_by_slot_ = false;

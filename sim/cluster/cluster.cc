@@ -9,6 +9,7 @@
 #include "node/config/map_parts.h"
 #include "shardctrl/controller/state.h"
 #include "shardctrl/map.h"
+#include "sim/cluster/entry_words.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
 
@@ -166,10 +167,12 @@ class Cluster::Program final : public ReplicaObserver {
     Mark("kv.page_copied_for_a_snapshot", last, now, &Counters::pages_copied);
   }
   void OnStopped(const absl::Status& why) override {
+    ReplicaObserver::OnStopped(why);
     cluster_->OnNodeStopped(node_, why);
   }
   // An operator starts the node again.
   void OnFenced(GroupId group, const absl::Status& why) override {
+    ReplicaObserver::OnFenced(group, why);
     if (cluster_->wrong_states_.IsWrong(node_, group)) {
       cluster_->Mark(node_, "raft.wrong_state_fenced");
     }
@@ -184,6 +187,9 @@ class Cluster::Program final : public ReplicaObserver {
     cluster_->NoteState(node_, group, raft::Index());
     cluster_->wrong_states_.OnDropped(node_, group);
     cluster_->replica_checker_.ExcuseState(node_, group, false);
+  }
+  std::string WordsOf(GroupId group, const raft::Entry& entry) const override {
+    return CommandsOf(group, entry);
   }
   void OnStatesDiffer(GroupId group, raft::Index) override {
     cluster_->wrong_states_.OnDiffer(node_, group);

@@ -19,6 +19,11 @@ void ReplicaObserver::OnEvent(GroupId group, const raft::Event& event) {
 
 void ReplicaObserver::OnApplied(GroupId group, const raft::Entry& entry) {
   Note(group);
+  if (world_.observes()) {
+    ReplicaSight::OnApplied(
+        &world_, machine_, group, entry,
+        [&](const raft::Entry& one) { return WordsOf(group, one); });
+  }
   if (CheckerOf(group).OnApplied(node_, group, entry))
     OnCommitted(group, entry);
 }
@@ -26,10 +31,37 @@ void ReplicaObserver::OnApplied(GroupId group, const raft::Entry& entry) {
 void ReplicaObserver::OnRestored(GroupId group,
                                  const raft::SnapshotDescriptor& snapshot) {
   Note(group);
+  if (world_.observes()) {
+    world_.Observe(Observation::Kind::kEntry, machine_,
+                   absl::StrCat("group ", group.value(), ", index ",
+                                snapshot.position.index.value()),
+                   "restored from a snapshot",
+                   "the state after this index takes the place of the old one");
+  }
   CheckerOf(group).OnRestored(node_, group, snapshot.position);
 }
 
+void ReplicaObserver::Observe(GroupId group, const raft::Core& core,
+                              const raft::Output& output) {
+  for (const raft::Event& event : output.events) {
+    if (event.kind != raft::Event::Kind::kSuffixTruncated) continue;
+    world_.Observe(
+        Observation::Kind::kEntry, machine_,
+        absl::StrCat("group ", group.value(), ", index ", event.index.value()),
+        "cut off with all behind it", "the leader has other entries there");
+  }
+  if (output.write.has_value()) {
+    ReplicaSight::OnAppended(
+        &world_, machine_, group, output.write->entries,
+        [&](const raft::Entry& one) { return WordsOf(group, one); });
+  }
+  ChangedOf(group).sight.Look(&world_, machine_, group, core);
+}
+
 void ReplicaObserver::OnRecovered(GroupId group, const raft::Core& core) {
+  if (world_.observes()) {
+    ChangedOf(group).sight.Look(&world_, machine_, group, core);
+  }
   CheckerOf(group).OnStart(node_, group, core);
 }
 
@@ -37,7 +69,19 @@ void ReplicaObserver::OnWritten(GroupId group, const raft::WriteToken& token) {
   CheckerOf(group).OnWritten(node_, group, token);
 }
 
+void ReplicaObserver::OnStopped(const absl::Status& why) {
+  if (!world_.observes()) return;
+  world_.Observe(Observation::Kind::kReplica, machine_, "node", "stopped",
+                 why.ToString());
+}
+
+void ReplicaObserver::OnFenced(GroupId group, const absl::Status& why) {
+  ChangedOf(group).sight.OnEnd(&world_, machine_, group, "fenced or halted",
+                               why.ToString());
+}
+
 void ReplicaObserver::OnDropped(GroupId group) {
+  ChangedOf(group).sight.OnEnd(&world_, machine_, group, "dropped", "");
   ChangedOf(group) = {};
   CheckerOf(group).OnDropped(node_, group);
 }
@@ -45,6 +89,7 @@ void ReplicaObserver::OnDropped(GroupId group) {
 void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
                              const raft::Output& output) {
   CheckerOf(group).OnStep(node_, group, core, output);
+  if (world_.observes()) Observe(group, core, output);
   const raft::Index durable = core.durable_index();
   raft::LogPosition& known = ChangedOf(group).holds;
   // Only these replace an entry.

@@ -6,11 +6,14 @@
 #ifndef QUORATE_SIM_HARNESS_REPLICA_OBSERVER_H_
 #define QUORATE_SIM_HARNESS_REPLICA_OBSERVER_H_
 
+#include <string>
+
 #include "absl/container/btree_map.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
 #include "raft/host/host.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/harness/replica_sight.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -30,6 +33,8 @@ class ReplicaObserver : public raft::Host::Observer {
   void OnRecovered(GroupId group, const raft::Core& core) override;
   void OnWritten(GroupId group, const raft::WriteToken& token) override;
   void OnDropped(GroupId group) override;
+  void OnStopped(const absl::Status& why) override;
+  void OnFenced(GroupId group, const absl::Status& why) override;
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override;
 
@@ -42,6 +47,11 @@ class ReplicaObserver : public raft::Host::Observer {
   virtual ReplicaChecker& CheckerOf(GroupId group) {
     (void)group;
     return checker_;
+  }
+  // The commands of an entry, for views of the run.
+  virtual std::string WordsOf(GroupId group, const raft::Entry& entry) const {
+    (void)group;
+    return DescribePayload(entry);
   }
   // The state of a group's replica may have changed in this turn.
   virtual void OnChanged(GroupId group) { (void)group; }
@@ -60,8 +70,11 @@ class ReplicaObserver : public raft::Host::Observer {
     bool any = false;
     raft::Term led;  // The term in which it began to lead. Zero: it did not.
     raft::LogPosition holds;  // The end of the log on disk.
+    ReplicaSight sight;       // Only for views of the run.
   };
 
+  void Observe(GroupId group, const raft::Core& core,
+               const raft::Output& output);
   void Note(GroupId group) { any_changed_ = ChangedOf(group).any = true; }
   Changed& ChangedOf(GroupId group) { return changed_[group]; }
   void Check(const raft::Host& host, GroupId group, Changed* changed);

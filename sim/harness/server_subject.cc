@@ -10,6 +10,7 @@
 #include "lincheck/checker.h"
 #include "lincheck/formats/json_lines.h"
 #include "sim/harness/program_env.h"
+#include "sim/harness/replica_sight.h"
 #include "sim/harness/replica_views.h"
 #include "sim/harness/timeline.h"
 
@@ -82,6 +83,11 @@ class ServerSubject::Node {
   }
 
  private:
+  struct Viewed {
+    raft::LogPosition appended;
+    raft::Index applied;
+    ReplicaSight sight;
+  };
   struct Seen {
     raft::Term term;
     raft::Index applied;
@@ -89,7 +95,30 @@ class ServerSubject::Node {
     friend bool operator==(const Seen&, const Seen&) = default;
   };
 
+  // For views of the run.
+  void Observe(GroupId group, const raft::Core& core) {
+    Viewed& viewed = viewed_[group];
+    World* const world = &subject_.world_;
+    const MachineId machine = subject_.machines_[index_];
+    raft::LogPosition& end = viewed.appended;
+    // Other entries have taken the place of some.
+    if (core.TermAt(end.index) != end.term) end = {{}, core.commit_index()};
+    for (end.index = std::max(end.index, core.evicted());
+         end.index < core.last().index;) {
+      const raft::Entry& entry = core.EntryAt(++end.index);
+      ReplicaSight::OnAppended(world, machine, group, {entry}, DescribePayload);
+    }
+    end.term = core.TermAt(end.index);
+    for (viewed.applied = std::max(viewed.applied, core.evicted());
+         viewed.applied < core.applied_index();) {
+      const raft::Entry& entry = core.EntryAt(++viewed.applied);
+      ReplicaSight::OnApplied(world, machine, group, entry, DescribePayload);
+    }
+    viewed.sight.Look(world, machine, group, core);
+  }
+
   void Check(GroupId group, const raft::Core& core) {
+    if (subject_.world_.observes()) Observe(group, core);
     const Seen seen{core.term(), core.applied_index(), core.role()};
     if (std::exchange(seen_[group], seen) == seen) return;
     if (seen.role == raft::RoleKind::kLeader) {
@@ -120,6 +149,7 @@ class ServerSubject::Node {
   const size_t index_;
   bool started_ = false;
   absl::btree_map<GroupId, Seen> seen_;
+  absl::btree_map<GroupId, Viewed> viewed_;
   ProgramEnv env_;
   // Destroyed first: its callbacks use the members above.
   ServerTest::Server server_;
@@ -298,6 +328,13 @@ std::optional<ServerTest::Request> ServerSubject::NextRequest(uint32_t id) {
   request.operation.client = id;
   request.operation.partition = history_.Partition(request.object);
   request.operation.invoke = world_.now().ns();
+  if (world_.observes()) {
+    world_.Observe(Observation::Kind::kCall, client.machine,
+                   absl::StrCat(id, ".", number), absl::StrCat("client ", id),
+                   absl::StrCat(request.object, ": ",
+                                lincheck::DescribeCall(test_->model(),
+                                                       request.operation)));
+  }
   return request;
 }
 
@@ -305,6 +342,16 @@ void ServerSubject::EndRequest(const ServerTest::Request& request,
                                const ServerTest::Reply& reply) {
   lincheck::Operation operation = request.operation;
   const bool done = reply.outcome == Outcome::kDone;
+  if (world_.observes()) {
+    operation.result = reply.result;
+    const Client& client = clients_[operation.client - 1];
+    world_.Observe(
+        Observation::Kind::kAnswer, client.machine,
+        absl::StrCat(operation.client, ".", client.drawn),
+        done ? "answer" : "unknown",
+        done ? lincheck::DescribeResult(test_->model(), operation) : "");
+    operation.result = {};
+  }
   if (done) {
     operation.ret = world_.now().ns();
     operation.result = reply.result;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/choices/observation.h"
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/harness/report.h"
@@ -33,6 +34,8 @@ class Simulation {
   // recorded, or a replay.
   virtual Tape tape() const = 0;
   virtual const std::vector<TraceRecord>& trace() const = 0;
+  // Requires, as trace(), that records are kept.
+  virtual const std::vector<Observation>& observations() const = 0;
   // The names of machines, from the first one on.
   virtual std::vector<std::string> machine_names() const = 0;
 };

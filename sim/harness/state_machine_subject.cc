@@ -92,10 +92,14 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
   void OnChanged(GroupId group) override { changed_ |= group == kGroup; }
   void OnStopped(const absl::Status& why) override {
+    ReplicaObserver::OnStopped(why);
     subject_->checker_.OnNodeStopped(NodeId(index_ + 1), why, MayNotWork());
     subject_->supervisor_.OnStopped(subject_->machines_[index_], why);
   }
-  void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
+  void OnFenced(GroupId group, const absl::Status& why) override {
+    ReplicaObserver::OnFenced(group, why);
+    OnStopped(why);
+  }
 
   // Calls of a program that dies in this turn fail, too.
   bool MayNotWork() const {
@@ -130,6 +134,14 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     const size_t number = history.Invoke(subject_->world_.now(),
                                          std::string(command.payload.view()),
                                          command.object, command.operation);
+    if (subject_->world_.observes()) {
+      subject_->world_.Observe(
+          Observation::Kind::kCall, subject_->machines_[index_],
+          absl::StrCat(number), absl::StrCat("at n", index_ + 1),
+          absl::StrCat(command.object, ": ",
+                       lincheck::DescribeCall(subject_->test_->model(),
+                                              command.operation)));
+    }
     ++open_;
     Buffer payload = command.payload;
     host_.Propose(kGroup, std::move(payload),
@@ -137,6 +149,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
                       const raft::ProposeResult& result) {
                     --open_;
                     subject_->Return(number, command, result);
+                    subject_->ObserveAnswer(index_, number, command, result);
                   });
   }
 
@@ -306,6 +319,26 @@ void StateMachineSubject::Return(size_t number,
       test_->ResultOf(command, result.result.view(), history_.values()));
   ++executed_;
   probing_ = false;
+}
+
+void StateMachineSubject::ObserveAnswer(
+    size_t index, size_t number, const StateMachineTest::Command& command,
+    const raft::ProposeResult& result) {
+  if (!world_.observes()) return;
+  std::string words;
+  if (result.outcome == Outcome::kDone) {
+    lincheck::Operation operation = command.operation;
+    operation.result =
+        test_->ResultOf(command, result.result.view(), history_.values());
+    words = absl::StrCat(lincheck::DescribeResult(test_->model(), operation),
+                         ", by index ", result.position.index.value());
+  }
+  world_.Observe(Observation::Kind::kAnswer, machines_[index],
+                 absl::StrCat(number),
+                 result.outcome == Outcome::kDone          ? "answer"
+                 : result.outcome == Outcome::kNotExecuted ? "refused"
+                                                           : "unknown",
+                 std::move(words));
 }
 
 std::vector<const raft::Core*> StateMachineSubject::Cores() const {

@@ -96,6 +96,10 @@ class StateMachineSubject final : public Subject {
   std::optional<Random> DrawCommand(size_t index);
   void Return(size_t number, const StateMachineTest::Command& command,
               const raft::ProposeResult& result);
+  // For views of the run.
+  void ObserveAnswer(size_t index, size_t number,
+                     const StateMachineTest::Command& command,
+                     const raft::ProposeResult& result);
 
   World& world_;
   const std::unique_ptr<StateMachineTest> test_;

@@ -147,11 +147,11 @@ class Writer {
 
 // A world with every kind of hashed event. With `rot` a bit of the stored file
 // flips before it is read.
-struct Outcome {
+struct ScriptResult {
   Hash128 hash;
   std::vector<TraceRecord> trace;
 };
-Outcome RunScript(const Script& script, std::optional<size_t> rot = {}) {
+ScriptResult RunScript(const Script& script, std::optional<size_t> rot = {}) {
   World world({.seed = 5, .keep_trace = true});
   world.network_options().lane_bytes_max = 1;
   const MachineId server = world.AddMachine({.name = "n1"});
@@ -188,7 +188,7 @@ Hash128 HashOf(const std::vector<TraceRecord>& trace) {
 }
 
 TEST(HashCoverage, TheSmallRun_HasEveryKindOfEvent) {
-  const Outcome outcome = RunScript({});
+  const ScriptResult outcome = RunScript({});
   absl::btree_set<TraceKind> kinds;
   for (const TraceRecord& record : outcome.trace) kinds.insert(record.kind);
   for (int kind = 0; kind <= static_cast<int>(TraceKind::kNote); ++kind) {
@@ -230,7 +230,7 @@ TEST(HashCoverage, AnyFlippedBitOfWhatIsRead_ChangesTheHash) {
 }
 
 TEST(HashCoverage, AnyFlippedBitOfAnEvent_ChangesTheHash) {
-  const Outcome outcome = RunScript({});
+  const ScriptResult outcome = RunScript({});
   const auto expect_differs = [&](size_t i, int bit, const TraceRecord& other) {
     std::vector<TraceRecord> trace = outcome.trace;
     trace[i] = other;

@@ -27,6 +27,7 @@
 #include "sim/run/cluster_views.h"
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
+#include "sim/run/observed_calls.h"
 #include "sim/schedule/schedule.h"
 
 namespace quorate::sim {
@@ -52,24 +53,6 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .message_text = MessageText};
 }
 
-// Without some faults members stay, too, unless the options want them to
-// change.
-FixedShape ShapeOf(const RunOptions& options) {
-  FixedShape shape = options.shape;
-  shape.members_stay = !options.faults || !options.without.empty();
-  return shape;
-}
-
-// Clients fail by the families of nodes.
-bool ClientsFail(const RunOptions& options) {
-  const auto off = [&options](FaultFamily family) {
-    return std::find(options.without.begin(), options.without.end(), family) !=
-           options.without.end();
-  };
-  return options.faults && !off(FaultFamily::kProcessCrash) &&
-         !off(FaultFamily::kPause);
-}
-
 }  // namespace
 
 class Run::Impl final : public Subject {
@@ -78,7 +61,7 @@ class Run::Impl final : public Subject {
       : options_(std::move(options)),
         harness_(HarnessOptionsOf(options_), replay),
         world_(harness_.world()),
-        draw_(&world_.choices(), ShapeOf(options_)),
+        draw_(&world_.choices(), options_.ShapeOfRun()),
         shape_(draw_.DrawShape()),
         replica_checker_(
             [this](std::string what) { world_.Violate(std::move(what)); }),
@@ -102,7 +85,7 @@ class Run::Impl final : public Subject {
              .changed_addresses = options_.faults && shape_.changed_addresses}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
-                  .failures = ClientsFail(options_),
+                  .failures = options_.ClientsFail(),
                   .failing_time = harness_.duration() * 7 / 10,
                   .lossy = options_.faults,
                   .keep_sent = options_.keep_trace}) {
@@ -297,6 +280,7 @@ void Run::Impl::ListenToSteps() {
 }
 
 void Run::Impl::PrepareRecorder() {
+  recorder_.SetObserver(ObserverOfCalls(&world_, &clients_));
   recorder_.CheckOrder(
       [this](std::string_view key) { return cluster_.GroupOf(key); });
   recorder_.log().SetOwners(
@@ -705,6 +689,9 @@ Tape Run::tape() const { return impl_->tape(); }
 const std::vector<SentOperation>& Run::sent() const { return impl_->sent(); }
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();
+}
+const std::vector<Observation>& Run::observations() const {
+  return impl_->world().observations();
 }
 std::vector<std::string> Run::machine_names() const {
   return impl_->world().names();

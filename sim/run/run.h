@@ -48,6 +48,7 @@ class Run final : public Simulation {
   std::string History() const override;
   Tape tape() const override;
   const std::vector<TraceRecord>& trace() const override;
+  const std::vector<Observation>& observations() const override;
   std::vector<std::string> machine_names() const override;
   // The operations of clients in the order in which they were sent. Requires:
   // keep_trace.

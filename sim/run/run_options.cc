@@ -1,5 +1,6 @@
 #include "sim/run/run_options.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,20 @@
 #include "sim/harness/tape_parameters.h"
 
 namespace quorate::sim {
+
+FixedShape RunOptions::ShapeOfRun() const {
+  FixedShape fixed = shape;
+  fixed.members_stay = !faults || !without.empty();
+  return fixed;
+}
+
+bool RunOptions::ClientsFail() const {
+  const auto off = [this](FaultFamily family) {
+    return std::find(without.begin(), without.end(), family) != without.end();
+  };
+  return faults && !off(FaultFamily::kProcessCrash) &&
+         !off(FaultFamily::kPause);
+}
 
 absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   RunOptions options;

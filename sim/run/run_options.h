@@ -39,6 +39,12 @@ struct RunOptions {
   // Keeps one record per hashed event (Run::trace), and the operations of
   // clients (Run::sent).
   bool keep_trace = false;
+
+  // Without some faults members stay, too, unless the options want them to
+  // change.
+  FixedShape ShapeOfRun() const;
+  // Clients fail by the families of nodes.
+  bool ClientsFail() const;
 };
 
 // The options with which `tape` was recorded. kInvalidArgument has the name of

@@ -43,6 +43,9 @@ class SubjectRun final : public Simulation {
   const std::vector<TraceRecord>& trace() const override {
     return harness_.world().trace();
   }
+  const std::vector<Observation>& observations() const override {
+    return harness_.world().observations();
+  }
   std::vector<std::string> machine_names() const override {
     return harness_.world().names();
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "kv/slots/slot.h"
 
 namespace quorate::sim {
@@ -98,6 +99,8 @@ void MultiKeyClient::Tick() {
   if (current_->writes()) {
     for (const auto& [tag, token] : current_->tokens) checker_.Invoke(token);
   }
+  recorder_->ObserveCall(options_.id, number,
+                         absl::StrJoin(current_->Words(), " "));
   if (send_hook_ != nullptr) {
     send_hook_({options_.id, number, current_->Words()});
   }
@@ -197,6 +200,8 @@ void MultiKeyClient::Withdraw() {
 
 void MultiKeyClient::End(Outcome outcome) {
   recorder_->Count(outcome);
+  recorder_->ObserveEnd(options_.id, current_->number, outcome,
+                        std::move(current_->answer));
   current_.reset();
 }
 
@@ -206,7 +211,10 @@ void MultiKeyClient::OnLinkReply(ClientLink::RequestId id, ClientReply reply,
   timeout_.Cancel();
   if (!current_.has_value() || current_->number != id) {
     Unexpected(reply);
-  } else if (reply.is_error()) {
+    return;
+  }
+  if (recorder_->observed()) current_->answer = reply.ToString();
+  if (reply.is_error()) {
     OnError(reply);
   } else {
     OnResult(reply);

@@ -61,6 +61,7 @@ class MultiKeyClient final : public ClientLink::Owner {
   struct Operation {
     Kind kind = Kind::kGet;
     uint64_t number = 0;
+    std::string answer = {};  // The last reply, for views of the run.
     Random random{0};
     std::vector<std::string> keys;
     // The hash tag of each key, as a number.

@@ -1,6 +1,7 @@
 #include "sim/workload/watch_client.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace quorate::sim {
 namespace {
@@ -55,6 +56,13 @@ void WatchClient::Tick() {
   if (!random.has_value()) return;
   current_ = Draw(number, *random);
   checker_.Invoke(current_->token());
+  recorder_->ObserveCall(
+      options_.id, number,
+      absl::StrCat(absl::StrJoin(current_->write, " "),
+                   current_->watched.empty()
+                       ? std::string()
+                       : absl::StrCat(", watching ",
+                                      absl::StrJoin(current_->watched, " "))));
   if (send_hook_ != nullptr) {
     send_hook_({options_.id, number, current_->write});
   }
@@ -123,6 +131,7 @@ void WatchClient::OnLinkReply(ClientLink::RequestId id, ClientReply reply,
   if (!current_.has_value() || current_->number != id) {
     return Unexpected(reply);
   }
+  if (recorder_->observed()) current_->answer = reply.ToString();
   if (current_->sent_all) {
     timeout_.Cancel();
     return reply.is_error() ? OnError(reply) : OnResult(reply);
@@ -223,6 +232,8 @@ void WatchClient::Withdraw() {
 void WatchClient::End(Outcome outcome) {
   timeout_.Cancel();
   recorder_->Count(outcome);
+  recorder_->ObserveEnd(options_.id, current_->number, outcome,
+                        std::move(current_->answer));
   current_.reset();
 }
 

@@ -56,6 +56,7 @@ class WatchClient final : public ClientLink::Owner {
  private:
   struct Operation {
     uint64_t number = 0;
+    std::string answer = {};           // The last reply, for views of the run.
     std::vector<std::string> write;    // The command that changes a key.
     std::vector<std::string> watched;  // Empty: there is no transaction.
     Duration pause;                    // Before EXEC.

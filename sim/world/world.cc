@@ -18,17 +18,29 @@ class World::Hooks final : public MachineObserver {
     if (step_hook != nullptr) step_hook(machine);
   }
   bool Logs(env::Severity severity) const override {
-    return sink != nullptr && severity >= least;
+    return Sinks(severity) || Observes(severity);
   }
   void Log(MachineId machine, env::Severity severity,
            std::string_view message) override {
-    sink(state->now, machine, severity, message);
+    if (Sinks(severity)) sink(state->now, machine, severity, message);
+    if (Observes(severity)) {
+      world->Observe(Observation::Kind::kLog, machine,
+                     severity >= env::Severity::kWarning ? "warning" : "info",
+                     "", std::string(message));
+    }
+  }
+  bool Sinks(env::Severity severity) const {
+    return sink != nullptr && severity >= least;
+  }
+  bool Observes(env::Severity severity) const {
+    return severity >= env::Severity::kInfo && world->observes();
   }
 
   void OnMark(MachineId machine, std::string_view mark) override {
     for (MarkHook& hook : mark_hooks) hook(machine, mark);
   }
 
+  World* world = nullptr;
   SimState* state = nullptr;
   absl::AnyInvocable<void(MachineId)> step_hook;
   std::vector<MarkHook> mark_hooks;
@@ -51,6 +63,7 @@ World::World(const WorldOptions& options)
   state_->buggify = options.buggify;
   network_->set_message_key(options.message_key);
   network_->set_message_text(options.message_text);
+  hooks_->world = this;
   hooks_->state = state_.get();
 }
 
@@ -104,9 +117,13 @@ void World::CrashAtDiskOperation(MachineId id, uint64_t operations,
 void World::Pause(MachineId id) {
   state_->faults.Count(is_client(id) ? Fault::kClientPause : Fault::kPause, id);
   machine(id).scheduler().Pause();
+  Observe(Observation::Kind::kLog, id, "machine", "paused", "");
 }
 
-void World::Resume(MachineId id) { machine(id).scheduler().Resume(); }
+void World::Resume(MachineId id) {
+  machine(id).scheduler().Resume();
+  Observe(Observation::Kind::kLog, id, "machine", "runs again", "");
+}
 
 void World::PauseAfterCalls(MachineId id, uint64_t calls, Duration length) {
   machine(id).scheduler().PauseAfter(calls, length);
@@ -401,6 +418,18 @@ Hash128 World::trace_hash() const { return state_->hash.value(); }
 const std::vector<TraceRecord>& World::trace() const {
   return state_->hash.records();
 }
+bool World::observes() const { return state_->hash.keeps_records(); }
+void World::Observe(Observation::Kind kind, MachineId id, std::string subject,
+                    std::string headline, std::string words) {
+  if (!observes()) return;
+  observations_.push_back({.time = state_->now,
+                           .machine = id,
+                           .after = state_->hash.count(),
+                           .kind = kind,
+                           .subject = std::move(subject),
+                           .headline = std::move(headline),
+                           .words = std::move(words)});
+}
 const std::vector<TraceRecord>& World::story() const {
   return state_->hash.story();
 }
@@ -460,7 +489,7 @@ void World::SetLogSink(env::Severity severity, LogSink sink) {
   state_->hash.SetStoryHook([hooks = hooks_.get()](const TraceRecord& event) {
     // The node itself logs that it leads.
     if (event.kind == TraceKind::kLead) return;
-    if (!hooks->Logs(env::Severity::kInfo)) return;
+    if (!hooks->Sinks(env::Severity::kInfo)) return;
     const std::string_view words =
         event.detail.empty() ? TraceKindName(event.kind) : event.detail;
     hooks->sink(event.time, event.machine, env::Severity::kInfo,

@@ -30,6 +30,7 @@
 #include "env/check.h"
 #include "env/env.h"
 #include "sim/choices/choices.h"
+#include "sim/choices/observation.h"
 #include "sim/choices/sim_time.h"
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
@@ -280,6 +281,12 @@ class World {
   // The rolling hash of all events.
   Hash128 trace_hash() const;
   const std::vector<TraceRecord>& trace() const;
+  // Adds an observation, if the world keeps its trace. A caller that makes
+  // words for it asks `observes` first.
+  bool observes() const;
+  void Observe(Observation::Kind kind, MachineId machine, std::string subject,
+               std::string headline, std::string words);
+  const std::vector<Observation>& observations() const { return observations_; }
   // Starts, crashes, the doings of the schedule, and leaderships.
   const std::vector<TraceRecord>& story() const;
   void AddToStory(MachineId machine, TraceKind kind, uint64_t payload,
@@ -346,6 +353,7 @@ class World {
   // The actions of At, by slot.
   std::vector<absl::AnyInvocable<void()>> actions_;
   std::vector<uint32_t> free_actions_;
+  std::vector<Observation> observations_;
   bool stopped_ = false;
 };
 
