@@ -57,10 +57,14 @@ absl::Status ApplyTime(const std::string& flag, const std::string& value,
     a->budget = Milliseconds(*ms);
     return absl::OkStatus();
   }
+  // Without a unit it is the number of an event.
+  if (absl::SimpleAtoi(value, &a->around_record)) return absl::OkStatus();
   double seconds = 0;
   const absl::string_view number = absl::StripSuffix(value, "s");
   if (!absl::SimpleAtod(number, &seconds) || !(seconds >= 0) || seconds > 1e6) {
-    return Expected(flag, "a time in the run such as 12.5s", value);
+    return Expected(
+        flag, "a time in the run such as 12.5s, or the number of an event",
+        value);
   }
   a->around = SimTime() + Nanoseconds(static_cast<int64_t>(seconds * 1e9));
   return absl::OkStatus();
@@ -274,7 +278,8 @@ constexpr char kStoreUsage[] =
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
     "simulate shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] "
     "[--nodes …]\n"
-    "simulate view    SEED|TAPE --html PAGE|--text [--around 12.5s] [--nodes "
+    "simulate view    SEED|TAPE --html PAGE|--text [--around 12.5s|EVENT] "
+    "[--nodes "
     "…]\n"
     "simulate corpus  DIRECTORY [--jobs N]\n"
     "\n"
@@ -305,7 +310,7 @@ constexpr char kSubjectUsage[] =
     "        [--json]\n"
     "diff    SEED|TAPE SEED|TAPE [--duration …] [--no-faults] and so on\n"
     "shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] and so on\n"
-    "view    SEED|TAPE --html PAGE|--text [--around 12.5s] and so on\n"
+    "view    SEED|TAPE --html PAGE|--text [--around 12.5s|EVENT] and so on\n"
     "corpus  DIRECTORY [--jobs N]\n"
     "\n"
     "The seed draws --duration, in simulated time, if it has no value.\n";

@@ -42,10 +42,12 @@ struct SimulateArguments {
   bool verbose = false;  // Prints the nodes' log lines to standard error.
   // The file for the history of clients, for //lincheck.
   std::string history_out;
-  std::string page_out;           // For kView; empty: text on standard output.
-  std::optional<SimTime> around;  // For kView: the time to look at.
-  std::string trace_out;          // The file for one line per hashed event.
-  uint64_t first_seed = 1;        // For kSwarm, inclusive.
+  std::string page_out;  // For kView; empty: text on standard output.
+  // For kView: the time or the event to look at.
+  std::optional<SimTime> around;
+  uint64_t around_record = 0;
+  std::string trace_out;    // The file for one line per hashed event.
+  uint64_t first_seed = 1;  // For kSwarm, inclusive.
   uint64_t last_seed = 100;
   uint32_t jobs = 0;  // Processes at a time. Zero: one for each core.
   // The wall time of shrinking one failure. Zero: none is shrunk.

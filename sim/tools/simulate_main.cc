@@ -281,6 +281,7 @@ int View(const Simulator& simulator, const SimulateArguments& arguments) {
       JobNamed(simulator, arguments.run, arguments.compared[0]);
   if (!job.ok()) return BadFile(std::string(job.status().message()));
   job->around = arguments.around;
+  job->around_record = arguments.around_record;
   const bool page = !arguments.page_out.empty();
   (page ? job->page_out : job->text_out) =
       page ? UserPath(arguments.page_out) : "/dev/stdout";

@@ -81,8 +81,9 @@ RunPageInput PageOf(const Simulation& run, const RunReport& report) {
           .violations = report.violations,
           .names = run.machine_names(),
           .trace = &run.trace(),
-          .history = run.History(),
-          .around = g_active.job->around};
+          .observations = &run.observations(),
+          .around = g_active.job->around,
+          .around_record = g_active.job->around_record};
 }
 
 void Deliver(RunReport report) {

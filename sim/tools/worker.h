@@ -33,8 +33,10 @@ struct Job {
   // If not empty: writes the run as a page, or as text, to this file.
   std::string page_out;
   std::string text_out;
-  std::optional<SimTime> around;  // RunPageInput::around.
-  bool verbose = false;           // Prints log lines to standard error.
+  // See RunPageInput.
+  std::optional<SimTime> around;
+  uint64_t around_record = 0;
+  bool verbose = false;  // Prints log lines to standard error.
   // Makes the run twice. It is a violation if the hashes differ.
   bool twice = false;
   // A run that uses more processor time is ended: it has an endless loop. The

@@ -1,8 +1,9 @@
-// The page has the events, operations and names; no text of the run can end its
-// script.
+// The page has the events, observations, calls and names; no text of the run
+// can end its script.
 #include "sim/tools/page/page.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -10,46 +11,67 @@
 namespace quorate::sim {
 namespace {
 
+using Kind = Observation::Kind;
+
 class PageTest : public testing::Test {
  protected:
   PageTest() {
-    const auto add = [this](int64_t ms, uint32_t machine, TraceKind kind,
-                            uint64_t cause, std::string detail) {
-      trace_.push_back({.time = SimTime() + Milliseconds(ms),
-                        .machine = MachineId(machine),
-                        .kind = kind,
-                        .cause = cause,
-                        .detail = std::move(detail)});
-    };
-    add(0, 1, TraceKind::kBoot, 0, "start 1");
-    add(1, 1, TraceKind::kTimer, 1, "set 1 ms ago");
-    add(2, 2, TraceKind::kMessage, 2, "from m1: </script>");
-    add(3, 2, TraceKind::kFault, 2, "message_lost");
-    add(4, 2, TraceKind::kLead, 3, "group 1, term 2");
-    add(9, 1, TraceKind::kCrash, 0, "");
+    Add(0, 1, TraceKind::kBoot, 0, "start 1");
+    See(1, Kind::kReplica, "group 1", "follower of term 1", "commit 0");
+    Add(1, 1, TraceKind::kTimer, 1, "set 1 ms ago");
+    See(1, Kind::kReplica, "group 1", "leader of term 2",
+        "commit 0, applied 0, log 1..0 (last of term 0), on disk to 0");
+    Add(2, 2, TraceKind::kMessage, 2, "from m1: </script>");
+    See(2, Kind::kCall, "5", "client 4", "k: get() = ?");
+    Add(3, 2, TraceKind::kFault, 2, "message_lost");
+    See(1, Kind::kEntry, "group 1, index 1", "appended, term 2", "set k 7");
+    See(1, Kind::kEntry, "group 1, index 1", "applied, term 2", "set k 7");
+    See(2, Kind::kEntry, "group 1, index 1", "applied, term 2", "set k 7");
+    Add(4, 1, TraceKind::kDeed, 3, "pause n1");
+    See(2, Kind::kAnswer, "5", "answer", "nil");
+    See(1, Kind::kLog, "warning", "", "the disk is slow");
+    Add(9, 1, TraceKind::kCrash, 0, "end of the process");
+    See(2, Kind::kCall, "6", "client 4", "client 4: INCR k");
     input_ = {.title = "seed 7",
-              .violations = {"linearizability: <b>"},
-              .names = {"n1", "n2"},
+              .violations = {"linearizability: get() on k <b>"},
+              .names = {"n1", "c4"},
               .trace = &trace_,
-              .history =
-                  "{\"lincheck\":1,\"model\":\"kv\",\"unit\":\"ns\"}\n"
-                  "{\"event\":\"note\",\"at\":3,\"text\":\"x\"}\n"
-                  "{\"client\":4,\"key\":\"k\",\"f\":\"get\",\"result\":null,"
-                  "\"invoke\":2500000,\"return\":5500000}\n"
-                  "{\"client\":5,\"key\":\"k\",\"f\":\"incr\",\"arg\":2,"
-                  "\"invoke\":8000000}\n"};
+              .observations = &observations_};
+  }
+
+  void Add(int64_t ms, uint32_t machine, TraceKind kind, uint64_t cause,
+           std::string detail) {
+    trace_.push_back({.time = SimTime() + Milliseconds(ms),
+                      .machine = MachineId(machine),
+                      .kind = kind,
+                      .cause = cause,
+                      .detail = std::move(detail)});
+  }
+  // After the last record.
+  void See(uint32_t machine, Kind kind, std::string subject,
+           std::string headline, std::string words) {
+    observations_.push_back({.time = trace_.back().time,
+                             .machine = MachineId(machine),
+                             .after = trace_.size(),
+                             .kind = kind,
+                             .subject = std::move(subject),
+                             .headline = std::move(headline),
+                             .words = std::move(words)});
   }
 
   std::vector<TraceRecord> trace_;
+  std::vector<Observation> observations_;
   RunPageInput input_;
 };
 
 TEST_F(PageTest, Page_HasAllAndLoadsNothing) {
   const std::string page = RunPage(input_);
   for (const std::string part :
-       {"\"title\":\"seed 7\"", "[4000000,2,\"lead\",3,\"group 1, term 2\"]",
-        "\"first\":1", "\"left_out\":0", "\"client\":4", "\"client\":5",
-        "linearizability: \\u003cb>"}) {
+       {"\"title\":\"seed 7\"", "[4000000,1,15,3,\"pause n1\"]", "\"first\":1",
+        "\"left_out\":0", "\"words\":\"k: get()\"", "\"words\":\"INCR k\"",
+        "\"outcome\":\"answer\"",
+        "[4,1,1,\"group 1, index 1\",\"applied, term 2\",\"set k 7\"]",
+        "linearizability: get() on k \\u003cb>"}) {
     EXPECT_NE(page.find(part), std::string::npos) << part;
   }
   EXPECT_EQ(page.find("from m1: </script>"), std::string::npos);
@@ -60,39 +82,49 @@ TEST_F(PageTest, Page_HasAllAndLoadsNothing) {
 }
 
 TEST_F(PageTest, Text_HasWhatMatteredInItsOrder) {
-  EXPECT_EQ(
-      RunText(input_),
-      "seed 7\n"
-      "^ starts  x ends  ! fault  * leads  # deed  > a client asks  < its "
-      "answer\n"
-      "   0.000000 s  ^ n1  starts\n"
-      "   0.002500 s  > client 4  "
-      "{\"f\":\"get\",\"key\":\"k\",\"result\":null}\n"
-      "   0.003000 s  ! n2  message_lost, from n1\n"
-      "   0.004000 s  * n2  leads group 1, term 2\n"
-      "   0.005500 s  < client 4  "
-      "{\"f\":\"get\",\"key\":\"k\",\"result\":null}\n"
-      "   0.008000 s  > client 5  {\"arg\":2,\"f\":\"incr\",\"key\":\"k\"}\n"
-      "   0.009000 s  x n1  ends\n"
-      "violation: linearizability: <b>\n");
+  const std::string text = RunText(input_);
+  const size_t begin = text.find("   0.000000 s");
+  const size_t end = text.find("\n\nthe replicas at the end");
+  ASSERT_NE(begin, std::string::npos);
+  ASSERT_NE(end, std::string::npos);
+  EXPECT_EQ(text.substr(begin, end - begin),
+            "   0.000000 s  ^ n1  starts\n"
+            "   0.001000 s  * n1  group 1: leader of term 2, commit 0, applied "
+            "0, log 1..0 (last of term 0), on disk to 0\n"
+            "   0.002000 s  > client 4  k: get()\n"
+            "   0.003000 s  ! c4  message_lost, from n1\n"
+            "   0.003000 s  + n1  group 1, index 1, applied, term 2: set k 7\n"
+            "   0.004000 s  # n1  pause n1\n"
+            "   0.004000 s  ? n1  the disk is slow\n"
+            "   0.004000 s  < client 4  k: get() → answer nil\n"
+            "   0.009000 s  x n1  ends: end of the process\n"
+            "   0.009000 s  > client 4  INCR k");
+  EXPECT_NE(text.find("violation: linearizability: get() on k <b>\n"),
+            std::string::npos);
 }
 
 TEST_F(PageTest, LongRun_ShowsTheEventsAroundATime) {
+  input_.violations.clear();
   trace_.clear();
+  observations_.clear();
   for (size_t i = 0; i < 3 * kPageEventsMax; ++i) {
-    trace_.push_back({.time = SimTime() + Milliseconds(static_cast<int64_t>(i)),
-                      .machine = MachineId(1),
-                      .kind = TraceKind::kDeed,
-                      .detail = "x"});
+    Add(static_cast<int64_t>(i), 1, TraceKind::kDeed, 0, "x");
+    if (i == 5) See(1, Kind::kReplica, "group 1", "leader of term 1", "early");
   }
   EXPECT_NE(RunPage(input_).find("\"first\":40001"), std::string::npos);
   EXPECT_NE(RunPage(input_).find("\"left_out\":40000"), std::string::npos);
+  // The state with which the part begins.
+  EXPECT_NE(RunPage(input_).find("[6,1,0,\"group 1\",\"leader of term 1\""),
+            std::string::npos);
   input_.around = SimTime() + Seconds(30);
   EXPECT_NE(RunPage(input_).find("\"first\":20001"), std::string::npos);
   input_.around = SimTime();
   EXPECT_NE(RunPage(input_).find("\"first\":1,"), std::string::npos);
   EXPECT_NE(RunText(input_).find("40000 other events are left out"),
             std::string::npos);
+  input_.around.reset();
+  input_.around_record = 30001;
+  EXPECT_NE(RunPage(input_).find("\"first\":20002"), std::string::npos);
 }
 
 }  // namespace
