@@ -121,15 +121,30 @@ std::string Words(const kv::CommandView& command) {
   return text;
 }
 
+// Equal commands in a row have one place.
 std::string Words(kv::CommandReader* reader) {
   std::string text;
-  for (uint32_t shown = 0; !reader->done(); ++shown) {
-    if (shown == kCommandsShownMax) return text + "; …";
-    kv::CommandView command;
-    const bool read = reader->Next(&command);
+  std::string last;
+  size_t times = 0;
+  uint32_t shown = 0;
+  const auto add = [&] {
+    if (times == 0) return;
     absl::StrAppend(&text, text.empty() ? "" : "; ",
-                    read ? Words(command) : "a malformed command");
+                    times > 1 ? absl::StrCat(times, " times ") : "", last);
+    ++shown;
+  };
+  for (; !reader->done() && shown < kCommandsShownMax; ++times) {
+    kv::CommandView command;
+    const std::string next =
+        reader->Next(&command) ? Words(command) : "a malformed command";
+    if (next != last) {
+      add();
+      times = 0;
+      last = next;
+    }
   }
+  if (shown == kCommandsShownMax) return text + "; …";
+  add();
   return text;
 }
 

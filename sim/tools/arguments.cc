@@ -58,7 +58,11 @@ absl::Status ApplyTime(const std::string& flag, const std::string& value,
     return absl::OkStatus();
   }
   // Without a unit it is the number of an event.
-  if (absl::SimpleAtoi(value, &a->around_record)) return absl::OkStatus();
+  uint64_t record = 0;
+  if (absl::SimpleAtoi(value, &record)) {
+    a->around_record = record;
+    return absl::OkStatus();
+  }
   double seconds = 0;
   const absl::string_view number = absl::StripSuffix(value, "s");
   if (!absl::SimpleAtod(number, &seconds) || !(seconds >= 0) || seconds > 1e6) {

@@ -51,6 +51,19 @@ TEST(SimulateArguments, Replay_TakesATape) {
   EXPECT_EQ(parsed->tape_in, "a.tape");
 }
 
+TEST(SimulateArguments, View_LooksAtATimeOrAtAnEvent) {
+  const auto at_time =
+      ParseArguments({"view", "7", "--text", "--around", "12.5s"});
+  ASSERT_TRUE(at_time.ok()) << at_time.status();
+  EXPECT_EQ(at_time->around, SimTime() + Milliseconds(12'500));
+  EXPECT_EQ(at_time->around_record, 0u);
+  const auto at_event =
+      ParseArguments({"view", "7", "--text", "--around", "125"});
+  ASSERT_TRUE(at_event.ok()) << at_event.status();
+  EXPECT_EQ(at_event->around, std::nullopt);
+  EXPECT_EQ(at_event->around_record, 125u);
+}
+
 TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
       {{}, "expected run, swarm, replay, diff, shrink, view or corpus"},

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <set>
 #include <string_view>
@@ -18,6 +19,7 @@ using Kind = Observation::Kind;
 
 // The longest lists below one heading, and the most headings of a kind.
 constexpr size_t kItemsMax = 24;
+constexpr size_t kItemsBehindMax = 4;
 constexpr size_t kHeadingsMax = 3;
 constexpr size_t kFaultsShownMax = 12;
 constexpr size_t kValueBytesMin = 3;
@@ -122,18 +124,27 @@ class Finder {
     causes_.list.push_back({depth, std::move(words), record});
   }
 
-  // The items in order of time: if they are many, the last ones.
+  // Back in time. If the items are many, those up to the call that the
+  // violation names, and few behind it.
   void AddItems(const std::string& heading, std::vector<Item> items) {
     if (items.empty()) return;
-    std::ranges::stable_sort(items, {}, &Item::record);
-    Add(0, heading, items.back().record);
-    const size_t skipped =
-        items.size() > kItemsMax ? items.size() - kItemsMax : 0;
-    if (skipped > 0) Add(1, absl::StrCat(skipped, " earlier ones"));
-    for (size_t i = skipped; i < items.size(); ++i) {
+    std::ranges::stable_sort(items, std::ranges::greater(), &Item::record);
+    size_t first = 0;
+    if (items.size() > kItemsMax && focus_ > 0) {
+      while (first < items.size() && items[first].record > focus_) ++first;
+      first = std::min(first - std::min(first, kItemsBehindMax),
+                       items.size() - kItemsMax);
+    }
+    Add(0, heading, items[first].record);
+    if (first > 0) Add(1, absl::StrCat(first, " later ones"));
+    const size_t end = std::min(items.size(), first + kItemsMax);
+    for (size_t i = first; i < end; ++i) {
       for (Cause& cause : items[i].causes) {
         causes_.list.push_back(std::move(cause));
       }
+    }
+    if (end < items.size()) {
+      Add(1, absl::StrCat(items.size() - end, " earlier ones"));
     }
   }
 
@@ -170,7 +181,8 @@ class Finder {
 
   // ---- Calls and entries.
 
-  Item ItemOf(const ViewedCall& call, const std::set<std::string>& groups) {
+  Item ItemOf(const ViewedCall& call, const std::set<std::string>& groups,
+              const std::vector<const Observation*>& applications) const {
     Item item{.record =
                   call.end.has_value() ? call.end_record : call.begin_record};
     item.causes.push_back(
@@ -201,8 +213,59 @@ class Finder {
            absl::StrCat(run_.NameOf(node), " answered; ", group,
                         " there: ", state->headline, ", ", state->words),
            number});
+      AddMissing(call, *state, applications, &item);
+      AddOtherLeaders(*state, end, &item);
     }
     return item;
+  }
+
+  // The last entry that a replica had applied before the call, and that the
+  // replica with this state had not.
+  void AddMissing(const ViewedCall& call, const Observation& state,
+                  const std::vector<const Observation*>& applications,
+                  Item* item) const {
+    const std::vector<uint64_t> applied = NumbersAfter(state.words, "applied ");
+    if (applied.empty()) return;
+    const Observation* missing = nullptr;
+    for (const Observation* const entry : applications) {
+      if (GroupOf(*entry) != state.subject) continue;
+      const std::vector<uint64_t> index =
+          NumbersAfter(entry->subject, "index ");
+      if (index.empty() || index[0] <= applied[0]) continue;
+      if (entry->after <= call.begin_record) missing = entry;
+    }
+    if (missing == nullptr) return;
+    item->causes.push_back(
+        {2,
+         absl::StrCat(run_.NameOf(state.machine), " had not applied ",
+                      missing->subject, " (", missing->words, "), which ",
+                      run_.NameOf(missing->machine), " applied at ",
+                      SecondsOf(missing->time), ", before the call"),
+         missing->after});
+  }
+
+  // Other replicas that led the group at that record, as they believed.
+  void AddOtherLeaders(const Observation& state, uint64_t record,
+                       Item* item) const {
+    std::map<MachineId, const Observation*> last;
+    for (const Observation& one : run_.observations()) {
+      if (one.after > record) break;
+      if (one.kind == Kind::kReplica && one.subject == state.subject) {
+        last[one.machine] = &one;
+      }
+    }
+    for (const auto& [machine, one] : last) {
+      if (machine == state.machine || !one->headline.starts_with("leader")) {
+        continue;
+      }
+      item->causes.push_back(
+          {2,
+           absl::StrCat(run_.NameOf(machine), " was ", one->headline, " of ",
+                        one->subject,
+                        " at that time, since it last changed at ",
+                        SecondsOf(one->time), ": ", one->words),
+           one->after});
+    }
   }
 
   // When the replica had the entry on its disk. Null: never.
@@ -268,15 +331,17 @@ class Finder {
     return item;
   }
 
-  // The first observations of the entries that `wanted` selects.
+  // The first observations of the entries that `wanted` selects; with
+  // `applied`, those of their applications.
   template <typename Wanted>
-  std::vector<const Observation*> FirstOf(Wanted&& wanted) const {
+  std::vector<const Observation*> FirstOf(Wanted&& wanted,
+                                          bool applied = false) const {
     std::vector<const Observation*> found;
     std::set<std::pair<std::string, std::string>> known;
     for (const Observation& one : run_.observations()) {
       if (one.kind != Kind::kEntry || !wanted(one)) continue;
-      if (!one.headline.starts_with("appended") &&
-          !one.headline.starts_with("applied")) {
+      if (!one.headline.starts_with("applied") &&
+          (applied || !one.headline.starts_with("appended"))) {
         continue;
       }
       if (known.insert({one.subject, one.words}).second) {
@@ -292,23 +357,44 @@ class Finder {
     };
     std::vector<Item> items;
     std::set<std::string> groups;
-    for (const Observation* const entry :
-         FirstOf([&](const Observation& one) { return matches(one.words); })) {
+    const auto wanted = [&](const Observation& one) {
+      return matches(one.words);
+    };
+    for (const Observation* const entry : FirstOf(wanted)) {
       groups.insert(GroupOf(*entry));
       items.push_back(ItemOfEntry(*entry));
     }
     if (groups.empty()) groups = AllGroups();
-    uint64_t focus = 0;
+    const std::vector<const Observation*> applications = FirstOf(wanted, true);
+    size_t violating = 0;
+    int best = 0;
     for (const ViewedCall& call : run_.calls()) {
       if (!matches(call.words) && !matches(call.answer)) continue;
-      items.push_back(ItemOf(call, groups));
-      const bool its_client = Names(violation_, call.client);
-      if (its_client || focus == 0) focus = items.back().record;
+      items.push_back(ItemOf(call, groups, applications));
+      if (const int likeness = LikenessOf(call); likeness >= best) {
+        best = likeness;
+        violating = items.size();
+      }
     }
-    if (focus > 0 && focus_ == 0) causes_.focus = focus_ = focus;
+    if (violating > 0 && focus_ == 0) {
+      Item& item = items[violating - 1];
+      item.causes[0].violates = best > 0;
+      causes_.focus = focus_ = item.record;
+    }
     AddItems(absl::StrCat(whole ? "Calls on " : "Calls and entries with \"",
                           name, whole ? ", and entries that name it" : "\""),
              std::move(items));
+  }
+
+  // How much of the call the violation names: its times, its client.
+  int LikenessOf(const ViewedCall& call) const {
+    int likeness = Names(violation_, call.client) ? 1 : 0;
+    if (Names(violation_, absl::StrCat(call.begin.ns()))) likeness += 2;
+    if (call.end.has_value() &&
+        Names(violation_, absl::StrCat(call.end->ns()))) {
+      likeness += 2;
+    }
+    return likeness;
   }
 
   std::set<std::string> AllGroups() const {
@@ -420,7 +506,9 @@ class Finder {
       };
       for (size_t i = 0; i < run_.trace().size(); ++i) {
         const TraceRecord& record = run_.trace()[i];
-        if (record.machine != node || !IsOfNode(record)) continue;
+        if (record.machine != node || !IsOfNode(record) || IsRepeated(record)) {
+          continue;
+        }
         add(i + 1, record.time, run_.WordsOf(record));
       }
       std::map<std::string, std::string> headlines;
@@ -472,7 +560,7 @@ class Finder {
     std::vector<Item> items;
     for (size_t i = run_.trace().size(); i-- > 0;) {
       const TraceRecord& record = run_.trace()[i];
-      if (i + 1 > causes_.focus) continue;
+      if (i + 1 > causes_.focus || IsRepeated(record)) continue;
       const bool fault = record.kind == TraceKind::kCrash ||
                          record.kind == TraceKind::kDeed ||
                          record.kind == TraceKind::kFault ||

@@ -23,10 +23,12 @@ struct Cause {
   // 0: a heading. Causes of greater depth belong to the one before them.
   int depth = 0;
   std::string words;
-  uint64_t record = 0;  // The record to look at. Zero: none.
+  uint64_t record = 0;    // The record to look at. Zero: none.
+  bool violates = false;  // It is the call that the violation names.
 };
 
 struct Causes {
+  // Below each heading the latest comes first.
   std::vector<Cause> list;
   // The record at which a view begins: that of the call which the violation
   // names, or else the last one.

@@ -77,7 +77,7 @@ Json ObservationsOf(const ViewedRun& run) {
 Json CausesAsJson(const Causes& causes) {
   Json list = Json::array();
   for (const Cause& cause : causes.list) {
-    list.push_back({cause.depth, cause.words, cause.record});
+    list.push_back({cause.depth, cause.words, cause.record, cause.violates});
   }
   return list;
 }
@@ -99,7 +99,7 @@ std::string RunPage(const RunPageInput& input) {
       {"first", run.begin() + 1},  {"left_out", run.trace().size() - shown},
       {"records", RecordsOf(run)}, {"observations", ObservationsOf(run)},
       {"calls", CallsOf(run)},     {"causes", CausesAsJson(causes)},
-      {"focus", causes.focus}};
+      {"focus", causes.focus},     {"around", run.middle()}};
   std::string title;
   for (const char c : input.title) {
     if (c != '<' && c != '&') title += c;

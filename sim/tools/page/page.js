@@ -38,7 +38,9 @@ for (const [group, kinds] of Object.entries({
 // Most messages say only that all is well.
 const isHeartbeat = (event) => GROUP_OF[event.kind] === 'messages'
   && /(^|: |; |bytes )(heartbeat|pulse|nodes: (status|control))/.test(event.text) && !/append|vote|apply|snapshot|timeout now/.test(event.text);
-for (const event of events) event.group = isHeartbeat(event) ? 'heartbeats' : GROUP_OF[event.kind];
+// The end and the start of a machine have events of their own.
+const isRepeated = (event) => event.kind === 'fault' && /(_crash|^restart)$/.test(event.text);
+for (const event of events) event.group = isHeartbeat(event) ? 'heartbeats' : isRepeated(event) ? 'marks' : GROUP_OF[event.kind];
 const GROUPS = ['messages', 'heartbeats', 'replicas', 'entries', 'warnings', 'disk', 'timers', 'marks', 'digests', 'faults', 'deeds'];
 const shown = { messages: true, heartbeats: false, replicas: true, entries: true, warnings: true, disk: false, timers: false, marks: false, digests: false, faults: true, deeds: true };
 
@@ -396,7 +398,8 @@ function drawEvents() {
     const x = xOf(place[event.at]), lane = laneOf(event), y = yOf(lane);
     const cause = byNumber(event.cause);
     const from = cause && laneOfMachine.has(cause.machine) ? cause : null;
-    if (from && from.machine !== event.machine && x > LEFT && xOf(place[from.at]) < width() && x < width() + 400
+    // Faults of streams are the world's: an arrow would say nothing.
+    if (from && from.machine !== event.machine && event.machine > 0 && x > LEFT && xOf(place[from.at]) < width() && x < width() + 400
         && (event.group === 'messages' || event.group === 'heartbeats' || event.group === 'faults') && shown[event.group]) {
       const x1 = xOf(place[from.at]), y1 = yOf(laneOf(from));
       const part = x1 < LEFT ? (LEFT - x1) / (x - x1) : 0;
@@ -435,14 +438,29 @@ function drawSelected(height) {
   line(xOf(place[selected.at]), TOP, xOf(place[selected.at]), height);
   context.setLineDash([]);
   // The causes as one line, back to the world.
-  context.lineWidth = 2;
+  context.lineWidth = 3;
+  context.globalAlpha = 0.35;
   for (let event = selected; ;) {
     const cause = byNumber(event.cause);
     if (!cause || !laneOfMachine.has(cause.machine) || !laneOfMachine.has(event.machine) || xOf(place[event.at]) < LEFT) break;
     line(xOf(place[cause.at]), yOf(laneOf(cause)), xOf(place[event.at]), yOf(laneOf(event)));
     event = cause;
   }
+  context.globalAlpha = 1;
   context.lineWidth = 1;
+}
+// Times along the top: of the events there, or at equal distances.
+function drawTimes() {
+  context.fillStyle = palette.dim;
+  let free = LEFT;
+  for (const event of visible) {
+    const x = xOf(place[event.at]);
+    if (x < free) continue;
+    if (x > width() - 60) break;
+    context.fillRect(x, TOP - 8, 1, 5);
+    context.fillText(`${(event.ns / 1e9).toFixed(4)} s`, x + 3, TOP - 8);
+    free = x + 110;
+  }
 }
 function draw() {
   const ratio = window.devicePixelRatio || 1, height = lanes.height;
@@ -455,6 +473,7 @@ function draw() {
   context.fillRect(0, 0, width(), height);
   if (!events.length) return;
   drawLanes();
+  drawTimes();
   drawCalls();
   drawEvents();
   if (selected) drawSelected(height);
@@ -605,7 +624,8 @@ function zoom(factor, around) {
   offset = at - (x - LEFT) / scale;
   draw();
 }
-const focus = () => byNumber(run.focus) || events[events.length - 1];
+const around = () => byNumber(run.around) || events[events.length - 1];
+const focus = () => byNumber(run.focus) || around();
 
 // ---- The page.
 get('title').textContent = run.title;
@@ -616,11 +636,13 @@ for (const text of run.violations) {
   get('violations').append(line);
 }
 const whereLeft = run.left_out ? `${run.left_out} other events are left out (--around shows others). ` : '';
-get('facts').textContent = `${events.length} events, ${calls.length} calls of clients, ${nodeMachines.size} nodes. ${whereLeft}`;
-for (const [depth, words, record] of run.causes) {
+const count = (number, name) => `${number} ${name}${number === 1 ? '' : 's'}`;
+get('facts').textContent = `${count(events.length, 'event')}, ${count(calls.length, 'call')}, ${count(nodeMachines.size, 'node')}. ${whereLeft}`;
+for (const [depth, words, record, violates] of run.causes) {
   const event = byNumber(record);
   const line = item(plain(words), event);
   line.classList.add(`d${depth}`);
+  line.classList.toggle('bad', violates);
   if (event) line.dataset.record = record;
   get('causes').append(line);
 }
@@ -649,6 +671,7 @@ for (const [name, text] of [['leader', 'leader'], ['candidate', 'candidate'], ['
   key.style.background = `var(--${name})`;
   get('legend').append(key, `${text}   `);
 }
+get('to-end').hidden = !run.violations.length || !byNumber(run.focus);
 get('to-end').onclick = () => { if (focus()) { near(focus()); select(focus(), true); } };
 get('all').onclick = () => { whole(); draw(); };
 get('in').onclick = () => zoom(1.6);
@@ -675,14 +698,15 @@ canvas.addEventListener('wheel', (event) => {
 let drag = null;
 canvas.onpointerdown = (event) => { drag = { x: event.offsetX, offset, moved: false }; canvas.setPointerCapture(event.pointerId); };
 canvas.onpointermove = (event) => {
-  if (!drag) return;
+  if (!drag) {
+    const one = eventNear(event.offsetX, event.offsetY);
+    canvas.title = one ? `${wordsOf(one)}${one.pins.map((pin) => `\n${plain(pin.text)}`).join('')}` : '';
+    return;
+  }
   if (Math.abs(event.offsetX - drag.x) > 3) drag.moved = true;
   if (drag.moved) { offset = drag.offset - (event.offsetX - drag.x) / scale; draw(); }
 };
-canvas.onpointerup = (event) => {
-  const moved = drag && drag.moved, x = event.offsetX, y = event.offsetY;
-  drag = null;
-  if (moved) return;
+function eventNear(x, y) {
   let best = null, distance = 12;
   const consider = (one, lane) => {
     const away = Math.hypot(xOf(place[one.at]) - x, yOf(lane) - y);
@@ -690,6 +714,13 @@ canvas.onpointerup = (event) => {
   };
   for (const one of visible) consider(one, laneOf(one));
   for (const one of pins) { if (pinShown(one) && laneOfMachine.has(one.machine)) consider(one.event, laneOfMachine.get(one.machine)); }
+  return best;
+}
+canvas.onpointerup = (event) => {
+  const moved = drag && drag.moved, x = event.offsetX, y = event.offsetY;
+  drag = null;
+  if (moved) return;
+  let best = eventNear(x, y);
   const call = calls.find((one) => one.box && x >= one.box.x1 && x <= one.box.x2 && Math.abs(y - one.box.y) <= 11);
   if (!best && call) best = byNumber(call.end === null ? call.begin_record : call.end_record) || byNumber(call.begin_record);
   if (!best) {
@@ -719,8 +750,8 @@ layOut();
 whole();
 if (events.length) {
   selected = null;
-  if (scale < 4) near(focus());
-  select(focus(), true);
+  if (scale < 4) near(around());
+  select(around(), true);
 } else {
   draw();
 }

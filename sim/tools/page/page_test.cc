@@ -96,7 +96,7 @@ TEST_F(PageTest, Text_HasWhatMatteredInItsOrder) {
             "   0.003000 s  + n1  group 1, index 1, applied, term 2: set k 7\n"
             "   0.004000 s  # n1  pause n1\n"
             "   0.004000 s  ? n1  the disk is slow\n"
-            "   0.004000 s  < client 4  k: get() → answer nil\n"
+            "   0.004000 s  < client 4  k: get() → nil\n"
             "   0.009000 s  x n1  ends: end of the process\n"
             "   0.009000 s  > client 4  INCR k");
   EXPECT_NE(text.find("violation: linearizability: get() on k <b>\n"),
@@ -125,6 +125,7 @@ TEST_F(PageTest, LongRun_ShowsTheEventsAroundATime) {
   input_.around.reset();
   input_.around_record = 30001;
   EXPECT_NE(RunPage(input_).find("\"first\":20002"), std::string::npos);
+  EXPECT_NE(RunPage(input_).find("\"around\":30001"), std::string::npos);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class Lines {
     for (size_t i = run_.begin(); i < run_.end(); ++i) {
       const TraceRecord& record = run_.trace()[i];
       const char symbol = SymbolOf(run_, record);
-      if (symbol == ' ') continue;
+      if (symbol == ' ' || IsRepeated(record)) continue;
       Add(record.time, i + 1, symbol, run_.NameOf(record.machine),
           run_.WordsOf(record));
     }
@@ -85,8 +85,8 @@ class Lines {
       }
       if (!call.end.has_value() || call.end_record > run_.end()) continue;
       Add(*call.end, call.end_record, '<', call.client,
-          absl::StrCat(call.words, " → ", call.outcome,
-                       call.answer.empty() ? "" : " ", call.answer));
+          absl::StrCat(call.words, " → ",
+                       call.outcome == "answer" ? call.answer : call.outcome));
     }
   }
 
@@ -178,7 +178,7 @@ std::string RunText(const RunPageInput& input) {
   if (!causes.list.empty()) text += "\nback along its causes:\n";
   for (const Cause& cause : causes.list) {
     absl::StrAppend(&text, std::string(2 + 2 * cause.depth, ' '), cause.words,
-                    "\n");
+                    cause.violates ? "   <- the violation" : "", "\n");
   }
   const size_t shown = run.end() - run.begin();
   if (run.trace().size() > shown) {

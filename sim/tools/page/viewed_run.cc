@@ -50,6 +50,7 @@ void ViewedRun::FindWindow() {
                          }) -
         trace().begin());
   }
+  middle_ = std::max<size_t>(middle, 1);
   begin_ = std::min(middle - std::min(middle, count / 2), size - count);
   end_ = begin_ + count;
 }
@@ -124,6 +125,11 @@ std::string ViewedRun::WordsOf(const TraceRecord& record) const {
     default:
       return record.detail;
   }
+}
+
+bool IsRepeated(const TraceRecord& record) {
+  return record.kind == TraceKind::kFault &&
+         (record.detail.ends_with("_crash") || record.detail == "restart");
 }
 
 std::string SecondsOf(SimTime time) {

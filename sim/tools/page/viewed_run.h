@@ -56,6 +56,8 @@ class ViewedRun {
   // The places [begin, end) in the trace that are shown.
   size_t begin() const { return begin_; }
   size_t end() const { return end_; }
+  // The record with which a view begins.
+  uint64_t middle() const { return middle_; }
   // All calls, in order of their beginnings.
   const std::vector<ViewedCall>& calls() const { return calls_; }
   // Whether some of the call is in the shown part.
@@ -87,10 +89,15 @@ class ViewedRun {
   const RunPageInput& input_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  uint64_t middle_ = 0;
   std::vector<ViewedCall> calls_;
   std::vector<const Observation*> shown_;
   std::vector<bool> nodes_;  // By number of the machine.
 };
+
+// Whether the event says only what another one says: a fault that is the end or
+// the start of a machine.
+bool IsRepeated(const TraceRecord& record);
 
 // "12.345678 s".
 std::string SecondsOf(SimTime time);
