@@ -38,8 +38,11 @@ for (const [group, kinds] of Object.entries({
 // Most messages say only that all is well.
 const isHeartbeat = (event) => GROUP_OF[event.kind] === 'messages'
   && /(^|: |; |bytes )(heartbeat|pulse|nodes: (status|control))/.test(event.text) && !/append|vote|apply|snapshot|timeout now/.test(event.text);
-// The end and the start of a machine have events of their own.
-const isRepeated = (event) => event.kind === 'fault' && /(_crash|^restart)$/.test(event.text);
+// The end and the start of a machine have events of their own; its streams end
+// with it.
+const ends = new Set(events.filter((event) => event.kind === 'crash').map((event) => `${event.machine} ${event.ns}`));
+const isRepeated = (event) => event.kind === 'fault'
+  && (/(_crash|^restart)$/.test(event.text) || (/^stream_/.test(event.text) && ends.has(`${event.machine} ${event.ns}`)));
 for (const event of events) event.group = isHeartbeat(event) ? 'heartbeats' : isRepeated(event) ? 'marks' : GROUP_OF[event.kind];
 const GROUPS = ['messages', 'heartbeats', 'replicas', 'entries', 'warnings', 'disk', 'timers', 'marks', 'digests', 'faults', 'deeds'];
 const shown = { messages: true, heartbeats: false, replicas: true, entries: true, warnings: true, disk: false, timers: false, marks: false, digests: false, faults: true, deeds: true };
@@ -342,15 +345,19 @@ function drawMove(lane, move) {
   if (x > LEFT - 300 && x < width()) {
     context.fillText(`${move.name}: slots ${move.slots || '?'} ${(move.from || '').replace('group ', 'g')}→${(move.to || '').replace('group ', 'g')}`, Math.max(LEFT, x) + 3, top + 11);
   }
+  let free = LEFT;
   for (const step of move.steps) {
-    const at = xOf(placeOfRecord(step.after));
+    const at = xOf(placeOfRecord(step.after)), words = `${step.what} in ${step.group.replace('group ', 'g')}`;
     if (at < LEFT || at > width()) continue;
     context.fillRect(at - 1, top, 2, LANE - 10);
-    context.fillText(`${step.what} in ${step.group.replace('group ', 'g')}`, at + 3, top + 22);
+    if (at < free) continue;
+    context.fillText(words, at + 3, top + 22);
+    free = at + 8 + context.measureText(words).width;
   }
 }
 function drawCalls() {
   const ends = new Map();  // Those of one client may overlap.
+  const free = new Map();  // Where the last text ends, by height.
   for (const call of calls) {
     const lane = laneOfCaller.get(call.client);
     const before = ends.get(lane) || { until: -1, low: true };
@@ -365,6 +372,8 @@ function drawCalls() {
     context.globalAlpha = 0.25;
     context.fillRect(Math.max(LEFT, x1), y - 11, x2 - Math.max(LEFT, x1), 22);
     context.globalAlpha = 1;
+    if (Math.max(LEFT, x1) < (free.get(y) || 0)) continue;
+    free.set(y, Math.max(LEFT, x1) + Math.min(220, context.measureText(call.text).width));
     context.fillStyle = palette.text;
     context.save();
     context.beginPath();
@@ -526,6 +535,9 @@ const isUp = (machine, number) => {
   }
   return up;
 };
+// A node that stopped has no such state any more once it starts again.
+const bootedSince = (machine, after, number) => events.some((event) =>
+  event.kind === 'boot' && event.machine === machine && event.number > after && event.number <= number);
 let lastState = new Map();
 function showState(number) {
   const rows = [], now = new Map();
@@ -540,7 +552,7 @@ function showState(number) {
     const subjects = [...replicas.get(machine).keys()].filter((subject) => subject.startsWith('group ') ? !onlyGroup || subject === onlyGroup : subject !== 'machine');
     for (const subject of subjects) {
       const state = stateOf(machine, subject, number);
-      if (!state || /^dropped/.test(state.headline)) continue;
+      if (!state || /^dropped/.test(state.headline) || (subject === 'node' && bootedSince(machine, state.after, number))) continue;
       const value = (name) => (new RegExp(`${name} (\\d+)`).exec(state.words) || ['', ''])[1];
       const rest = state.words.replace(/^commit \d+, applied \d+, log \d+\.\.\d+ \(last of term \d+\), on disk to \d+(, )?/, '');
       const row = document.createElement('tr');
@@ -624,7 +636,7 @@ function zoom(factor, around) {
   offset = at - (x - LEFT) / scale;
   draw();
 }
-const around = () => byNumber(run.around) || events[events.length - 1];
+const around = () => visible.find((event) => event.number >= run.around) || events[events.length - 1];
 const focus = () => byNumber(run.focus) || around();
 
 // ---- The page.

@@ -103,6 +103,22 @@ TEST_F(PageTest, Text_HasWhatMatteredInItsOrder) {
             std::string::npos);
 }
 
+TEST_F(PageTest, Text_EqualFaultsInARow_HaveOneLine) {
+  const auto add = [&](std::string what) {
+    Add(10, 1, TraceKind::kFault, 0, std::move(what));
+  };
+  add("disk_slow");
+  add("disk_error");
+  add("disk_slow");
+  Add(11, 1, TraceKind::kDeed, 0, "pause n1");
+  add("disk_slow");
+  EXPECT_NE(RunText(input_).find("   0.010000 s  ! n1  disk_slow, 2 times\n"
+                                 "   0.010000 s  ! n1  disk_error\n"
+                                 "   0.011000 s  # n1  pause n1\n"
+                                 "   0.010000 s  ! n1  disk_slow\n"),
+            std::string::npos);
+}
+
 TEST_F(PageTest, LongRun_ShowsTheEventsAroundATime) {
   input_.violations.clear();
   trace_.clear();

@@ -92,12 +92,15 @@ class Lines {
 
   std::string Take() {
     std::ranges::stable_sort(lines_, {}, &Line::record);
+    CountRepeated();
     std::string text;
     for (const Line& line : lines_) {
       char seconds[32];
       std::snprintf(seconds, sizeof(seconds), "%11.6f s  ",
                     static_cast<double>(line.time.ns()) / 1e9);
-      absl::StrAppend(&text, seconds, line.words, "\n");
+      absl::StrAppend(
+          &text, seconds, line.words,
+          line.times > 1 ? absl::StrCat(", ", line.times, " times") : "", "\n");
     }
     return text;
   }
@@ -107,7 +110,26 @@ class Lines {
     SimTime time;
     uint64_t record = 0;
     std::string words;
+    int times = 1;
   };
+
+  // Equal faults with nothing but faults between them have one line.
+  void CountRepeated() {
+    std::map<std::string, size_t> known;
+    size_t kept = 0;
+    for (Line& line : lines_) {
+      if (!line.words.starts_with('!')) {
+        known.clear();
+      } else if (const auto [at, fresh] = known.insert({line.words, kept});
+                 !fresh) {
+        ++lines_[at->second].times;
+        continue;
+      }
+      if (&lines_[kept] != &line) lines_[kept] = std::move(line);
+      ++kept;
+    }
+    lines_.resize(kept);
+  }
 
   void Add(SimTime time, uint64_t record, char symbol, const std::string& who,
            const std::string& words) {
