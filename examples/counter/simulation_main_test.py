@@ -5,13 +5,14 @@ import subprocess
 import tempfile
 import unittest
 
-PROGRAM = os.path.join(os.environ['TEST_SRCDIR'], os.environ['TEST_WORKSPACE'], 'examples/counter/simulation')
+FOLDER = os.path.join(os.environ['TEST_SRCDIR'], os.environ['TEST_WORKSPACE'], 'examples/counter')
+PROGRAM = os.path.join(FOLDER, 'simulation')
 
 
 class SimulationTest(unittest.TestCase):
 
-    def run_program(self, *words):
-        done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=120, check=False, cwd=self.folder)
+    def run_program(self, *words, program=PROGRAM):
+        done = subprocess.run([program, *words], capture_output=True, text=True, timeout=120, check=False, cwd=self.folder)
         return done.returncode, done.stdout, done.stderr
 
     def setUp(self):
@@ -41,6 +42,20 @@ class SimulationTest(unittest.TestCase):
         self.assertEqual((0, 'equal: '), (status, out[:7]))
         status, out, _ = self.run_program('diff', '3', '4', '--duration', '5s')
         self.assertEqual((1, 'different after'), (status, out[:15]))
+
+    def test_View_HasReplicasEntriesAndCallsOfBothKindsOfTests(self):
+        for program, call in ((PROGRAM, r'> at n\d  \S+: add\('), (os.path.join(FOLDER, 'server_simulation'), r'> client \d  \S+: add\(')):
+            with self.subTest(os.path.basename(program)):
+                status, run, _ = self.run_program('run', '--seed', '7', '--duration', '5s', program=program)
+                self.assertEqual(0, status, run)
+                status, text, _ = self.run_program('view', '7', '--duration', '5s', '--text', program=program)
+                self.assertEqual(0, status, text)
+                for line in (r'\* n\d  group 1: leader of term \d+, commit \d+', r'\+ n\d  group 1, index \d+, applied, term \d+: ', call, r'→ -?\d+'):
+                    self.assertRegex(text, line)
+                # It is the run that is not viewed.
+                status, page, _ = self.run_program('view', '7', '--duration', '5s', '--html', 'page.html', program=program)
+                self.assertEqual(0, status, page)
+                self.assertEqual(run.split('hash ')[1].split()[0], page.split('hash ')[1].split()[0])
 
     def test_WrongUsage_SaysWhatWasExpected(self):
         for words, error in ((('run', '--seed', 'x'), '--seed: expected a number'), (('run', '--nodes', '3'), 'unknown flag --nodes'),

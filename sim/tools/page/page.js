@@ -355,33 +355,44 @@ function drawMove(lane, move) {
     free = at + 8 + context.measureText(words).width;
   }
 }
+// Calls of one client that overlap have rows of their own, up to three.
+const rowsOfLane = new Map();
+for (const call of calls) {
+  const lane = laneOfCaller.get(call.client);
+  if (!rowsOfLane.has(lane)) rowsOfLane.set(lane, []);
+  const rows = rowsOfLane.get(lane);
+  call.row = rows.findIndex((until) => until <= call.begin_record);
+  if (call.row < 0) call.row = Math.min(2, rows.length);
+  rows[call.row] = Math.max(rows[call.row] || 0, call.end === null ? Infinity : call.end_record);
+}
 function drawCalls() {
-  const ends = new Map();  // Those of one client may overlap.
-  const free = new Map();  // Where the last text ends, by height.
+  const free = new Map();  // Where the last text of a row ends.
   for (const call of calls) {
-    const lane = laneOfCaller.get(call.client);
-    const before = ends.get(lane) || { until: -1, low: true };
-    const low = call.begin_record < before.until && !before.low;
-    ends.set(lane, { until: Math.max(before.until, call.end === null ? Infinity : call.end_record), low });
-    const y = yOf(lane) + (low ? 8 : 0);
+    const lane = laneOfCaller.get(call.client), rows = rowsOfLane.get(lane).length;
+    const height = [22, 13, 10][rows - 1];
+    const top = yOf(lane) - rows * height / 2 + call.row * height;
     const x1 = xOf(placeOfRecord(call.begin_record));
     const x2 = call.end === null ? width() : Math.max(x1 + 4, xOf(placeOfRecord(call.end_record)));
-    call.box = { x1: Math.max(LEFT, x1), x2: Math.max(x2, x1 + 40), y };
+    const left = Math.max(LEFT, x1);
+    call.box = { x1: left, x2: Math.max(x2, x1 + 40), y: top + height / 2, height };
     if (x2 < LEFT || x1 > width()) continue;
     context.fillStyle = call.end === null || call.outcome === 'unknown' ? palette.odd : call.outcome === 'refused' ? palette.dim : palette.message;
     context.globalAlpha = 0.25;
-    context.fillRect(Math.max(LEFT, x1), y - 11, x2 - Math.max(LEFT, x1), 22);
+    context.fillRect(left, top, x2 - left, height - 1);
     context.globalAlpha = 1;
-    if (Math.max(LEFT, x1) < (free.get(y) || 0)) continue;
-    free.set(y, Math.max(LEFT, x1) + Math.min(220, context.measureText(call.text).width));
+    const row = `${lane} ${call.row}`;
+    if (left < (free.get(row) || 0)) continue;
+    context.font = `${rows > 1 ? 10 : 12}px system-ui, sans-serif`;
+    free.set(row, left + Math.min(220, context.measureText(call.text).width));
     context.fillStyle = palette.text;
     context.save();
     context.beginPath();
-    context.rect(Math.max(LEFT, x1), y - 12, Math.max(x2 - x1, 220), 24);
+    context.rect(left, top - 1, Math.max(x2 - x1, 220), height + 2);
     context.clip();
-    context.fillText(call.text, Math.max(LEFT, x1) + 3, y + 4);
+    context.fillText(call.text, left + 3, top + height / 2 + (rows > 1 ? 3 : 4));
     context.restore();
   }
+  context.font = '12px system-ui, sans-serif';
 }
 function colorOf(event) {
   if (event.kind === 'lead' || event.kind === 'boot') return palette.good;
@@ -613,7 +624,7 @@ function select(event, show) {
   get('moment').textContent = seconds(event.ns);
   const call = event.call ? `  ${event.call.client}: ${event.call.text}.` : '';
   const odd = [event.late && 'It was late.', event.doubled && 'It was delivered twice.'].filter(Boolean).join(' ');
-  const effects = event.effects.length ? `Its turn caused ${event.effects.length} later events.` : '';
+  const effects = event.effects.length ? `Its turn caused ${count(event.effects.length, 'later event')}.` : '';
   get('details').textContent = `${wordsOf(event)}.${call} ${odd} ${effects}`;
   get('turn').replaceChildren(...turnOf(event));
   get('chain').replaceChildren(...causesOf(event).map((one) => item(`#${one.number}  ${wordsOf(one)}`, one, one === event)));
@@ -733,7 +744,7 @@ canvas.onpointerup = (event) => {
   drag = null;
   if (moved) return;
   let best = eventNear(x, y);
-  const call = calls.find((one) => one.box && x >= one.box.x1 && x <= one.box.x2 && Math.abs(y - one.box.y) <= 11);
+  const call = calls.find((one) => one.box && x >= one.box.x1 && x <= one.box.x2 && Math.abs(y - one.box.y) <= one.box.height / 2);
   if (!best && call) best = byNumber(call.end === null ? call.begin_record : call.end_record) || byNumber(call.begin_record);
   if (!best) {
     // The state at that place.
