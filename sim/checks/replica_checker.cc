@@ -203,8 +203,18 @@ void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
     committed.has_digest = true;
   } else if (committed.digest != digest) {
     violate_(Text("digest: node ", node, " has another state of group ", id,
-                  " after index ", index, " than a replica before it"));
+                  " after index ", index,
+                  committed.is_expected ? " than its model"
+                                        : " than a replica before it"));
   }
+}
+
+void ReplicaChecker::ExpectDigest(GroupId id, raft::Index index,
+                                  uint64_t digest) {
+  Committed& committed = groups_[id].log.at(index.value() - 1);
+  committed.digest = digest;
+  committed.has_digest = true;
+  committed.is_expected = true;
 }
 
 void ReplicaChecker::ExcuseState(NodeId node, GroupId group, bool excused) {

@@ -79,6 +79,9 @@ class ReplicaChecker {
   // The digest of a replica's state after applying through `index`. Checks that
   // it is equal on all replicas.
   void OnDigest(NodeId node, GroupId group, raft::Index index, uint64_t digest);
+  // The digest that every replica must have after the entry at `index`, which
+  // was applied. Call it before the first OnDigest of that index.
+  void ExpectDigest(GroupId group, raft::Index index, uint64_t digest);
   // From now on the digests of the replica are not compared, or again. A fault
   // made its state wrong.
   void ExcuseState(NodeId node, GroupId group, bool excused);
@@ -140,6 +143,7 @@ class ReplicaChecker {
     // Digest of the state after this entry, if `has_digest`.
     uint64_t digest = 0;
     bool has_digest = false;
+    bool is_expected = false;    // It is that of ExpectDigest.
     uint64_t bytes_through = 0;  // Size of all entries so far.
   };
   struct Group {

@@ -186,6 +186,15 @@ TEST_F(ReplicaCheckerTest, UnequalStatesAtOneIndex_Found) {
   ExpectFound("digest");
 }
 
+TEST_F(ReplicaCheckerTest, StateOfTheFirstReplicaUnlikeItsModel_Found) {
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.ExpectDigest(kCheckedGroup, Index(1), 7);
+  replica_checker_.OnDigest(NodeId(2), kCheckedGroup, Index(1), 7);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnDigest(NodeId(1), kCheckedGroup, Index(1), 8);
+  ExpectFound("digest");
+}
+
 TEST_F(ReplicaCheckerTest, ExcusedState_OnlyThatReplicaMayDiffer) {
   replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
   replica_checker_.ExcuseState(NodeId(2), kCheckedGroup, true);

@@ -43,12 +43,15 @@ uint32_t DataNodes(const ClusterState& state) {
 
 }  // namespace
 
-MemberChanges::MemberChanges(World* world, Cluster* cluster, size_t value_bytes)
+MemberChanges::MemberChanges(World* world, Cluster* cluster,
+                             const ControllerChecker* controller,
+                             size_t value_bytes)
     : world_(*world),
       cluster_(*cluster),
       value_bytes_(value_bytes),
-      rules_([this] { return world_.now(); },
-             [this](std::string what) { world_.Violate(std::move(what)); }),
+      rules_(
+          controller, [this] { return world_.now(); },
+          [this](std::string what) { world_.Violate(std::move(what)); }),
       notes_(world, &cluster->places()),
       cuts_(world, &cluster->places()) {}
 

@@ -22,6 +22,7 @@
 #include "sim/cluster/group_members.h"
 #include "sim/members/change_cuts.h"
 #include "sim/members/cluster_operator.h"
+#include "sim/members/controller_checker.h"
 #include "sim/members/member_rules.h"
 #include "sim/members/operator_notes.h"
 #include "sim/world/world.h"
@@ -30,15 +31,17 @@ namespace quorate::sim {
 
 class MemberChanges {
  public:
-  // Both outlive the object. The cluster has a controller, and places to spare.
+  // All outlive the object. The cluster has a controller, and places to spare.
   // Clients may have values of this size.
-  MemberChanges(World* world, Cluster* cluster, size_t value_bytes);
+  MemberChanges(World* world, Cluster* cluster,
+                const ControllerChecker* controller, size_t value_bytes);
   MemberChanges(const MemberChanges&) = delete;
   MemberChanges& operator=(const MemberChanges&) = delete;
 
   // Starts the operators, and appends their machines.
   void Start(std::vector<MachineId>* machines);
-  // The first replica applied the entry.
+  // The first replica applied the entry. The checker of the controller knows
+  // the entry.
   void OnCommitted(GroupId group, const raft::Entry& entry);
   // A replica took a step.
   void OnStep(GroupId group, const raft::Core& core);

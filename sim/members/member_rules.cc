@@ -4,7 +4,6 @@
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -35,63 +34,35 @@ void MemberRules::OnCommitted(GroupId id, const raft::Entry& entry) {
     auto configuration = raft::DecodeConfiguration(entry.payload.view());
     CHECK(configuration.ok()) << configuration.status().ToString();
     ++changes_;
-    if (id == kControllerGroup && machine_ == nullptr) {
-      auto machine = shardctrl::ControllerMachine::Create(
-          configuration->parameters.view());
-      CHECK(machine.ok()) << machine.status().ToString();
-      machine_ = *std::move(machine);
-    }
     group.committed[{configuration->generation, entry.index}] = *configuration;
   }
-  if (id != kControllerGroup || machine_ == nullptr) return;
-  if (entry.kind == raft::EntryKind::kCommands) {
-    OnControllerCommand(entry);
-  } else {
-    machine_->Apply(entry, /*wants_result=*/false);
+  if (id != kControllerGroup || state() == nullptr) return;
+  if (controller_.executed().has_value()) {
+    OnControllerCommand(*controller_.executed());
   }
-  for (const shardctrl::GroupRecord& record : machine_->state().groups) {
+  for (const shardctrl::GroupRecord& record : state()->groups) {
     Group& known = groups_[record.id];
     known.least_replicas = std::min(known.least_replicas, record.replicas);
+    NoteWanted(record, &known);
   }
 }
 
-void MemberRules::OnControllerCommand(const raft::Entry& entry) {
-  const auto command = shardctrl::DecodeCommand(entry.payload.view());
-  const shardctrl::ClusterState before = machine_->state();
-  const Buffer result = machine_->Apply(entry, /*wants_result=*/true);
-  if (!command.ok()) return;
-  const auto answer = shardctrl::DecodeAnswer(result.view());
-  CHECK(answer.ok()) << answer.status().ToString();
-  const std::string text = shardctrl::Describe(*command);
-  NoteWanted(before);
-  if (!shardctrl::IsOperatorsCommand(*command)) CheckSettings(before, text);
-  shardctrl::ClusterState after = machine_->state();
-  // The memory of operations alone.
-  after.operations = before.operations;
-  if (answer->outcome != Outcome::kDone && !(after == before)) {
-    violate_(absl::StrCat("refusal: '", text, "' was answered '", answer->text,
-                          "' and changed the state"));
-  }
-  const auto key =
-      std::pair(command->operation.first, command->operation.second);
-  if (!command->operation.empty()) {
-    std::set<Outcome>& outcomes = outcomes_[key];
-    if (outcomes.contains(Outcome::kDone) &&
-        (answer->outcome != Outcome::kDone || !(after == before))) {
-      violate_(absl::StrCat("refusal: '", text,
-                            "' came twice and was executed twice"));
-    }
-    outcomes.insert(answer->outcome);
+void MemberRules::OnControllerCommand(
+    const ControllerChecker::Executed& executed) {
+  const auto& [command, answer] = executed;
+  if (!command.operation.empty()) {
+    outcomes_[{command.operation.first, command.operation.second}].insert(
+        answer.outcome);
   }
   const auto* const decision =
-      std::get_if<ControllerCommand::DecideMove>(&command->body);
+      std::get_if<ControllerCommand::DecideMove>(&command.body);
   if (decision != nullptr && !decision->give_up.empty()) {
     violate_(absl::StrCat("copies: move ", decision->move.value(),
                           " is given up: ", decision->give_up));
   }
   const auto* const report =
-      std::get_if<ControllerCommand::ReportGroup>(&command->body);
-  if (report != nullptr && answer->outcome == Outcome::kDone) {
+      std::get_if<ControllerCommand::ReportGroup>(&command.body);
+  if (report != nullptr && answer.outcome == Outcome::kDone) {
     OnReport(*report);
   }
 }
@@ -188,42 +159,16 @@ void MemberRules::OnRecovery(GroupId id, raft::Index index,
   group.committed[{now.generation, index}] = now;
 }
 
-void MemberRules::CheckSettings(const shardctrl::ClusterState& before,
-                                const std::string& command) {
-  const auto of_node = [](const shardctrl::NodeRecord& node) {
-    return std::tie(node.name, node.zone, node.host, node.weight, node.role);
-  };
-  for (const shardctrl::NodeRecord& node : before.nodes) {
-    const shardctrl::NodeRecord* const now = state()->FindNode(node.id);
-    if (now == nullptr || of_node(*now) == of_node(node)) continue;
-    violate_(absl::StrCat("settings: a ", command, " changes those of node ",
-                          node.id.value()));
-  }
-  const auto of_group = [](const shardctrl::GroupRecord& group) {
-    return std::tie(group.name, group.replicas, group.weight);
-  };
-  for (const shardctrl::GroupRecord& group : before.groups) {
-    const shardctrl::GroupRecord* const now = state()->FindGroup(group.id);
-    // Its replicas follow from the number of nodes.
-    if (now == nullptr || group.id == shardctrl::kControllerGroup ||
-        of_group(*now) == of_group(group)) {
-      continue;
-    }
-    violate_(absl::StrCat("settings: a ", command, " changes those of group ",
-                          group.id.value()));
-  }
-}
-
-void MemberRules::NoteWanted(const shardctrl::ClusterState& before) {
-  for (const shardctrl::GroupRecord& group : before.groups) {
-    const shardctrl::GroupRecord* const now = state()->FindGroup(group.id);
-    if (now == nullptr || now->wanted == group.wanted) continue;
-    auto& wanted = groups_[group.id].wanted;
-    std::erase_if(wanted, [&](const auto& former) {
+void MemberRules::NoteWanted(const shardctrl::GroupRecord& record,
+                             Group* group) {
+  if (group->wanted == record.wanted) return;
+  if (group->wanted.has_value()) {
+    std::erase_if(group->wanted_before, [&](const auto& former) {
       return clock_() - former.first >= kKnownToWork;
     });
-    wanted.emplace_back(clock_(), group.wanted);
+    group->wanted_before.emplace_back(clock_(), *group->wanted);
   }
+  group->wanted = record.wanted;
 }
 
 std::vector<MemberRules::Wanted> MemberRules::WantedLately(
@@ -231,7 +176,7 @@ std::vector<MemberRules::Wanted> MemberRules::WantedLately(
   std::vector<Wanted> lately;
   const auto found = groups_.find(group);
   if (found == groups_.end()) return lately;
-  for (const auto& [until, wanted] : found->second.wanted) {
+  for (const auto& [until, wanted] : found->second.wanted_before) {
     if (clock_() - until < kKnownToWork) lately.push_back(wanted);
   }
   return lately;

@@ -2,8 +2,8 @@
 // which hold at every step.
 //
 // The rules know two truths: the entries that the groups commit, and which
-// replicas really work. They apply the controller's entries to a machine of
-// their own.
+// replicas really work. The state of the controller is that of its model, and
+// not that of the product (controller_checker.h).
 //
 //   majority: a leader proposes no voters of which no majority works, if of the
 //   voters before a majority does.
@@ -15,10 +15,7 @@
 //   recovery: a group goes on with a higher generation only after the loss of
 //   its majority.
 //   copies: no move ends because the copies of its slots differ.
-//   settings: a report of a node changes nothing that an operator has set, such
-//   as the role of a node.
-//   refusal: the answer that an operator gets is the one that the log gave. A
-//   refused command changes nothing, and a repeated one changes nothing more.
+//   refusal: the answer that an operator gets is the one that the log gave.
 #ifndef QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
 #define QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
 
@@ -26,7 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -36,9 +33,9 @@
 #include "raft/core/core.h"
 #include "raft/core/types.h"
 #include "shardctrl/controller/command.h"
-#include "shardctrl/controller/machine.h"
 #include "shardctrl/controller/state.h"
 #include "sim/choices/sim_time.h"
+#include "sim/members/controller_checker.h"
 
 namespace quorate::sim {
 
@@ -50,10 +47,14 @@ class MemberRules {
 
   using Report = std::function<void(std::string)>;
   using Clock = std::function<SimTime()>;
-  MemberRules(Clock clock, Report violate)
-      : clock_(std::move(clock)), violate_(std::move(violate)) {}
+  // `controller` outlives the object.
+  MemberRules(const ControllerChecker* controller, Clock clock, Report violate)
+      : controller_(*controller),
+        clock_(std::move(clock)),
+        violate_(std::move(violate)) {}
 
-  // The first replica applied the entry.
+  // The first replica applied the entry. The checker of the controller knows
+  // the entry.
   void OnCommitted(GroupId group, const raft::Entry& entry);
   // A replica took a step.
   void OnStep(GroupId group, const raft::Core& core);
@@ -77,10 +78,9 @@ class MemberRules {
   // Checks what must hold once all entries are applied.
   void Finish() const;
 
-  // Null: the controller's group has not committed its first entry yet.
-  const shardctrl::ClusterState* state() const {
-    return machine_ == nullptr ? nullptr : &machine_->state();
-  }
+  // The state of the controller after the entries so far, by the model. Null:
+  // its group has not committed its first entry yet.
+  const shardctrl::ClusterState* state() const { return controller_.state(); }
   // The group has lost its majority for good.
   void OnMajorityLost(GroupId group) { groups_[group].lost = true; }
   // The groups that did not go on yet.
@@ -123,20 +123,19 @@ class MemberRules {
     std::map<ReplicaId, raft::Index> last;  // The highest last index of each.
     // The place of the latest configuration of each leader.
     std::map<ReplicaId, raft::Index> configured;
+    std::optional<Wanted> wanted;  // Nullopt: it was not created yet.
     // Former wanted replicas, and when others were wanted instead.
-    std::vector<std::pair<SimTime, Wanted>> wanted;
+    std::vector<std::pair<SimTime, Wanted>> wanted_before;
   };
 
-  void OnControllerCommand(const raft::Entry& entry);
-  void NoteWanted(const shardctrl::ClusterState& before);
-  void CheckSettings(const shardctrl::ClusterState& before,
-                     const std::string& command);
+  void OnControllerCommand(const ControllerChecker::Executed& executed);
+  void NoteWanted(const shardctrl::GroupRecord& record, Group* group);
   void OnReport(const shardctrl::ControllerCommand::ReportGroup& report);
   size_t Working(const std::vector<raft::Member>& voters) const;
 
+  const ControllerChecker& controller_;
   const Clock clock_;
   const Report violate_;
-  std::unique_ptr<shardctrl::ControllerMachine> machine_;
   std::map<GroupId, Group> groups_;
   std::map<ReplicaId, SimTime> worked_;
   // The outcomes of operations. One that did nothing may come again.

@@ -5,11 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "env/siphash.h"
 #include "gtest/gtest.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/founding.h"
+#include "sim/checks/replica_checker.h"
 #include "sim/members/admin_client.h"
 #include "sim/members/change_cuts.h"
+#include "sim/members/controller_checker.h"
 #include "sim/members/member_rules.h"
 #include "sim/testing/parrot.h"
 #include "sim/world/world.h"
@@ -70,6 +73,8 @@ class MemberRulesTest : public testing::Test {
     entry.log_time = WallTime(1'000'000'000);
     entry.kind = kind;
     entry.payload = std::move(payload);
+    replica_checker_.OnApplied(NodeId(1), group, entry);
+    if (group == kControllerGroup) controller_.OnCommitted(entry);
     rules_.OnCommitted(group, entry);
   }
   void Do(const shardctrl::OperationId& id, ControllerCommand::Body body) {
@@ -84,7 +89,15 @@ class MemberRulesTest : public testing::Test {
   SimTime now_;
   std::vector<std::string> found_;
   std::map<GroupId, uint64_t> last_;
-  MemberRules rules_{[this] { return now_; },
+  ReplicaChecker replica_checker_{
+      [this](std::string what) { found_.push_back(what); }};
+  ControllerChecker controller_{
+      [this](raft::Index index, uint64_t digest) {
+        replica_checker_.ExpectDigest(shardctrl::kControllerGroup, index,
+                                      digest);
+      },
+      [this](std::string what) { found_.push_back(what); }};
+  MemberRules rules_{&controller_, [this] { return now_; },
                      [this](std::string what) { found_.push_back(what); }};
 };
 
@@ -114,6 +127,16 @@ TEST_F(MemberRulesTest, CommandThatComesTwice_IsExecutedOnce) {
   Do({7, 7}, ControllerCommand::AddNode{.name = "new"});
   EXPECT_EQ(rules_.state()->nodes.size(), nodes);
   EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(MemberRulesTest, ReplicaOfTheControllerUnlikeItsModel_Found) {
+  Do({}, ControllerCommand::AddNode{.name = "new"});
+  const uint64_t digest = SipHash(SipKey{}, EncodeState(*rules_.state()));
+  const raft::Index index(last_[kControllerGroup]);
+  replica_checker_.OnDigest(NodeId(1), kControllerGroup, index, digest);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnDigest(NodeId(2), kControllerGroup, index, digest + 1);
+  ExpectFound("digest");
 }
 
 TEST_F(MemberRulesTest, ReportOfAnotherConfiguration_Found) {

@@ -15,6 +15,7 @@
 #include "sim/checks/replica_checker.h"
 #include "sim/cluster/cluster.h"
 #include "sim/members/admin_client.h"
+#include "sim/members/controller_checker.h"
 #include "sim/members/member_changes.h"
 #include "sim/world/world.h"
 
@@ -35,12 +36,13 @@ class PlacesTest : public testing::Test {
              .controller = true,
              .peer_streams = [](NodeId) { return raft::TransportOptions(); }}),
         places_(cluster_.places()) {
-    members_.emplace(&world_, &cluster_, /*value_bytes=*/100);
+    members_.emplace(&world_, &cluster_, &controller_, /*value_bytes=*/100);
     world_.SetStepHook([this](MachineId machine) {
       cluster_.AfterTurn(machine);
       members_->AfterTurn();
     });
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+      if (group == shardctrl::kControllerGroup) controller_.OnCommitted(entry);
       members_->OnCommitted(group, entry);
     });
     cluster_.SetStepHook(
@@ -85,6 +87,11 @@ class PlacesTest : public testing::Test {
   World world_{{.seed = 1}};
   ReplicaChecker checker_;
   std::shared_ptr<AdminClient> client_;
+  ControllerChecker controller_{
+      [this](raft::Index index, uint64_t digest) {
+        checker_.ExpectDigest(shardctrl::kControllerGroup, index, digest);
+      },
+      [this](std::string what) { world_.Violate(what); }};
   std::optional<MemberChanges> members_;  // Programs that end call it.
   Cluster cluster_;
   Places& places_;

@@ -18,6 +18,7 @@
 #include "sim/cluster/controller_loss.h"
 #include "sim/harness/harness.h"
 #include "sim/harness/timeline.h"
+#include "sim/members/controller_checker.h"
 #include "sim/members/member_changes.h"
 #include "sim/resources/resource_checker.h"
 #include "sim/run/bounds.h"
@@ -90,7 +91,8 @@ class Run::Impl final : public Subject {
                   .lossy = options_.faults,
                   .keep_sent = options_.keep_trace}) {
     if (shape_.members)
-      members_.emplace(&world_, &cluster_, shape_.large_value_bytes);
+      members_.emplace(&world_, &cluster_, &controller_,
+                       shape_.large_value_bytes);
     ListenToCluster();
     PrepareRecorder();
     // Texts of logs are made in some runs, so that their code runs, too.
@@ -207,6 +209,12 @@ class Run::Impl final : public Subject {
   const Shape shape_;
   ReplicaChecker replica_checker_;
   Recorder recorder_;
+  ControllerChecker controller_{
+      [this](raft::Index index, uint64_t digest) {
+        replica_checker_.ExpectDigest(shardctrl::kControllerGroup, index,
+                                      digest);
+      },
+      [this](std::string what) { world_.Violate(std::move(what)); }};
   std::optional<MemberChanges> members_;  // Empty: they stay.
   Cluster cluster_;  // The programs that it ends call the members.
   ResourceChecker resources_{
@@ -235,6 +243,7 @@ class Run::Impl final : public Subject {
 
 void Run::Impl::ListenToCluster() {
   cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+    if (group == shardctrl::kControllerGroup) controller_.OnCommitted(entry);
     if (members_.has_value()) members_->OnCommitted(group, entry);
     if (group == shardctrl::kControllerGroup) {
       // Requests of several keys find them in several groups.
@@ -313,18 +322,9 @@ void Run::Impl::PrepareRecorder() {
   });
 }
 
-// Without faults no outcome is unknown. So no node closes a connection that is
-// idle or whose client reads late, since a request may be under way to the
-// node. Leaders with slow disks have the default time to answer.
 std::function<node::Config(NodeId)> Run::Impl::Configs() {
   std::vector<node::Config> configs = draw_.DrawConfigs(shape_);
-  const node::TimeoutsConfig defaults;
-  for (node::Config& config : configs) {
-    if (options_.faults) break;
-    config.timeouts.idle = defaults.idle;
-    config.timeouts.stall = defaults.stall;
-    config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
-  }
+  if (!options_.faults) KeepOutcomesKnown(&configs);
   return [configs](NodeId node) { return configs[node.value() - 1]; };
 }
 

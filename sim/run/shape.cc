@@ -320,6 +320,15 @@ std::vector<node::Config> ShapeDraw::DrawConfigs(const Shape& shape) {
   return configs;
 }
 
+void KeepOutcomesKnown(std::vector<node::Config>* configs) {
+  const node::TimeoutsConfig defaults;
+  for (node::Config& config : *configs) {
+    config.timeouts.idle = defaults.idle;
+    config.timeouts.stall = defaults.stall;
+    config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
+  }
+}
+
 node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
   node::TimeoutsConfig timeouts;
   DrawMs("knob.timeouts.proxy_ms", node, &timeouts.proxy,

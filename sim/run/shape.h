@@ -196,6 +196,12 @@ class ShapeDraw {
   std::set<std::string_view> sites_;  // Those that were asked.
 };
 
+// For a run without faults, in which no outcome is unknown. No node closes a
+// connection that is idle or whose client reads late, since a request may be
+// under way to the node. Leaders with slow disks have the default time to
+// answer.
+void KeepOutcomesKnown(std::vector<node::Config>* configs);
+
 }  // namespace quorate::sim
 
 #endif  // QUORATE_SIM_RUN_SHAPE_H_
