@@ -494,7 +494,7 @@ TEST_F(ControllerModelTest, RefusedCommandThatChangesTheState_Found) {
                          [](ControllerAnswer*, ClusterState* state) {
                            state->nodes[0].weight = 7;
                          }),
-              "state of the product: nodes");
+              "state of the product: node 1: weight is 7 instead of");
 }
 
 TEST_F(ControllerModelTest, ChangeWithoutAVersion_Found) {
@@ -503,7 +503,7 @@ TEST_F(ControllerModelTest, ChangeWithoutAVersion_Found) {
                            state->version = shardctrl::MapVersion(
                                state->version.value() - 1);
                          }),
-              "state of the product: version");
+              "state of the product: version is");
 }
 
 TEST_F(ControllerModelTest, OperationThatIsExecutedAgain_Found) {
@@ -586,7 +586,7 @@ TEST_F(ControllerModelTest, OwnerWithoutADecision_Found) {
                          [](ControllerAnswer*, ClusterState* state) {
                            state->slots[0].group = GroupId(2);
                          }),
-              "state of the product: slots");
+              "state of the product: a run is slots 0-23 of group 2");
 }
 
 }  // namespace

@@ -217,9 +217,16 @@ std::string Find(const EndedMove& a, const EndedMove& b) {
       .text();
 }
 
-template <typename T>
-std::string Find(const T& a, const T& b) {
-  return Difference("").Compare("one", a, b).text();
+std::string Find(const AssignedRun& a, const AssignedRun& b) {
+  return Difference("").Compare("a run", a, b).text();
+}
+
+std::string Find(const HistoryEntry& a, const HistoryEntry& b) {
+  return Difference("history: ").Compare("an entry", a, b).text();
+}
+
+std::string Find(const FinishedOperation& a, const FinishedOperation& b) {
+  return Difference("operations: ").Compare("one", a, b).text();
 }
 
 // The first element that differs, or the numbers of elements.
@@ -227,13 +234,10 @@ template <typename T>
 std::string FindIn(const char* what, const std::vector<T>& shown,
                    const std::vector<T>& expected) {
   for (size_t i = 0; i < std::min(shown.size(), expected.size()); ++i) {
-    if (shown[i] == expected[i]) continue;
-    const std::string place = absl::StrCat(what, ", number ", i + 1, ": ");
-    return place + Find(shown[i], expected[i]);
+    if (!(shown[i] == expected[i])) return Find(shown[i], expected[i]);
   }
   if (shown.size() == expected.size()) return "";
-  return absl::StrCat(what, ": ", shown.size(), " instead of ",
-                      expected.size());
+  return absl::StrCat(shown.size(), " ", what, " instead of ", expected.size());
 }
 
 }  // namespace
@@ -247,10 +251,10 @@ std::string FindDifference(const ClusterState& shown,
   };
   look(FindIn("nodes", shown.nodes, expected.nodes));
   look(FindIn("groups", shown.groups, expected.groups));
-  look(FindIn("slots", shown.slots, expected.slots));
+  look(FindIn("runs of slots", shown.slots, expected.slots));
   look(FindIn("moves", shown.moves, expected.moves));
   look(FindIn("ended moves", shown.ended_moves, expected.ended_moves));
-  look(FindIn("history", shown.history, expected.history));
+  look(FindIn("entries of the history", shown.history, expected.history));
   look(FindIn("operations", shown.operations, expected.operations));
   look(Difference("")
            .Compare("version", shown.version, expected.version)
