@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "sim/choices/tape.h"
 #include "sim/harness/report.h"
 #include "sim/run/run_options.h"
@@ -229,8 +230,21 @@ int Diff(const Simulator& simulator, const SimulateArguments& arguments) {
   return difference.equal ? kClean : kViolation;
 }
 
-// Shrinks the run, writes its tape to `path` and prints both. Returns an error
-// in words, or an empty string.
+// Writes the page of a tape beside it. Returns the line that names the page.
+std::string PageBeside(const std::string& tape, const Simulator& simulator,
+                       const RunOptions& run) {
+  absl::StatusOr<Job> job = JobNamed(simulator, run, tape);
+  if (!job.ok()) return "";
+  job->page_out = absl::StrCat(absl::StripSuffix(tape, ".tape"), ".html");
+  if (!CanWriteFile(job->page_out) ||
+      !RunInChild(simulator, *job).unwritten.empty()) {
+    return absl::StrCat("cannot write ", job->page_out, "\n");
+  }
+  return absl::StrCat("page: ", job->page_out, "\n");
+}
+
+// Shrinks the run, writes its tape to `path` and its page beside it, and prints
+// all. Returns an error in words, or an empty string.
 std::string ShrinkTo(const std::string& path, const Simulator& simulator,
                      const SimulateArguments& arguments, const Job& job,
                      ShrunkRun* shrunk) {
@@ -253,7 +267,8 @@ std::string ShrinkTo(const std::string& path, const Simulator& simulator,
   }
   Say(arguments,
       absl::StrCat(FormatShrunk(*shrunk), "tape: ", path, "\n        ",
-                   simulator.program, " replay ", path, "\n"));
+                   simulator.program, " replay ", path, "\n",
+                   PageBeside(path, simulator, arguments.run)));
   return "";
 }
 

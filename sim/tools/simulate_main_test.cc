@@ -149,6 +149,10 @@ TEST(SimulateMain, Shrink_LeavesTheChoiceThatMatters) {
   const absl::StatusOr<Tape> tape = ParseTape(ReadFile(path).value_or(""));
   ASSERT_TRUE(tape.ok()) << tape.status();
   EXPECT_EQ(tape->choices.size(), 1u);
+  const std::string page = testing::TempDir() + "/late.html";
+  EXPECT_NE(out.find("page: " + page + "\n"), std::string::npos) << out;
+  EXPECT_NE(ReadFile(page).value_or("").find("\"violations\":[\"late"),
+            std::string::npos);
 }
 
 }  // namespace
