@@ -167,7 +167,7 @@ class ControllerModel {
   // The moves of the command itself: those that its answer names.
   std::vector<uint32_t> BeginAnsweredMoves(uint64_t rate_max);
   // Checks that each of `shares` has its share by weight, as well as slots in
-  // moves allow. Only `takers` get slots.
+  // moves allow. Only `takers` get slots, and none more than its share.
   void CheckShares(const std::set<GroupId>& shares,
                    const std::set<GroupId>& takers);
   void ShareSlots();

@@ -428,6 +428,13 @@ void ControllerModel::CheckShares(const std::set<GroupId>& shares,
     Wrong(absl::StrCat("shares: group ", from.value(), " keeps ", counts[from],
                        " slots"));
   }
+  for (const auto& [id, move] : next_.moves) {
+    if (id < now_.next_move || counts[move.to] <= share(move.to, /*up=*/true)) {
+      continue;
+    }
+    Wrong(absl::StrCat("shares: group ", move.to.value(), " gets ",
+                       counts[move.to], " slots, more than its share"));
+  }
   // Slots in earlier moves may be in the way.
   if (all && lacking && now_.moves.empty()) {
     Wrong("shares: a group has fewer slots than its share");

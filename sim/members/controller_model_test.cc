@@ -568,6 +568,14 @@ TEST_F(ControllerModelTest, SharesOutOfBalance_Found) {
               "shares: ");
 }
 
+TEST_F(ControllerModelTest, GroupWithMoreThanItsShare_Found) {
+  ExpectFound(FoundAfter(&twins_, Command::Rebalance{},
+                         [](ControllerAnswer*, ClusterState* state) {
+                           state->moves[0].slots = {{Slot(3), Slot(20)}};
+                         }),
+              "shares: group 2 gets 18 slots");
+}
+
 TEST_F(ControllerModelTest, MoveOfSlotsOfAnotherGroup_Found) {
   ExpectFound(FoundAfter(&twins_,
                          Command::MoveSlots{.to = GroupId(2),
