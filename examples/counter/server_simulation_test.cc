@@ -28,6 +28,7 @@ enum class Mistake : uint8_t {
   kRefusesUnknown,  // Says "not executed" of an add that was perhaps executed.
   kStopsAnswering,  // Answers nothing after the hundredth request.
   kCountsStarts,    // The state depends on the number of starts.
+  kForgets,         // A snapshot lacks the last digit of the state.
   kTakesNoState,    // Refuses every snapshot.
   kGivesUp,         // Says that it stopped after the hundredth request.
 };
@@ -43,6 +44,13 @@ class CounterOfStarts final : public Counter {
 
  private:
   static inline int starts_ = 0;
+};
+
+class ForgetfulCounter final : public Counter {
+ public:
+  absl::Status Restore(std::string_view state) override {
+    return Counter::Restore(state.substr(0, state.size() - 1));
+  }
 };
 
 class StubbornCounter final : public Counter {
@@ -79,6 +87,9 @@ class WrongServer final : public raft::Host::Observer {
                 -> std::unique_ptr<raft::StateMachine> {
               if (mistake == Mistake::kCountsStarts) {
                 return std::make_unique<CounterOfStarts>();
+              }
+              if (mistake == Mistake::kForgets) {
+                return std::make_unique<ForgetfulCounter>();
               }
               if (mistake == Mistake::kTakesNoState) {
                 return std::make_unique<StubbornCounter>();
@@ -201,6 +212,19 @@ TEST(CounterServerSimulationTest, SilentServer_IsFound) {
 
 TEST(CounterServerSimulationTest, ReplicasThatDiffer_AreFound) {
   ExpectFound<Mistake::kCountsStarts>("digest: node ");
+}
+
+TEST(CounterServerSimulationTest, StateThatDiffers_IsExplained) {
+  const std::string violation =
+      FirstFound<Mistake::kForgets>().violations.front();
+  for (const std::string_view part :
+       {"digest: node ", "\n  entry ", ", applied first by node ",
+        "\n  states of node ", " bytes), then \"",
+        " of its own since the snapshot at index ",
+        ", and had restored the snapshot at index "}) {
+    EXPECT_NE(violation.find(part), std::string::npos)
+        << "no '" << part << "' in: " << violation;
+  }
 }
 
 TEST(CounterServerSimulationTest, ServerThatTakesNoState_IsFound) {

@@ -57,6 +57,7 @@ class BytesStateMachine : public StateMachine {
   std::unique_ptr<SnapshotWriter> BeginRestore(
       const SnapshotDescriptor& snapshot) override;
   uint64_t Digest() const override;
+  std::string Describe() const override { return std::string(Save().view()); }
 };
 
 }  // namespace quorate::raft

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -84,6 +85,11 @@ class StateMachine {
   // A digest of the whole state. Replicas that applied the same index must have
   // equal digests. Must be cheap: a simulation asks for it after every entry.
   virtual uint64_t Digest() const = 0;
+
+  // The whole state in words or bytes, best a line for each part of it, for
+  // people who search the difference between two replicas. Equal states give
+  // equal words. Empty: the state machine has no words.
+  virtual std::string Describe() const { return ""; }
 };
 
 }  // namespace quorate::raft

@@ -113,6 +113,7 @@ void ReplicaChecker::ReportMissing(NodeId node, GroupId group, raft::Term term,
 bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
                                const raft::Entry& entry) {
   ++applied_entries_;
+  if (witness_ != nullptr) witness_->OnApplied(node, id, entry);
   Group& group = groups_[id];
   const auto [applied, first] = group.applied.try_emplace(node, entry.index);
   if (!first && entry.index != applied->second + 1) {
@@ -182,10 +183,12 @@ void ReplicaChecker::OnRestored(NodeId node, GroupId id,
     return;
   }
   group.applied[node] = position.index;
+  if (witness_ != nullptr) witness_->OnRestored(node, id, position.index);
 }
 
 void ReplicaChecker::OnBoot(NodeId node) {
   for (auto& [id, group] : groups_) group.applied.erase(node);
+  if (witness_ != nullptr) witness_->OnBoot(node);
 }
 
 void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
@@ -198,14 +201,23 @@ void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
   }
   Committed& committed = log[index.value() - 1];
   ++digests_compared_;
+  if (witness_ != nullptr) {
+    witness_->OnState(node, id, index, digest,
+                      [&] { return describe_state_(node, id); });
+  }
   if (!committed.has_digest) {
     committed.digest = digest;
     committed.has_digest = true;
   } else if (committed.digest != digest) {
-    violate_(Text("digest: node ", node, " has another state of group ", id,
-                  " after index ", index,
-                  committed.is_expected ? " than its model"
-                                        : " than a replica before it"));
+    // The checker that has the model says how they differ.
+    const bool first = diverged_.none() && !committed.is_expected;
+    const bool explains = witness_ != nullptr && first;
+    if (first) diverged_ = {id, index};
+    violate_(Text(
+        "digest: node ", node, " has another state of group ", id,
+        " after index ", index,
+        committed.is_expected ? " than its model" : " than a replica before it",
+        explains ? witness_->Explain(node) : ""));
   }
 }
 

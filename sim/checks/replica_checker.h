@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "raft/core/core.h"
 #include "raft/core/testing/invariants.h"
 #include "raft/core/types.h"
+#include "sim/checks/state_witness.h"
 
 namespace quorate::sim {
 
@@ -82,6 +84,16 @@ class ReplicaChecker {
   // The digest that every replica must have after the entry at `index`, which
   // was applied. Call it before the first OnDigest of that index.
   void ExpectDigest(GroupId group, raft::Index index, uint64_t digest);
+  // The first place at which states differed. None: there is none.
+  const StatePlace& diverged() const { return diverged_; }
+  // Before the first event: passes what it observes to a witness, which
+  // explains the violation that the run before had at its place. `state`
+  // returns the state of a replica in words.
+  using DescribeState = absl::AnyInvocable<std::string(NodeId, GroupId)>;
+  void Explain(std::unique_ptr<StateWitness> witness, DescribeState state) {
+    witness_ = std::move(witness);
+    describe_state_ = std::move(state);
+  }
   // From now on the digests of the replica are not compared, or again. A fault
   // made its state wrong.
   void ExcuseState(NodeId node, GroupId group, bool excused);
@@ -169,6 +181,9 @@ class ReplicaChecker {
   void CheckMajority(NodeId node, GroupId id, const Group& group);
 
   Report violate_;
+  StatePlace diverged_;
+  std::unique_ptr<StateWitness> witness_;  // Null: none explains.
+  DescribeState describe_state_;
   std::map<GroupId, Group> groups_;
   std::vector<uint64_t> send_windows_;  // By node id - 1.
   uint64_t leader_changes_ = 0;

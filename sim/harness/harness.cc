@@ -29,18 +29,27 @@ Duration DrawDuration(Choices& choices) {
       kSeconds[choices.Below(kDuration, ChoiceKey{}, std::size(kSeconds))]);
 }
 
-HarnessResult Execute(uint64_t seed, Harness& harness,
+HarnessResult Execute(const HarnessOptions& options, const Tape* replay,
                       const MakeSubject& make) {
+  Harness harness(options, replay);
   const std::unique_ptr<Subject> subject = make(harness.world());
   harness.Execute(*subject);
   const World& world = harness.world();
-  return {.seed = seed,
-          .violations = harness.Violations(),
-          .trace_hash = world.trace_hash().ToString(),
-          .virtual_time = Duration(world.now().ns()),
-          .events = world.events(),
-          .summary = subject->Summary(),
-          .tape = FormatTape(harness.tape())};
+  HarnessResult result{.seed = options.seed,
+                       .violations = harness.Violations(),
+                       .trace_hash = world.trace_hash().ToString(),
+                       .virtual_time = Duration(world.now().ns()),
+                       .events = world.events(),
+                       .summary = subject->Summary(),
+                       .tape = FormatTape(harness.tape())};
+  if (subject->diverged().none() || !options.explain.none()) return result;
+  HarnessOptions again = options;
+  again.explain = subject->diverged();
+  const HarnessResult explained = Execute(again, replay, make);
+  if (explained.trace_hash == result.trace_hash) {
+    result.violations = explained.violations;
+  }
+  return result;
 }
 
 }  // namespace
@@ -62,6 +71,7 @@ void Harness::Execute(Subject& subject) {
     subject.AfterTurn(machine);
     if (violated()) world_.StopRunning();
   });
+  if (!options_.explain.none()) subject.Explain(options_.explain);
   ScheduleOptions schedule = subject.Start();
   nodes_ = schedule.nodes;
   power_loss_ = schedule.budget.power_loss;
@@ -186,8 +196,7 @@ void ReadOptions(TapeParameters& parameters, HarnessOptions* options) {
 HarnessResult RunSeed(const HarnessOptions& options, const MakeSubject& make) {
   HarnessOptions recorded = options;
   recorded.record = true;
-  Harness harness(recorded);
-  return Execute(options.seed, harness, make);
+  return Execute(recorded, nullptr, make);
 }
 
 absl::StatusOr<HarnessResult> Replay(std::string_view tape,
@@ -199,8 +208,7 @@ absl::StatusOr<HarnessResult> Replay(std::string_view tape,
   ReadOptions(parameters, &options);
   const absl::Status status = parameters.Finish();
   if (!status.ok()) return status;
-  Harness harness(options, &*parsed);
-  return Execute(options.seed, harness, make);
+  return Execute(options, &*parsed, make);
 }
 
 }  // namespace quorate::sim

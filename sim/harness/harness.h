@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
+#include "sim/checks/state_witness.h"
 #include "sim/choices/tape.h"
 #include "sim/harness/subject.h"
 #include "sim/harness/tape_parameters.h"
@@ -46,6 +47,9 @@ struct HarnessOptions {
   bool record = false;
   // Keeps one record per hashed event (World::trace).
   bool keep_trace = false;
+  // The place of states that differed in a run of the same choices, which this
+  // run explains (Subject::Explain). None: it explains nothing.
+  StatePlace explain{};
   // See WorldOptions.
   uint64_t (*message_key)(std::string_view message) = nullptr;
   std::string (*message_text)(std::string_view message) = nullptr;
@@ -115,7 +119,8 @@ struct HarnessResult {
 };
 using MakeSubject = std::function<std::unique_ptr<Subject>(World& world)>;
 
-// Runs one seed, recorded.
+// Runs one seed, recorded. If replicas have different states, it runs the seed
+// again for a violation that explains them.
 HarnessResult RunSeed(const HarnessOptions& options, const MakeSubject& make);
 // Repeats the run of a tape. kInvalidArgument: the tape cannot be read.
 absl::StatusOr<HarnessResult> Replay(std::string_view tape,

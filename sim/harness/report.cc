@@ -229,6 +229,8 @@ std::string EncodeReport(const RunReport& report) {
   absl::StrAppend(&text, "virtual_ns ", report.virtual_time.ns(), "\n");
   absl::StrAppend(&text, "wall_ns ", report.wall_time.ns(), "\n");
   absl::StrAppend(&text, "hash ", report.trace_hash, "\n");
+  absl::StrAppend(&text, "diverged ", report.diverged.group.value(), " ",
+                  report.diverged.index.value(), "\n");
   absl::StrAppend(&text, "summary ", absl::CEscape(report.summary), "\n");
   ForEachCounts(report, [&](std::string_view kind, const Counts& counts) {
     for (const auto& [name, count] : counts) {
@@ -279,6 +281,14 @@ absl::StatusOr<RunReport> DecodeReport(std::string_view encoded) {
     } else if (words[0] == "hash") {
       known = true;
       report.trace_hash = words[1];
+    } else if (words[0] == "diverged") {
+      known = true;
+      uint64_t group = 0;
+      uint64_t index = 0;
+      ok = words.size() == 3 && absl::SimpleAtoi(words[1], &group) &&
+           absl::SimpleAtoi(words[2], &index);
+      report.diverged = {GroupId(static_cast<uint32_t>(group)),
+                         raft::Index(index)};
     } else if (words[0] == "violation" || words[0] == "summary" ||
                words[0] == "unwritten" || words[0] == "story") {
       known = true;

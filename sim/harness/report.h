@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "env/time.h"
+#include "sim/checks/state_witness.h"
 #include "sim/harness/harness.h"
 
 namespace quorate::sim {
@@ -62,6 +63,8 @@ struct RunReport {
   std::vector<std::string> story;
   // Lines of the replayed tape that had no effect.
   uint64_t unused_lines = 0;
+  // Where the states of two replicas differed first. None: nowhere.
+  StatePlace diverged;
   // Files that could not be written.
   std::vector<std::string> unwritten;
 

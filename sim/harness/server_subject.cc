@@ -59,6 +59,9 @@ class ServerSubject::Node {
             [this](const absl::Status& status) { OnStarted(status); },
             [this](const absl::Status& why) { OnStopped(why); })) {
     subject_.nodes_[index_] = this;
+    if (subject_.witness_.has_value()) {
+      subject_.witness_->OnBoot(NodeId(index_ + 1));
+    }
   }
   ~Node() {
     if (subject_.nodes_[index_] == this) subject_.nodes_[index_] = nullptr;
@@ -120,12 +123,18 @@ class ServerSubject::Node {
   void Check(GroupId group, const raft::Core& core) {
     if (subject_.world_.observes()) Observe(group, core);
     const Seen seen{core.term(), core.applied_index(), core.role()};
-    if (std::exchange(seen_[group], seen) == seen) return;
+    const Seen before = std::exchange(seen_[group], seen);
+    if (before == seen) return;
     if (seen.role == raft::RoleKind::kLeader) {
       subject_.checker_.OnLeader(NodeId(index_ + 1), group, seen.term);
     }
-    subject_.OnApplied(index_, group, core,
-                       host()->state_machine(group)->Digest());
+    // Entries that it has not applied one by one.
+    if (subject_.witness_.has_value() &&
+        core.log_start().index > before.applied) {
+      subject_.witness_->OnRestored(NodeId(index_ + 1), group,
+                                    core.log_start().index);
+    }
+    subject_.OnApplied(index_, group, core, *host()->state_machine(group));
   }
 
   void OnStarted(const absl::Status& status) {
@@ -391,8 +400,15 @@ void ServerSubject::AfterTurn(MachineId machine) {
   if (node != nullptr) node->AfterTurn();
 }
 
+void ServerSubject::Explain(const StatePlace& place) {
+  witness_.emplace(place, [this] { return world_.now(); });
+}
+
 void ServerSubject::OnApplied(size_t index, GroupId group,
-                              const raft::Core& core, uint64_t digest) {
+                              const raft::Core& core,
+                              const raft::StateMachine& state) {
+  const NodeId id(index + 1);
+  const uint64_t digest = state.Digest();
   const raft::Index applied = core.applied_index();
   std::string note;
   AppendFixed(&note, digest);
@@ -403,16 +419,24 @@ void ServerSubject::OnApplied(size_t index, GroupId group,
   if (core.evicted() > log.end) log.complete = false;
   for (log.end = std::max(log.end, core.evicted()); log.end < applied;) {
     const raft::Entry& entry = core.EntryAt(++log.end);
+    if (witness_.has_value()) witness_->OnApplied(id, group, entry);
     if (entry.kind != raft::EntryKind::kCommands) continue;
     const auto [payload, first] = log.payloads.try_emplace(
         std::string(entry.payload.view()), Payload{log.end, world_.now()});
     if (!first) payload->second.again = log.end;
   }
+  if (witness_.has_value()) {
+    witness_->OnState(id, group, applied, digest,
+                      [&] { return state.Describe(); });
+  }
   const auto [known, first] = log.digests.emplace(applied, digest);
   if (first || known->second == digest) return;
+  const bool explains = witness_.has_value() && diverged_.none();
+  if (diverged_.none()) diverged_ = {group, applied};
   world_.Violate(absl::StrCat(
-      "digest: node ", index + 1, " has another state of group ", group.value(),
-      " after index ", applied.value(), " than a replica before it"));
+      "digest: node ", id.value(), " has another state of group ",
+      group.value(), " after index ", applied.value(),
+      " than a replica before it", explains ? witness_->Explain(id) : ""));
 }
 
 // All entries are applied, and nothing is under way any more.

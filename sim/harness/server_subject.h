@@ -41,6 +41,7 @@
 #include "raft/transport/transport.h"
 #include "sim/checks/repeated_execution.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/checks/state_witness.h"
 #include "sim/harness/server_client.h"
 #include "sim/harness/server_test.h"
 #include "sim/harness/subject.h"
@@ -88,6 +89,8 @@ class ServerSubject final : public Subject {
   std::string Summary() const override;
   std::string History() const override;
   std::string Describe() const override;
+  void Explain(const StatePlace& place) override;
+  StatePlace diverged() const override { return diverged_; }
 
  private:
   class Node;
@@ -130,7 +133,7 @@ class ServerSubject final : public Subject {
   // A replica has applied more: keeps the entries that no replica had applied
   // before. Reports a state that differs from that of another replica.
   void OnApplied(size_t index, GroupId group, const raft::Core& core,
-                 uint64_t digest);
+                 const raft::StateMachine& state);
   // Decides by the logs which requests of unknown outcome were executed.
   void ResolveUnknown();
   // The requests on one object whose entries a log has twice.
@@ -157,6 +160,8 @@ class ServerSubject final : public Subject {
   // The operations of all requests with entries.
   std::vector<std::pair<std::string, lincheck::Operation>> entries_;
   std::map<GroupId, Log> logs_;
+  StatePlace diverged_;
+  std::optional<StateWitness> witness_;  // Empty: none explains.
 };
 
 }  // namespace quorate::sim

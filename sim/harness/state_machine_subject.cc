@@ -282,6 +282,16 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   if (node != nullptr && node->AfterTurn()) CheckReplicas();
 }
 
+void StateMachineSubject::Explain(const StatePlace& place) {
+  checker_.Explain(
+      std::make_unique<StateWitness>(place, [this] { return world_.now(); }),
+      [this](NodeId node, GroupId) {
+        const raft::StateMachine* const state =
+            nodes_[node.value() - 1]->state();
+        return state == nullptr ? "" : state->Describe();
+      });
+}
+
 void StateMachineSubject::CheckReplicas() {
   replicas_.clear();
   for (size_t i = 0; i < nodes_.size(); ++i) {

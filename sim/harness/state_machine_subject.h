@@ -75,6 +75,8 @@ class StateMachineSubject final : public Subject {
   void Finish() override;
   std::string Summary() const override;
   std::string Describe() const override;
+  void Explain(const StatePlace& place) override;
+  StatePlace diverged() const override { return checker_.diverged(); }
 
  private:
   class Node;

@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/time.h"
+#include "sim/checks/state_witness.h"
 #include "sim/schedule/schedule.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/world/world.h"
@@ -43,6 +44,11 @@ class Subject {
 
   virtual ~Subject() = default;
 
+  // Called before Start. A run of the same choices found states at this place
+  // that differ. The violation of this run explains them, if the subject can.
+  virtual void Explain(const StatePlace& place) { (void)place; }
+  // Where the states of two replicas differed first. None: nowhere.
+  virtual StatePlace diverged() const { return {}; }
   // Adds all machines and starts their programs. Returns the machines and what
   // faults may do to them; the harness adds the length and the families.
   virtual ScheduleOptions Start() = 0;

@@ -16,6 +16,8 @@
 #include "sim/cluster/cluster.h"
 #include "sim/cluster/cluster_checks.h"
 #include "sim/cluster/controller_loss.h"
+#include "sim/cluster/entry_words.h"
+#include "sim/cluster/state_text.h"
 #include "sim/harness/harness.h"
 #include "sim/harness/timeline.h"
 #include "sim/members/controller_checker.h"
@@ -29,6 +31,7 @@
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
 #include "sim/run/observed_calls.h"
+#include "sim/run/run_report.h"
 #include "sim/schedule/schedule.h"
 
 namespace quorate::sim {
@@ -50,6 +53,7 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .without = options.without,
           .record = options.record,
           .keep_trace = options.keep_trace,
+          .explain = options.explain,
           .message_key = EnvelopeKey,
           .message_text = MessageText};
 }
@@ -129,6 +133,8 @@ class Run::Impl final : public Subject {
     if (members_.has_value()) members_->AfterTurn();
     if (world_.now() >= next_look_) CheckAvailability();
   }
+  void Explain(const StatePlace& place) override;
+  StatePlace diverged() const override { return replica_checker_.diverged(); }
   void StopClients() override;
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
@@ -286,6 +292,17 @@ void Run::Impl::ListenToSteps() {
     if (members) members_->OnStep(group, core);
     calm_phase_.OnStep(group, core, output);
   });
+}
+
+void Run::Impl::Explain(const StatePlace& place) {
+  replica_checker_.Explain(std::make_unique<StateWitness>(
+                               place, [this] { return world_.now(); },
+                               [group = place.group](const raft::Entry& entry) {
+                                 return CommandsOf(group, entry);
+                               }),
+                           [this](NodeId node, GroupId group) {
+                             return StateText(*cluster_.server(node), group);
+                           });
 }
 
 void Run::Impl::PrepareRecorder() {
@@ -619,30 +636,12 @@ RunReport Run::Impl::Execute() {
 }
 
 RunReport Run::Impl::Current() const {
-  const Recorder::Counts& counts = recorder_.counts();
   RunReport report = ReportOf(harness_);
-  report.core_steps = cluster_.core_steps();
-  report.operations = counts.invoked;
-  report.succeeded = counts.succeeded;
-  report.refused = counts.refused;
-  report.unknown = counts.unknown;
-  report.stale_reads = counts.stale_reads;
-  report.leader_changes = replica_checker_.leader_changes();
-  report.entries = replica_checker_.applied_entries();
-  report.histories = recorder_.checker().partitions();
-  report.decided_by_log_alone = recorder_.given_up();
-  report.digests_compared = replica_checker_.digests_compared();
-  report.expired = recorder_.expired();
-  report.ordered =
-      recorder_.order().writes_checked() + recorder_.order().reads_checked();
-  report.functions = recorder_.succeeded_by_function();
-  if (members_.has_value()) {
-    const MoveChecker& moves = recorder_.log().moves();
-    report.summary =
-        absl::StrCat(members_->Summary(), ", ", moves.activated(), " moves, ",
-                     moves.thawed(), " thawed, frozen for at most ",
-                     moves.frozen_longest().ms(), " ms without faults");
-  }
+  AddResults({.recorder = recorder_,
+              .replicas = replica_checker_,
+              .cluster = cluster_,
+              .members = members_.has_value() ? &*members_ : nullptr},
+             &report);
   report.drawn.insert(draw_.drawn().begin(), draw_.drawn().end());
   return report;
 }

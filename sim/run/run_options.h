@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
+#include "sim/checks/state_witness.h"
 #include "sim/choices/tape.h"
 #include "sim/harness/harness.h"
 #include "sim/run/shape.h"
@@ -34,6 +35,7 @@ struct RunOptions {
   bool faults = true;
   // Families of faults that are never on.
   std::vector<FaultFamily> without{};
+  StatePlace explain{};  // HarnessOptions::explain.
   // Keeps the tape (Run::tape).
   bool record = false;
   // Keeps one record per hashed event (Run::trace), and the operations of

@@ -152,7 +152,7 @@ absl::StatusOr<ShrunkRun> ShrinkRun(const Simulator& simulator,
       });
   const absl::StatusOr<RunOptions> run = simulator.options_of_tape(shrunk.tape);
   if (!run.ok()) return run.status();
-  Job last{.run = *run, .replay = shrunk.tape};
+  Job last{.run = *run, .replay = shrunk.tape, .explain = true};
   shrunk.report = RunInChild(simulator, last);
   const RunReport again = RunInChild(simulator, last);
   shrunk.stable = again.trace_hash == shrunk.report.trace_hash &&

@@ -122,7 +122,8 @@ Job JobOf(const SimulateArguments& arguments, RunOptions run) {
           .tape_out = UserPath(arguments.tape_out),
           .trace_out = UserPath(arguments.trace_out),
           .history_out = UserPath(arguments.history_out),
-          .verbose = arguments.verbose};
+          .verbose = arguments.verbose,
+          .explain = true};
 }
 
 int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
@@ -146,6 +147,7 @@ int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
         if (CanWriteFile(history)) job.history_out = history;
       }
       job.verbose = false;
+      job.explain = false;
       const RunReport again = RunInChild(simulator, job);
       report.unwritten.insert(report.unwritten.end(), again.unwritten.begin(),
                               again.unwritten.end());
@@ -297,6 +299,7 @@ int View(const Simulator& simulator, const SimulateArguments& arguments) {
   if (!job.ok()) return BadFile(std::string(job.status().message()));
   job->around = arguments.around;
   job->around_record = arguments.around_record;
+  job->explain = true;
   const bool page = !arguments.page_out.empty();
   (page ? job->page_out : job->text_out) =
       page ? UserPath(arguments.page_out) : "/dev/stdout";

@@ -35,6 +35,7 @@ class SubjectRun final : public Simulation {
   RunReport Current() const override {
     RunReport report = ReportOf(harness_);
     report.summary = subject_->Summary();
+    report.diverged = subject_->diverged();
     if (report.summary.empty()) report.summary = "no summary of the subject";
     return report;
   }
@@ -61,7 +62,8 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .faults = options.faults,
           .without = options.without,
           .record = options.record,
-          .keep_trace = options.keep_trace};
+          .keep_trace = options.keep_trace,
+          .explain = options.explain};
 }
 
 absl::StatusOr<RunOptions> OptionsOfSubjectTape(const Tape& tape) {

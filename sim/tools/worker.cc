@@ -146,7 +146,7 @@ unsigned ProcessorSeconds(const Job& job) {
   const Duration simulated = job.run.duration.value_or(Duration(0));
   const auto run =
       static_cast<unsigned>((job.processor_time_max + simulated).ms() / 1000);
-  return job.twice ? 2 * run : run;
+  return job.twice || job.explain ? 2 * run : run;
 }
 
 unsigned WallSeconds(unsigned processor_seconds) {
@@ -193,6 +193,25 @@ std::string RunAgain(const Simulator& simulator, const Job& job,
   return violation;
 }
 
+// Makes the run again, so that its violation explains the states that differ.
+void ExplainStates(const Simulator& simulator, const Job& job,
+                   RunOptions options, RunReport* report) {
+  options.explain = report->diverged;
+  options.record = false;
+  options.keep_trace = false;
+  const std::unique_ptr<Simulation> again =
+      simulator.make(options, job.replay.has_value() ? &*job.replay : nullptr);
+  Simulation* const active = std::exchange(g_active.run, again.get());
+  RunReport explained = again->Execute();
+  g_active.run = active;
+  if (explained.trace_hash == report->trace_hash) {
+    report->violations = std::move(explained.violations);
+  } else {
+    report->violations[0] +=
+        "\n  a second run, which should explain this, has another hash";
+  }
+}
+
 [[noreturn]] void Child(const Simulator& simulator, const Job& job, int out) {
   const unsigned seconds = ProcessorSeconds(job);
   ForEachDeadlySignal(&OnDeadlySignal);
@@ -225,6 +244,9 @@ std::string RunAgain(const Simulator& simulator, const Job& job,
     std::string violation =
         RunAgain(simulator, job, options, *run, report.trace_hash);
     if (!violation.empty()) report.violations.push_back(std::move(violation));
+  }
+  if (job.explain && !report.ok() && !report.diverged.none()) {
+    ExplainStates(simulator, job, options, &report);
   }
   Deliver(std::move(report));
   // Exits without destructors to save time. Tests check the destructors of a

@@ -37,11 +37,14 @@ struct Job {
   std::optional<SimTime> around;
   uint64_t around_record = 0;
   bool verbose = false;  // Prints log lines to standard error.
+  // If replicas have different states, the run is made again for a violation
+  // that explains them.
+  bool explain = false;
   // Makes the run twice. It is a violation if the hashes differ.
   bool twice = false;
   // A run that uses more processor time is ended: it has an endless loop. The
-  // simulated time comes on top, if the options give it. A job that makes the
-  // run twice has twice as much.
+  // simulated time comes on top, if the options give it. A job that may
+  // make the run twice has twice as much.
   Duration processor_time_max = kProcessorTimeMax;
   // Requires `twice`. Keeps the events of both runs, so that the violation has
   // the first difference.
