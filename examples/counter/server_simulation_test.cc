@@ -227,6 +227,79 @@ TEST(CounterServerSimulationTest, StateThatDiffers_IsExplained) {
   }
 }
 
+// Its own checker believes that no sum has an even number of digits.
+class OddDigits final : public sim::ServerTest {
+ public:
+  explicit OddDigits(Moment when) : when_(when) {}
+  Server Start(env::Env& env, const Node& node, Done started,
+               Done stopped) override {
+    return counter_.Start(env, node, std::move(started), std::move(stopped));
+  }
+  Request Draw(uint32_t client, const Random& random,
+               lincheck::History& values) override {
+    return counter_.Draw(client, random, values);
+  }
+  std::optional<Reply> ReadReply(const Request& request, std::string_view bytes,
+                                 lincheck::History& values) override {
+    return counter_.ReadReply(request, bytes, values);
+  }
+  const lincheck::Model& model() const override { return counter_.model(); }
+  std::string Check(Moment moment, absl::Span<const Running> servers) override {
+    if (moment != when_) return "";
+    for (const Running& server : servers) {
+      EXPECT_EQ(&static_cast<const CounterServer*>(server.program)->host(),
+                server.host);
+      const raft::StateMachine* const state =
+          server.host->state_machine(kGroup);
+      if (state == nullptr) continue;
+      const int64_t sum = static_cast<const Counter*>(state)->sum();
+      if (std::to_string(sum).size() % 2 == 0) {
+        return "digits: of " + std::to_string(sum);
+      }
+    }
+    return "";
+  }
+
+ private:
+  const Moment when_;
+  CounterServerTest<CounterServer> counter_;
+};
+
+TEST(CounterServerSimulationTest, OwnChecker_IsAskedAfterTurnsAndAtTheEnd) {
+  using Moment = sim::ServerTest::Moment;
+  for (const auto& [moment, words] :
+       {std::pair{Moment::kTurn, "\n  found after a turn of node "},
+        {Moment::kEnd, "\n  found at the end, at "}}) {
+    std::string violation;
+    for (uint64_t seed = 1; seed <= kSeeds && violation.empty(); ++seed) {
+      const sim::HarnessResult result =
+          sim::RunSeed({.seed = seed, .duration = Seconds(10)},
+                       [moment = moment](sim::World& world) {
+                         return std::make_unique<sim::ServerSubject>(
+                             &world, std::make_unique<OddDigits>(moment));
+                       });
+      if (!result.ok()) violation = result.violations.front();
+    }
+    EXPECT_TRUE(violation.starts_with("digits: of ")) << violation;
+    EXPECT_NE(violation.find(words), std::string::npos) << violation;
+    EXPECT_NE(violation.find("\n  node 1: group 1 "), std::string::npos)
+        << violation;
+  }
+}
+
+TEST(CounterServerSimulationTest, History_HasLeadersAndFaults) {
+  sim::Harness harness({.seed = 3, .duration = Seconds(20)});
+  const std::unique_ptr<sim::Subject> subject =
+      SimulatedCounterServer<>(harness.world());
+  harness.Execute(*subject);
+  const std::string history = subject->History();
+  for (const std::string_view part :
+       {"\"event\":\"leader\"", "\"event\":\"fault\"", "\"f\":\"add\""}) {
+    EXPECT_NE(history.find(part), std::string::npos)
+        << "no " << part << " in the history";
+  }
+}
+
 TEST(CounterServerSimulationTest, ServerThatTakesNoState_IsFound) {
   ExpectFound<Mistake::kTakesNoState>("fenced: node ");
 }

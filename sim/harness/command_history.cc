@@ -29,6 +29,14 @@ void CommandHistory::OnApplied(SimTime now, raft::Index index,
   log_.push_back({now, index, std::string(payload)});
 }
 
+std::vector<lincheck::Operation> CommandHistory::operations() const {
+  std::vector<lincheck::Operation> operations;
+  for (const Command& command : commands_) {
+    if (!command.withdrawn) operations.push_back(command.operation);
+  }
+  return operations;
+}
+
 std::string CommandHistory::Match(std::vector<const Command*>* in_order) const {
   std::map<raft::Index, const Command*> returned;
   // Commands of unknown outcome, by payload. Those of equal payload may stand

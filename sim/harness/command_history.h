@@ -25,9 +25,10 @@ class CommandHistory {
  public:
   // Makes the strings of operations.
   lincheck::History& values() { return values_; }
+  const lincheck::History& values() const { return values_; }
 
-  // A client proposes `payload` on an object. Only function and arguments of
-  // `operation` matter. Returns its number.
+  // A client proposes `payload` on an object. Only client, function and
+  // arguments of `operation` matter. Returns its number.
   size_t Invoke(SimTime now, std::string payload, const std::string& object,
                 lincheck::Operation operation);
   // It was executed as the entry at `index`.
@@ -38,6 +39,8 @@ class CommandHistory {
   // Call it when the first replica applies an entry.
   void OnApplied(SimTime now, raft::Index index, std::string_view payload);
 
+  // All but those that were not executed.
+  std::vector<lincheck::Operation> operations() const;
   // The first violation in words, or an empty string.
   std::string Check(const lincheck::Model& model) const;
 

@@ -8,11 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "env/little_endian.h"
 #include "lincheck/checker.h"
-#include "lincheck/formats/json_lines.h"
+#include "sim/choices/time_text.h"
+#include "sim/harness/history_lines.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_sight.h"
 #include "sim/harness/replica_views.h"
-#include "sim/harness/timeline.h"
 
 namespace quorate::sim {
 namespace {
@@ -70,6 +70,12 @@ class ServerSubject::Node {
   bool started() const { return started_; }
   // Null: the server starts, or has none.
   const raft::Host* host() const { return started_ ? server_.host : nullptr; }
+  // The server, once it has started.
+  ServerTest::Running running() const {
+    return {.node = NodeId(index_ + 1),
+            .program = server_.program.get(),
+            .host = server_.host};
+  }
   const raft::Core* core(GroupId group) const {
     return host() != nullptr && host()->group_status(group).ok()
                ? host()->core(group)
@@ -125,8 +131,13 @@ class ServerSubject::Node {
     const Seen seen{core.term(), core.applied_index(), core.role()};
     const Seen before = std::exchange(seen_[group], seen);
     if (before == seen) return;
-    if (seen.role == raft::RoleKind::kLeader) {
+    const bool leads = seen.role == raft::RoleKind::kLeader;
+    if (leads && (before.role != seen.role || before.term != seen.term)) {
       subject_.checker_.OnLeader(NodeId(index_ + 1), group, seen.term);
+      subject_.world_.AddToStory(
+          subject_.machines_[index_], TraceKind::kLead,
+          LeadPayload{group.value(), seen.term.value()}.Pack(),
+          absl::StrCat("group ", group.value(), ", term ", seen.term.value()));
     }
     // Entries that it has not applied one by one.
     if (subject_.witness_.has_value() &&
@@ -396,8 +407,34 @@ std::vector<const raft::Core*> ServerSubject::Cores(GroupId group) const {
 void ServerSubject::AfterTurn(MachineId machine) {
   const auto it = std::find(machines_.begin(), machines_.end(), machine);
   if (it == machines_.end()) return;
-  Node* const node = nodes_[it - machines_.begin()];
-  if (node != nullptr) node->AfterTurn();
+  const size_t index = it - machines_.begin();
+  if (nodes_[index] == nullptr) return;
+  nodes_[index]->AfterTurn();
+  CheckServers(ServerTest::Moment::kTurn, index);
+}
+
+void ServerSubject::CheckServers(ServerTest::Moment moment, size_t turn) {
+  running_.clear();
+  for (const Node* const node : nodes_) {
+    if (node != nullptr && node->started()) running_.push_back(node->running());
+  }
+  std::string violation = test_->Check(moment, running_);
+  if (violation.empty()) return;
+  absl::StrAppend(&violation, "\n  found ",
+                  moment == ServerTest::Moment::kEnd
+                      ? "at the end"
+                      : absl::StrCat("after a turn of node ", turn + 1),
+                  ", at ", TimeText(world_.now()));
+  for (const ServerTest::Running& server : running_) {
+    if (server.host == nullptr) continue;
+    absl::StrAppend(&violation, "\n  node ", server.node.value(), ":");
+    for (const GroupId group : server.host->groups()) {
+      absl::StrAppend(
+          &violation, " group ", group.value(), " ",
+          DescribeReplica(nodes_[server.node.value() - 1]->core(group)), ";");
+    }
+  }
+  world_.Violate(std::move(violation));
 }
 
 void ServerSubject::Explain(const StatePlace& place) {
@@ -531,6 +568,7 @@ std::vector<Subject::Condition> ServerSubject::Conditions(Stage stage) {
 }
 
 void ServerSubject::Finish() {
+  CheckServers(ServerTest::Moment::kEnd, 0);
   ResolveUnknown();
   const lincheck::Verdict verdict =
       lincheck::Check(history_, test_->model(), kSearch);
@@ -561,18 +599,8 @@ std::string ServerSubject::Summary() const {
 }
 
 std::string ServerSubject::History() const {
-  std::vector<std::string> nodes = world_.names();
-  nodes.resize(machines_.size());  // They are the first machines.
-  std::string lines;
-  lincheck::JsonLinesWriter writer(test_->model(), "own", &lines);
-  writer.Header(lincheck::TimeUnit::kNanoseconds);
-  for (const auto& event : TimelineEventsOf(world_.story(), nodes)) {
-    writer.Add(event);
-  }
-  for (const lincheck::Operation& operation : history_.operations()) {
-    writer.Add(operation, history_.partition_name(operation.partition));
-  }
-  return lines;
+  return HistoryLines(world_, machines_.size(), test_->model(), history_,
+                      history_.operations());
 }
 
 std::string ServerSubject::Describe() const {

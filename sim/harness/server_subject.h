@@ -11,7 +11,8 @@
 // Nodes and clients have machines of their own. The checkers are:
 //   - no server stops, unless the disk had errors;
 //   - progress after faults: servers start, and clients get answers;
-//   - linearizability of what clients observed, by the test's model.
+//   - linearizability of what clients observed, by the test's model;
+//   - the test's own (ServerTest::Check).
 // Beside these, if the server has a raft::Host:
 //   - no replica is fenced, unless the disk had errors;
 //   - a term has one leader, and replicas with equal logs have equal digests;
@@ -130,6 +131,8 @@ class ServerSubject final : public Subject {
   bool Started() const;
   // Replicas of hosts agree.
   bool Agreed() const;
+  // By the test's own checker, after a turn of the node with this index.
+  void CheckServers(ServerTest::Moment moment, size_t turn);
   // A replica has applied more: keeps the entries that no replica had applied
   // before. Reports a state that differs from that of another replica.
   void OnApplied(size_t index, GroupId group, const raft::Core& core,
@@ -160,6 +163,7 @@ class ServerSubject final : public Subject {
   // The operations of all requests with entries.
   std::vector<std::pair<std::string, lincheck::Operation>> entries_;
   std::map<GroupId, Log> logs_;
+  std::vector<ServerTest::Running> running_;  // Kept for its memory.
   StatePlace diverged_;
   std::optional<StateWitness> witness_;  // Empty: none explains.
 };

@@ -5,6 +5,7 @@
 #ifndef QUORATE_SIM_HARNESS_SERVER_TEST_H_
 #define QUORATE_SIM_HARNESS_SERVER_TEST_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/outcome.h"
@@ -89,6 +91,25 @@ class ServerTest {
                                          std::string_view bytes,
                                          lincheck::History& values) = 0;
   virtual const lincheck::Model& model() const = 0;
+
+  // A node whose server has started.
+  struct Running {
+    NodeId node;
+    const void* program = nullptr;     // Server::program.
+    const raft::Host* host = nullptr;  // Server::host.
+  };
+  enum class Moment : uint8_t {
+    kTurn,  // After a turn of a node.
+    kEnd,   // At the end: faults are over, and replicas agree.
+  };
+  // A checker of one's own. Called after each turn of a node, and once at the
+  // end, with the servers that have started, by node. Returns a violation in
+  // words, or an empty string. The first violation ends the run.
+  virtual std::string Check(Moment moment, absl::Span<const Running> servers) {
+    (void)moment;
+    (void)servers;
+    return "";
+  }
 };
 
 }  // namespace quorate::sim

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/choices/time_text.h"
+#include "sim/harness/history_lines.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_views.h"
 
@@ -90,6 +92,17 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     subject_->history_.OnApplied(subject_->world_.now(), entry.index,
                                  entry.payload.view());
   }
+  void OnEvent(GroupId group, const raft::Event& event) override {
+    ReplicaObserver::OnEvent(group, event);
+    if (event.kind != raft::Event::Kind::kRoleChanged ||
+        event.role != raft::RoleKind::kLeader) {
+      return;
+    }
+    subject_->world_.AddToStory(
+        subject_->machines_[index_], TraceKind::kLead,
+        LeadPayload{group.value(), event.term.value()}.Pack(),
+        absl::StrCat("group ", group.value(), ", term ", event.term.value()));
+  }
   void OnChanged(GroupId group) override { changed_ |= group == kGroup; }
   void OnStopped(const absl::Status& why) override {
     ReplicaObserver::OnStopped(why);
@@ -131,6 +144,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     CommandHistory& history = subject_->history_;
     StateMachineTest::Command command =
         subject_->test_->Draw(*random, history.values());
+    command.operation.client = index_ + 1;
     const size_t number = history.Invoke(subject_->world_.now(),
                                          std::string(command.payload.view()),
                                          command.object, command.operation);
@@ -279,7 +293,9 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   const auto it = std::find(machines_.begin(), machines_.end(), machine);
   if (it == machines_.end()) return;
   Node* const node = nodes_[it - machines_.begin()];
-  if (node != nullptr && node->AfterTurn()) CheckReplicas();
+  if (node != nullptr && node->AfterTurn()) {
+    CheckReplicas(it - machines_.begin());
+  }
 }
 
 void StateMachineSubject::Explain(const StatePlace& place) {
@@ -292,7 +308,7 @@ void StateMachineSubject::Explain(const StatePlace& place) {
       });
 }
 
-void StateMachineSubject::CheckReplicas() {
+void StateMachineSubject::CheckReplicas(size_t turn) {
   replicas_.clear();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const raft::StateMachine* state =
@@ -302,7 +318,14 @@ void StateMachineSubject::CheckReplicas() {
         {NodeId(i + 1), nodes_[i]->core()->applied_index(), state});
   }
   std::string violation = test_->Check(replicas_);
-  if (!violation.empty()) world_.Violate(std::move(violation));
+  if (violation.empty()) return;
+  absl::StrAppend(&violation, "\n  found after a turn of node ", turn + 1,
+                  ", at ", TimeText(world_.now()));
+  for (const StateMachineTest::Replica& replica : replicas_) {
+    absl::StrAppend(&violation, "\n  node ", replica.node.value(),
+                    " has applied ", replica.applied.value());
+  }
+  world_.Violate(std::move(violation));
 }
 
 // A node that is not healed for good may lead nevertheless.
@@ -418,6 +441,11 @@ std::string StateMachineSubject::Summary() const {
                     " times");
   }
   return text;
+}
+
+std::string StateMachineSubject::History() const {
+  return HistoryLines(world_, machines_.size(), test_->model(),
+                      history_.values(), history_.operations());
 }
 
 std::string StateMachineSubject::Describe() const {

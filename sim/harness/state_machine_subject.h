@@ -74,6 +74,7 @@ class StateMachineSubject final : public Subject {
   std::vector<Condition> Conditions(Stage stage) override;
   void Finish() override;
   std::string Summary() const override;
+  std::string History() const override;
   std::string Describe() const override;
   void Explain(const StatePlace& place) override;
   StatePlace diverged() const override { return checker_.diverged(); }
@@ -91,7 +92,8 @@ class StateMachineSubject final : public Subject {
   bool MustWork(size_t index) const;
   bool late(size_t index) const { return index >= founders_; }
   bool Agreed() const;
-  void CheckReplicas();  // By the test's own checker.
+  // By the test's own checker, after a turn of the node with this index.
+  void CheckReplicas(size_t turn);
   // Whether the client on a node begins commands now.
   bool WantsCommand(size_t index) const;
   // The randomness of the client's next command. Empty: the tape leaves it out.

@@ -141,7 +141,7 @@ int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
       // Runs the same seed again and records every choice.
       tape = job.tape_out = own;
       job.trace_out.clear();
-      if (job.history_out.empty() && simulator.simulated == Simulated::kStore) {
+      if (job.history_out.empty()) {
         const std::string history =
             UserPath(absl::StrCat("seed-", arguments.run.seed, ".jsonl"));
         if (CanWriteFile(history)) job.history_out = history;
