@@ -124,8 +124,19 @@ void TraceHash::Append(SimTime time, MachineId machine, TraceKind kind,
   high_ = Mix64(high_ + (event ^ 0xa4093822299f31d0ULL));
   ++count_;
   ++counts_[static_cast<size_t>(kind)];
+  if (follows_) Follow(machine, kind, event);
   if (keep_ || IsIn(kInStory, kind)) Keep(time, machine, kind, payload);
   if (IsIn(kRunsCode, kind)) cause_ = count_;
+}
+
+void TraceHash::Follow(MachineId machine, TraceKind kind, uint64_t event) {
+  if (kind == TraceKind::kFault) return;
+  if (histories_.size() <= machine.value()) {
+    histories_.resize(machine.value() + 1);
+  }
+  uint64_t& history = histories_[machine.value()];
+  if (kind == TraceKind::kCrash) history = 0;
+  history = Mix64(history ^ event) + 1;
 }
 
 void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,

@@ -127,6 +127,17 @@ class TraceHash {
   void SetCause(uint64_t cause) { cause_ = cause; }
 
   Hash128 value() const { return {low_, high_}; }
+
+  // From now on keeps a hash of the history of each machine, which has its
+  // events since its last crash. Faults are left out, since a machine need not
+  // learn of them. Machines are deterministic: after equal histories, those
+  // that had equal states at the crash have equal states.
+  void FollowMachines() { follows_ = true; }
+  uint64_t history(MachineId machine) const {
+    return machine.value() < histories_.size() ? histories_[machine.value()]
+                                               : 0;
+  }
+
   uint64_t count() const { return count_; }
   uint64_t count(TraceKind kind) const {
     return counts_[static_cast<size_t>(kind)];
@@ -145,6 +156,8 @@ class TraceHash {
   // Adds an event, and does not call the hook.
   void Append(SimTime time, MachineId machine, TraceKind kind,
               uint64_t payload);
+  [[gnu::noinline]] void Follow(MachineId machine, TraceKind kind,
+                                uint64_t event);
   // Stores the event in the lists that have it.
   [[gnu::noinline]] void Keep(SimTime time, MachineId machine, TraceKind kind,
                               uint64_t payload);
@@ -159,6 +172,8 @@ class TraceHash {
   uint64_t cause_ = 0;
   const bool keep_;
   const bool hashes_bytes_;
+  bool follows_ = false;
+  std::vector<uint64_t> histories_;  // By machine.
   std::vector<TraceRecord> records_;
   std::vector<TraceRecord> story_;
   std::function<void(const TraceRecord&)> story_hook_;

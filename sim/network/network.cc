@@ -177,13 +177,14 @@ void Network::Send(NetworkMessage&& message) {
   Schedule(std::move(message), arrives);
 }
 
-void Network::Schedule(NetworkMessage&& message, SimTime arrives) {
+uint64_t Network::Schedule(NetworkMessage&& message, SimTime arrives) {
   message.charged = message.bytes.size();
   link(message.from, message.to)
       .lanes[static_cast<size_t>(message.lane)]
       .bytes += message.charged;
   const uint64_t id = messages_.Add(std::move(message));
   state_->queue.Push(arrives, {kEventMessage, 0, id});
+  return id;
 }
 
 void Network::Remember(const NetworkMessage& message, NetworkLink* link) {
@@ -226,6 +227,19 @@ void Network::Corrupt(NetworkMessage* message, const ChoiceKey& key) {
     std::copy(original.begin(), original.end(), block);
     block[bit / 8] = static_cast<char>(block[bit / 8] ^ (1 << (bit % 8)));
   });
+}
+
+void Network::Lose(uint64_t id, Fault fault) {
+  const NetworkMessage& message = *messages_.Find(id);
+  state_->faults.Count(fault, message.to);
+  LeaveLane(message);
+  messages_.Remove(id);
+}
+
+uint64_t Network::Duplicate(uint64_t id) {
+  NetworkMessage copy = *messages_.Find(id);
+  state_->faults.Count(Fault::kMessageDuplicated, copy.to);
+  return Schedule(std::move(copy), state_->now);
 }
 
 void Network::MessageEvent(uint64_t id) {

@@ -136,6 +136,13 @@ class Network {
   // Sends a message. The transport has checked it already.
   void Send(NetworkMessage&& message);
   void MessageEvent(uint64_t id);  // Handles kEventMessage.
+  // Null: the message was never sent, or has arrived.
+  const NetworkMessage* Find(uint64_t id) { return messages_.Find(id); }
+  // Loses a message that is under way.
+  void Lose(uint64_t id, Fault fault);
+  // A second copy of a message that is under way arrives now. Returns its id.
+  uint64_t Duplicate(uint64_t id);
+
   // Removes the message from the network, for a turn of its receiver.
   NetworkMessage Take(uint64_t id) { return messages_.Take(id); }
   // A machine died. Messages that it was to send later are not sent, and
@@ -154,7 +161,7 @@ class Network {
 
   ChoiceKey KeyOf(const NetworkMessage& message);
   Fate ChooseFate(const ChoiceKey& key);
-  void Schedule(NetworkMessage&& message, SimTime arrives);
+  uint64_t Schedule(NetworkMessage&& message, SimTime arrives);
   void Remember(const NetworkMessage& message, NetworkLink* link);
   void Replay(const NetworkMessage& message, NetworkLink* link,
               const ChoiceKey& key);

@@ -256,6 +256,14 @@ void StreamNet::SendSegment(uint64_t id, int side, Stream* stream, Buffer bytes,
 
 // ---- Arrivals
 
+MachineId StreamNet::ReceiverOf(const QueuedEvent& event) {
+  const Stream* const stream = Find(event.argument);
+  if (stream == nullptr) return MachineId();
+  const int side = static_cast<int>(event.target & 1);
+  const bool arrives = event.target >> 1 == kArrive;
+  return stream->ends[arrives ? 1 - side : side].node->scheduler().id();
+}
+
 void StreamNet::PipeEvent(const QueuedEvent& event) {
   const int side = static_cast<int>(event.target & 1);
   const uint64_t id = event.argument;

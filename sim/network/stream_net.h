@@ -123,6 +123,8 @@ class StreamNet {
   void Flush(uint64_t id, int side);
 
   // ---- Called by the world.
+  // The machine to which the event happens; zero: the stream is gone.
+  MachineId ReceiverOf(const QueuedEvent& event);
   void PipeEvent(const QueuedEvent& event);  // Handles kEventPipe.
   // Reports waiting results to the program, in its turn. `input` is the id of
   // the queued input.

@@ -78,6 +78,19 @@ std::optional<QueuedEvent> EventQueue::PopUntil(SimTime end, SimTime* time) {
   return std::nullopt;
 }
 
+void EventQueue::List(std::vector<Pending>* pending) const {
+  pending->clear();
+  for (const Entry& entry : heap_) {
+    const Slot& slot = slots_[entry.handle % kSlotsMax];
+    if (slot.handle != entry.handle) continue;
+    pending->push_back({SimTime(entry.time), entry.handle, slot.event});
+  }
+  std::stable_sort(
+      pending->begin(), pending->end(), [](const Pending& a, const Pending& b) {
+        return a.time != b.time ? a.time < b.time : a.handle < b.handle;
+      });
+}
+
 QueuedEvent EventQueue::TakeTop(SimTime* time) {
   *time = last_ = SimTime(heap_.front().time);
   Slot& slot = SlotOf(heap_.front().handle);

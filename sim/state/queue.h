@@ -48,6 +48,14 @@ class EventQueue {
   QueuedEvent Pop(SimTime* time);
   // Takes the next event if there is one and its time is not after `end`.
   std::optional<QueuedEvent> PopUntil(SimTime end, SimTime* time);
+  // An event that is scheduled.
+  struct Pending {
+    SimTime time;
+    Handle handle = 0;
+    QueuedEvent event;
+  };
+  // Puts all of them, in their order, in place of the elements of `pending`.
+  void List(std::vector<Pending>* pending) const;
   // Events that are scheduled and not cancelled.
   size_t size() const { return slots_.size() - free_.size(); }
 

@@ -47,6 +47,10 @@ class SimState {
   ClockFaultOptions clocks;
 
   std::vector<std::string> violations;
+  // The next event is a choice (sim/world/branches.h). Each input then has a
+  // turn of its own, at once.
+  bool branching = false;
+  uint32_t machines = 0;
 
   // Chooses an extra delay: up to `most` with probability `ratio`, else zero.
   // Counts it as `fault` of the machine.

@@ -50,7 +50,7 @@ void TurnScheduler::Accept(TurnInput input) {
   inbox_.push_back(input);
   // Inputs that arrive together share a turn, which may change their order. A
   // program starts at once, since its starter may look at it.
-  const bool alone = input.kind == TurnInputKind::kBoot ||
+  const bool alone = input.kind == TurnInputKind::kBoot || state_->branching ||
                      !state_->queue.MayHaveMoreAt(state_->now);
   if (ready() && alone) {
     RunTurn();

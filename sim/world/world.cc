@@ -10,6 +10,9 @@
 #include "sim/world/machine.h"
 
 namespace quorate::sim {
+namespace {
+constexpr ChoiceSite kNext("explore.next");
+}  // namespace
 
 // The hooks that machines call.
 class World::Hooks final : public MachineObserver {
@@ -85,6 +88,7 @@ MachineId World::AddMachine(const MachineOptions& options) {
   machines_.push_back(std::make_unique<Machine>(hooks_.get(), state_.get(),
                                                 network_.get(), streams_.get(),
                                                 id, options, options_, image));
+  state_->machines = id.value();
   return id;
 }
 
@@ -175,6 +179,7 @@ bool World::Step() { return StepBefore(SimTime::Max() - Nanoseconds(1)); }
 
 bool World::StepBefore(SimTime end) {
   if (stopped_) return false;
+  if (branches_ != nullptr) return BranchBefore(end);
   // An event at Max() never comes.
   const auto event = state_->queue.PopUntil(
       std::min(end, SimTime::Max() - Nanoseconds(1)), &state_->now);
@@ -182,6 +187,68 @@ bool World::StepBefore(SimTime end) {
   state_->hash.SetCause(event->cause);
   Dispatch(*event);
   return !stopped_;
+}
+
+void World::BranchFromNowOn(const BranchOptions& options, BranchHook hook,
+                            DigestOfMachine digest_of) {
+  CHECK(branches_ == nullptr);
+  branches_ = std::make_unique<Branches>(options, state_.get(), network_.get(),
+                                         streams_.get());
+  branch_hook_ = std::move(hook);
+  digest_of_ = std::move(digest_of);
+  if (digest_of_ == nullptr) {
+    digest_of_ = [](MachineId machine) -> std::optional<uint64_t> {
+      if (machine == MachineId()) return 0;
+      return std::nullopt;
+    };
+  }
+  // All runs are equal up to here.
+  state_->hash.FollowMachines();
+}
+
+bool World::instant_is_over() const {
+  return state_->queue.NextTime() > state_->now;
+}
+
+bool World::BranchBefore(SimTime end) {
+  absl::AnyInvocable<bool(MachineId) const> running = [this](MachineId id) {
+    return this->running(id);
+  };
+  const std::vector<BranchWay>& ways =
+      branches_->List(std::min(end, SimTime::Max() - Nanoseconds(1)), running);
+  if (ways.empty()) return false;
+  const BranchPoint point{.number = branch_points_,
+                          .ways = static_cast<uint32_t>(ways.size())};
+  if (branch_hook_ != nullptr &&
+      !branch_hook_(point, [this] { return branches_->State(digest_of_); })) {
+    stopped_ = true;
+    return false;
+  }
+  size_t taken = 0;
+  if (ways.size() > 1) {
+    // Without a tape nothing deviates.
+    taken = state_->choices.Choose(
+        kNext, ChoiceKey{0, branch_points_++}, 0, ways.size() - 1,
+        [](const Random&, Site, uint64_t, uint64_t) { return uint64_t{0}; });
+  }
+  const BranchWay way = ways[taken];
+  if (branches_->Take(way)) {
+    state_->hash.SetCause(way.event.event.cause);
+    Dispatch(way.event.event);
+  } else if (way.kind == BranchWay::Kind::kCrash) {
+    CrashAndRestart(way.crashes, branches_->down());
+  }
+  return !stopped_;
+}
+
+// The history of the machine since the crash begins with its state before.
+void World::CrashAndRestart(MachineId id, Duration down) {
+  const uint64_t before = digest_of_(id).value_or(state_->hash.history(id));
+  Crash(id, CrashKind::kMachine);
+  state_->hash.Add(now(), id, TraceKind::kNote, before);
+  PushAction(now() + down, id, [this, id] {
+    if (!running(id)) Restart(id);
+  });
 }
 
 void World::Dispatch(const QueuedEvent& event) {
@@ -237,6 +304,11 @@ bool World::RunUntilIdle(Duration limit) {
 }
 
 void World::At(SimTime time, absl::AnyInvocable<void()> action) {
+  PushAction(time, MachineId(), std::move(action));
+}
+
+void World::PushAction(SimTime time, MachineId target,
+                       absl::AnyInvocable<void()> action) {
   uint32_t slot;
   if (free_actions_.empty()) {
     slot = static_cast<uint32_t>(actions_.size());
@@ -246,7 +318,8 @@ void World::At(SimTime time, absl::AnyInvocable<void()> action) {
     free_actions_.pop_back();
     actions_[slot] = std::move(action);
   }
-  state_->queue.Push(time < now() ? now() : time, {kEventAction, 0, slot});
+  state_->queue.Push(time < now() ? now() : time,
+                     {kEventAction, target.value(), slot});
 }
 
 void World::StopRunning() { stopped_ = true; }

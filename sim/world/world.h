@@ -38,6 +38,7 @@
 #include "sim/state/faults.h"
 #include "sim/state/options.h"
 #include "sim/state/queue.h"
+#include "sim/world/branches.h"
 #include "sim/world/clock.h"
 
 namespace quorate::sim {
@@ -190,6 +191,14 @@ class World {
   void At(SimTime time, absl::AnyInvocable<void()> action);
   // Ends RunUntil and similar functions after the running event.
   void StopRunning();
+  // From now on the next event is a choice (sim/world/branches.h). Both
+  // functions may be null. At most one call.
+  void BranchFromNowOn(const BranchOptions& options, BranchHook hook,
+                       DigestOfMachine digest_of);
+  // Whether nothing is left to be done at the present time.
+  bool instant_is_over() const;
+  // The number of choices since then.
+  uint64_t branch_points() const { return branch_points_; }
 
   // ---- Faults. The options have ratios, and may be changed at any time.
   // From now on connects to `name` go to `address`.
@@ -337,6 +346,12 @@ class World {
   // Runs the next event if it is not after `end`. False: there is no such
   // event, or StopRunning was called.
   bool StepBefore(SimTime end);
+  // The same in a world that branches.
+  bool BranchBefore(SimTime end);
+  void CrashAndRestart(MachineId machine, Duration down);
+  // An action for At. `target` is its machine; zero: it has none.
+  void PushAction(SimTime time, MachineId target,
+                  absl::AnyInvocable<void()> action);
   void Dispatch(const QueuedEvent& event);
   Machine& machine(MachineId id) const {
     CHECK(id.value() >= 1 && id.value() <= machines_.size())
@@ -355,6 +370,10 @@ class World {
   std::vector<uint32_t> free_actions_;
   std::vector<Observation> observations_;
   bool stopped_ = false;
+  std::unique_ptr<Branches> branches_;  // Null: this world does not branch.
+  BranchHook branch_hook_;
+  DigestOfMachine digest_of_;
+  uint64_t branch_points_ = 0;
 };
 
 }  // namespace quorate::sim
