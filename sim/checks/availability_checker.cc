@@ -62,6 +62,7 @@ void AvailabilityChecker::CheckCalm(Operation op, Waiting* waiting,
   const Duration taken = now - std::max(waiting->last.sent, waiting->others);
   if (!calm || !calm_.has_value()) return;
   calm_answers_.push_back(taken);
+  ++calm_answers_checked_;
   if (taken <= calm_->attempt) return;
   violate_(absl::StrCat("availability: ", describe_(op), " took ", taken.ms(),
                         " ms at node ", waiting->last.node.value(),
@@ -168,6 +169,7 @@ void AvailabilityChecker::Check(const View& view) {
     waiting.since =
         std::max({waiting.since, waiting.overtaken, view.calm_since});
     longest_ = std::max(longest_, view.now - waiting.since);
+    ++waits_checked_;
     if (view.now - waiting.since < view.bound) continue;
     violate_(absl::StrCat("availability: ", describe_(op), " of client ",
                           waiting.last.client, " waits for group ",

@@ -126,6 +126,9 @@ class AvailabilityChecker {
   // The longest time that an operation has waited while it should have been
   // served.
   Duration longest() const { return longest_; }
+  // How often a wait was compared with the bound, and an answer without faults.
+  uint64_t waits_checked() const { return waits_checked_; }
+  uint64_t calm_answers_checked() const { return calm_answers_checked_; }
 
  private:
   struct Waiting {
@@ -163,6 +166,8 @@ class AvailabilityChecker {
   std::map<Operation, Waiting> open_;
   Duration overtaking_max_;
   Duration longest_;
+  uint64_t waits_checked_ = 0;
+  uint64_t calm_answers_checked_ = 0;
   std::optional<CalmBounds> calm_;
   std::vector<Duration> calm_answers_;  // Of attempts in this calm.
   std::vector<Refused> refused_;        // In this calm.

@@ -69,6 +69,7 @@ ExpiryChecker::Ticket ExpiryChecker::Invoke(SimTime now,
 
 void ExpiryChecker::Return(Ticket ticket, SimTime now,
                            const ClientReply& reply) {
+  ++replies_checked_;
   Operation& operation = operations_[ticket];
   if (operation.call.read_only()) return CheckRead(operation, now, reply);
   operation.returned = now;
@@ -259,6 +260,7 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
     violate_(absl::StrCat("log time: group ", group.value(),
                           " has a leader, but has not begun its time"));
   }
+  ++log_times_checked_;
   const int64_t ahead_ms =
       clock.skews.empty() ? 0 : clock.skews.back().second.ahead_ms;
   if (log_time > clocks_.epoch + Duration(now.ns()) + Milliseconds(ahead_ms)) {

@@ -135,6 +135,10 @@ class ExpiryChecker {
     group_clocks_[group].starts.push_back(now);
   }
 
+  // How many replies to reads and writes, and log times of entries.
+  uint64_t replies_checked() const { return replies_checked_; }
+  uint64_t log_times_checked() const { return log_times_checked_; }
+
   ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
   }
@@ -245,6 +249,8 @@ class ExpiryChecker {
   std::map<GroupId, GroupClock> group_clocks_;
   // GroupClock::shown_ms of the source when it was frozen.
   std::map<MoveId, int64_t> shown_of_frozen_;
+  uint64_t replies_checked_ = 0;
+  uint64_t log_times_checked_ = 0;
 };
 
 }  // namespace quorate::sim

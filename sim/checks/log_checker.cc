@@ -90,6 +90,7 @@ void LogChecker::OnInvoked(Number op, const std::string& key,
 void LogChecker::OnAcknowledged(Number op, Value result) {
   const Write* const write = Find(op);
   if (write == nullptr || !started_) return;
+  ++checked_.acknowledged;
   if (!write->in_log()) {
     violate_(absl::StrCat("acknowledged: ", describe_(op), " is in no log"));
   } else if (write->result != result) {
@@ -107,6 +108,7 @@ void LogChecker::OnRefused(Number op) {
   const auto it = writes_.find(op);
   if (it == writes_.end()) return;
   it->second.refused = true;
+  ++checked_.refused;
   if (!it->second.in_log()) return;
   violate_(absl::StrCat("refused: \"", it->second.token,
                         "\" was committed, then refused as not executed"));
@@ -116,6 +118,7 @@ void LogChecker::OnRefused(Number op) {
 void LogChecker::OnRead(Number op, const std::string& key,
                         const lincheck::Operation& read) {
   if (!started_) return;
+  ++checked_.reads;
   lincheck::Datum result;
   result.Assign(read.result);
   const uint64_t value = HashOf(result);
@@ -354,6 +357,7 @@ LogChecker::Write* LogChecker::FindToken(const std::string& token) {
 
 void LogChecker::OnToken(const std::string& token, CommittedStates::Position at,
                          Value result) {
+  ++checked_.writes;
   Write* const write = FindToken(token);
   if (write == nullptr) {
     violate_(

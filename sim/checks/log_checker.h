@@ -128,6 +128,15 @@ class LogChecker {
   const MoveChecker& moves() const { return moves_; }
   // Whether an entry was committed. Before that nothing is compared.
   bool started() const { return started_; }
+  // How many acknowledged writes, refusals and reads were compared with the
+  // log, and how many of its writes with what clients sent.
+  struct Checked {
+    uint64_t acknowledged = 0;
+    uint64_t refused = 0;
+    uint64_t reads = 0;
+    uint64_t writes = 0;
+  };
+  const Checked& checked() const { return checked_; }
   // Null: the operation is a read or a removal.
   const Write* Find(Number op) const;
   // The committed removals of a key, in order.
@@ -186,6 +195,7 @@ class LogChecker {
   std::map<std::string, std::vector<RepeatedWrite>> repeats_;  // By key.
   const std::vector<RepeatedWrite> no_repeats_;
   bool started_ = false;
+  Checked checked_;
 };
 
 }  // namespace quorate::sim

@@ -5,6 +5,7 @@
 namespace quorate::sim {
 
 void LogSpaceChecker::Check(SimTime now, NodeId node, const Use& use) {
+  ++checked_;
   const uint64_t bound =
       kFactor * use.live_bytes +
       (use.slack_segments + kKeptSegments) * use.segment_bytes +

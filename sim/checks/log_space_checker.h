@@ -44,11 +44,13 @@ class LogSpaceChecker {
   void Check(SimTime now, NodeId node, const Use& use);
   // The node does not run, or a fault keeps it from freeing segments.
   void Excuse(NodeId node) { exceeds_since_.erase(node); }
+  uint64_t checked() const { return checked_; }
 
  private:
   Report violate_;
   // The nodes whose files take too much, and since when.
   std::map<NodeId, SimTime> exceeds_since_;
+  uint64_t checked_ = 0;
 };
 
 }  // namespace quorate::sim

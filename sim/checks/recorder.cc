@@ -147,6 +147,7 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
 // Where slots move, the node may have led another group at that time.
 void Recorder::OnUnknownAnswer(const UnknownAnswer& answer) {
   if (!led_ || !group_of_) return;
+  ++unknown_checked_;
   const SentBytes& requests = requests_sent_[answer.node];
   std::set<uint64_t> groups;
   for (const UnknownAnswer::Part& part : answer.parts) {

@@ -247,12 +247,19 @@ class Recorder final : private HistoryChecker::Source {
   const LogChecker& log() const { return log_; }
   // Takes what the replicas apply.
   StaleReadChecker& stale_reads() { return stale_reads_; }
+  const StaleReadChecker& stale_reads() const { return stale_reads_; }
   ExpiryChecker& expiry() { return expiry_; }
+  const ExpiryChecker& expiry() const { return expiry_; }
   AvailabilityChecker& availability() { return availability_; }
+  const AvailabilityChecker& availability() const { return availability_; }
   MultiKeyChecker& multi_keys() { return multi_keys_; }
+  const MultiKeyChecker& multi_keys() const { return multi_keys_; }
   WatchChecker& watches() { return watches_; }
+  const WatchChecker& watches() const { return watches_; }
 
   const Counts& counts() const { return counts_; }
+  // Answers of nodes that an outcome is unknown, which were checked.
+  uint64_t unknown_checked() const { return unknown_checked_; }
   // See HistoryChecker.
   uint64_t given_up() const { return histories_.given_up(); }
   // How many keys expired.
@@ -335,6 +342,7 @@ class Recorder final : private HistoryChecker::Source {
   std::array<uint64_t, 256> succeeded_{};
   std::map<std::string, uint64_t> succeeded_expiring_;
   Counts counts_;
+  uint64_t unknown_checked_ = 0;
   size_t open_ = 0;
 };
 

@@ -266,6 +266,7 @@ void ReplicaChecker::OnRecovered(NodeId node, GroupId id,
 void ReplicaChecker::CheckMajority(NodeId node, GroupId id,
                                    const Group& group) {
   if (group.log.empty() || group.voters.empty()) return;
+  ++majorities_checked_;
   const raft::LogPosition committed{group.log.back().term,
                                     raft::Index(group.log.size())};
   // A voter whose last position is later by (term, index) has the committed

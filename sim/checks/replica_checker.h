@@ -147,6 +147,8 @@ class ReplicaChecker {
   NodeId last_leader(GroupId group) const;
   uint64_t applied_entries() const { return applied_entries_; }
   uint64_t digests_compared() const { return digests_compared_; }
+  // How often a restart was followed by a count of who holds what is committed.
+  uint64_t majorities_checked() const { return majorities_checked_; }
 
  private:
   struct Committed {
@@ -189,6 +191,7 @@ class ReplicaChecker {
   uint64_t leader_changes_ = 0;
   uint64_t applied_entries_ = 0;
   uint64_t digests_compared_ = 0;
+  uint64_t majorities_checked_ = 0;
 };
 
 }  // namespace quorate::sim

@@ -78,6 +78,7 @@ void StaleReadChecker::OnReply(const Sent& sent, const std::string& key,
   // A replica whose own clock says that a key is due returns nil before the log
   // removes the key.
   if (!found && !number && states_->HasHadExpiry(key)) return;
+  ++checked_;
   const uint64_t value = CommittedStates::HashOf(reply);
   const auto replica = replicas_.find({sent.node, sent.group});
   const bool same =

@@ -66,6 +66,7 @@ class StaleReadChecker {
   // The read returned. Before the first entry nothing is checked.
   void OnReply(const Sent& sent, const std::string& key,
                const ClientReply& reply);
+  uint64_t checked() const { return checked_; }
 
  private:
   struct Replica {
@@ -92,6 +93,7 @@ class StaleReadChecker {
     raft::Index index;
   };
   std::map<Slot, Owner> moved_;
+  uint64_t checked_ = 0;
 };
 
 }  // namespace quorate::sim

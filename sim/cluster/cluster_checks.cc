@@ -354,10 +354,9 @@ void ClusterChecks::CheckLeaders(
     if (part.empty()) continue;
     for (const GroupMembers& shard : cluster_.groups()) {
       const raft::Core* const core = server->host().core(shard.group);
-      if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
-          HasVoters(shard, part)) {
-        continue;
-      }
+      if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+      ++leaders_checked_;
+      if (HasVoters(shard, part)) continue;
       world_.Violate(
           absl::StrCat("check-quorum: node ", config.id.value(),
                        " still leads group ", shard.group.value(),
@@ -384,6 +383,7 @@ void ClusterChecks::CheckKnownLeaders(
       if (cluster_.places().change() && !IsMember(config.id)) continue;
       const NodeId named = cluster_.NumberOf(
           stores ? server->LeaderOf(group) : server->host().leader(group));
+      ++known_leaders_checked_;
       if (named != NodeId() && named == leader) continue;
       const std::vector<MachineId> part =
           StartedAmong(part_of(cluster_.machine(config.id)));

@@ -90,6 +90,9 @@ class ClusterChecks {
   void CheckKnownLeaders(
       SimTime since, Duration bound,
       absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of);
+  // How often either of these two looked at a leader, and at what a node knows.
+  uint64_t leaders_checked() const { return leaders_checked_; }
+  uint64_t known_leaders_checked() const { return known_leaders_checked_; }
   // Passes the log of each node that works to the checker.
   void CheckLogSpace(LogSpaceChecker* checker) const;
   // From now on no fault is left. EndCalm reports each group in which a
@@ -164,6 +167,8 @@ class ClusterChecks {
   std::map<GroupId, size_t> calm_leaderships_;
   // The place of the shard that had not settled at the last call of Settled.
   size_t unsettled_ = 0;
+  uint64_t leaders_checked_ = 0;
+  uint64_t known_leaders_checked_ = 0;
 };
 
 }  // namespace quorate::sim

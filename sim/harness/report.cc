@@ -59,6 +59,16 @@ std::string CountsToJson(const Counts& counts) {
   return text + "}";
 }
 
+std::string NamesToJson(const std::vector<std::string>& names) {
+  return absl::StrCat(
+      "[",
+      absl::StrJoin(names, ",",
+                    [](std::string* out, const std::string& name) {
+                      *out += JsonString(name);
+                    }),
+      "]");
+}
+
 // Lists each field once, so that encoding and decoding cannot differ.
 template <typename R, typename Visit>
 void ForEachNumber(R& r, Visit&& visit) {
@@ -84,9 +94,13 @@ void ForEachCounts(R& r, Visit&& visit) {
   visit("function", r.functions);
   visit("fault", r.faults);
   visit("mark", r.marks);
+  visit("check", r.checks);
   visit("drawn", r.drawn);
   visit("event", r.events_by_kind);
 }
+
+// Points of env::Buggify stand among what was drawn.
+constexpr char kPoint[] = "point.";
 
 // The story of a run up to its violation, which ended it.
 constexpr size_t kStoryLines = 12;
@@ -127,7 +141,7 @@ RunReport ReportOf(const Harness& harness) {
                        world.fault_counts().end());
   report.marks.insert(world.marks().begin(), world.marks().end());
   for (const auto& [name, count] : world.points()) {
-    report.drawn[absl::StrCat("point.", name)] = count;
+    report.drawn[std::string(kPoint) + name] = count;
   }
   if (!harness.options().duration.has_value()) {
     for (const Duration duration : Harness::DrawnDurations()) {
@@ -202,6 +216,7 @@ std::string ReportToJson(const RunReport& r) {
       "},\"functions\":", CountsToJson(r.functions),
       ",\"faults\":", CountsToJson(r.faults),
       ",\"marks\":", CountsToJson(r.marks),
+      ",\"checks\":", CountsToJson(r.checks),
       ",\"drawn\":", CountsToJson(r.drawn),
       ",\"leader_changes\":", r.leader_changes,
       ",\"entries_applied\":", r.entries, ",\"keys_expired\":", r.expired,
@@ -209,12 +224,7 @@ std::string ReportToJson(const RunReport& r) {
       ",\"decided_by_log_alone\":", r.decided_by_log_alone,
       r.summary.empty() ? "" : ",\"summary\":" + JsonString(r.summary),
       ",\"unused_lines\":", r.unused_lines, ",\"violations\":[", violations,
-      "],\"story\":[",
-      absl::StrJoin(r.story, ",",
-                    [](std::string* out, const std::string& line) {
-                      *out += JsonString(line);
-                    }),
-      "]}");
+      "],\"story\":", NamesToJson(r.story), "}");
 }
 
 std::string ErrorToJson(std::string_view error) {
@@ -304,13 +314,17 @@ absl::StatusOr<RunReport> DecodeReport(std::string_view encoded) {
   return report;
 }
 
-SwarmReport SwarmReport::Empty(absl::Span<const std::string_view> marks) {
+SwarmReport SwarmReport::Empty(absl::Span<const std::string_view> marks,
+                               absl::Span<const std::string_view> points) {
   SwarmReport swarm;
   for (size_t i = 0; i < kFaultKinds; ++i) {
     swarm.faults[std::string(FaultName(static_cast<Fault>(i)))] = 0;
   }
   for (const std::string_view mark : marks) {
     swarm.marks[std::string(mark)] = 0;
+  }
+  for (const std::string_view point : points) {
+    swarm.drawn[absl::StrCat(kPoint, std::string(point))] = 0;
   }
   return swarm;
 }
@@ -336,7 +350,29 @@ void SwarmReport::Add(const RunReport& report) {
   for (const auto& [name, count] : report.marks) {
     if (count > 0) ++marks[name];
   }
+  for (const auto& [name, count] : report.checks) checks[name] += count > 0;
   for (const auto& [name, count] : report.drawn) drawn[name] += count > 0;
+}
+
+std::vector<std::string> SwarmReport::Unreached() const {
+  std::vector<std::string> names;
+  for (const Counts* const counts : {&faults, &marks}) {
+    for (const auto& [name, count] : *counts) {
+      if (count == 0) names.push_back(name);
+    }
+  }
+  for (const auto& [name, count] : drawn) {
+    if (count == 0 && name.starts_with(kPoint)) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> SwarmReport::Unevaluated() const {
+  std::vector<std::string> names;
+  for (const auto& [name, count] : checks) {
+    if (count == 0) names.push_back(name);
+  }
+  return names;
 }
 
 std::string FormatSwarm(const SwarmReport& s) {
@@ -363,7 +399,17 @@ std::string FormatSwarm(const SwarmReport& s) {
   };
   table("runs in which a fault happened:", s.faults);
   table("runs in which a situation was reached:", s.marks);
+  table("runs in which a rule was evaluated:", s.checks);
   table("runs in which a shape or setting was drawn:", s.drawn);
+  const auto list = [&](std::string_view title,
+                        const std::vector<std::string>& names) {
+    absl::StrAppend(&text, std::string(title), ": ",
+                    names.empty() ? "none" : absl::StrJoin(names, ", "), "\n");
+  };
+  list("faults, situations and points that no run reached", s.Unreached());
+  if (!s.checks.empty()) {
+    list("rules that no run evaluated", s.Unevaluated());
+  }
   return text;
 }
 
@@ -383,7 +429,10 @@ std::string SwarmToJson(const SwarmReport& s) {
       ",\"decided_by_log_alone\":", s.decided_by_log_alone,
       ",\"faults\":", CountsToJson(s.faults),
       ",\"marks\":", CountsToJson(s.marks),
-      ",\"drawn\":", CountsToJson(s.drawn), "}");
+      ",\"checks\":", CountsToJson(s.checks),
+      ",\"drawn\":", CountsToJson(s.drawn),
+      ",\"unreached\":", NamesToJson(s.Unreached()),
+      ",\"unevaluated\":", NamesToJson(s.Unevaluated()), "}");
 }
 
 }  // namespace quorate::sim

@@ -53,6 +53,9 @@ struct RunReport {
   std::map<std::string, uint64_t> faults;
   // Marks reached (env::Tracer::Sometimes).
   std::map<std::string, uint64_t> marks;
+  // How often each rule was evaluated, also those that were not, by names
+  // without a space.
+  std::map<std::string, uint64_t> checks;
   // Shape and settings as "site=value", such as "shape.nodes=5", with the
   // number of draws of the value. Values that a draw could have had instead are
   // listed with 0. So are the families of faults ("family.loss") that are off,
@@ -104,12 +107,20 @@ struct SwarmReport {
   // that every swarm should reach are listed even with 0.
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> marks;
+  // The number of runs that evaluated each rule, even 0.
+  std::map<std::string, uint64_t> checks;
   // The number of runs in which each shape and setting was drawn, even 0.
   std::map<std::string, uint64_t> drawn;
 
-  // Has every kind of fault and each of `marks`, with 0.
-  static SwarmReport Empty(absl::Span<const std::string_view> marks);
+  // Has every kind of fault and each of these marks and points of env::Buggify,
+  // with 0.
+  static SwarmReport Empty(absl::Span<const std::string_view> marks,
+                           absl::Span<const std::string_view> points);
   void Add(const RunReport& report);
+  // Faults, marks and points of env::Buggify that no run reached.
+  std::vector<std::string> Unreached() const;
+  // Rules that no run evaluated.
+  std::vector<std::string> Unevaluated() const;
 };
 std::string FormatSwarm(const SwarmReport& swarm);
 std::string SwarmToJson(const SwarmReport& swarm);

@@ -1,5 +1,10 @@
 #include "sim/harness/report.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace quorate::sim {
@@ -24,6 +29,8 @@ RunReport Sample() {
   report.functions["get"] = 8;
   report.faults["message_lost"] = 3;
   report.marks["raft.x"] = 1;
+  report.checks["digest"] = 4;
+  report.checks["scan"] = 0;
   report.drawn["shape.nodes=5"] = 1;
   report.drawn["shape.nodes=9"] = 0;
   return report;
@@ -54,8 +61,8 @@ TEST(RunReport, Json_HasTheContract) {
             "\"operations\":{\"total\":10,"
             "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
             "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
-            "\"marks\":{\"raft.x\":1},\"drawn\":{\"shape.nodes=5\":1,"
-            "\"shape.nodes=9\":0},"
+            "\"marks\":{\"raft.x\":1},\"checks\":{\"digest\":4,\"scan\":0},"
+            "\"drawn\":{\"shape.nodes=5\":1,\"shape.nodes=9\":0},"
             "\"leader_changes\":0,\"entries_applied\":0,"
             "\"keys_expired\":0,"
             "\"histories\":5,\"decided_by_log_alone\":2,\"unused_lines\":0,"
@@ -66,7 +73,7 @@ TEST(RunReport, Json_HasTheContract) {
 }
 
 TEST(SwarmReport, CountsRunsNotOccurrences) {
-  SwarmReport swarm = SwarmReport::Empty({});
+  SwarmReport swarm = SwarmReport::Empty({}, {});
   EXPECT_EQ(swarm.faults.at("message_lost"), 0u);
   swarm.Add(Sample());
   RunReport clean = Sample();
@@ -83,6 +90,32 @@ TEST(SwarmReport, CountsRunsNotOccurrences) {
   EXPECT_EQ(swarm.unknown, 2u);
   EXPECT_NE(FormatSwarm(swarm).find(
                 "checked 10 histories, 4 by the order of the log alone"),
+            std::string::npos);
+}
+
+TEST(SwarmReport, ListsWhatNoRunReachedOrEvaluated) {
+  constexpr std::string_view kMarks[] = {"raft.x", "raft.y"};
+  constexpr std::string_view kPoints[] = {"log.p", "log.q"};
+  SwarmReport swarm = SwarmReport::Empty(kMarks, kPoints);
+  RunReport run = Sample();
+  run.drawn["point.log.q"] = 2;
+  swarm.Add(run);
+  const std::vector<std::string> unreached = swarm.Unreached();
+  const auto lists = [&](std::string_view name) {
+    return std::count(unreached.begin(), unreached.end(), name) == 1;
+  };
+  EXPECT_TRUE(lists("raft.y"));
+  EXPECT_TRUE(lists("point.log.p"));
+  EXPECT_TRUE(lists("machine_crash"));
+  EXPECT_FALSE(lists("raft.x"));
+  EXPECT_FALSE(lists("point.log.q"));
+  EXPECT_FALSE(lists("message_lost"));
+  EXPECT_FALSE(lists("shape.nodes=9"));
+  EXPECT_EQ(swarm.Unevaluated(), std::vector<std::string>{"scan"});
+  const std::string text = FormatSwarm(swarm);
+  EXPECT_NE(text.find("rules that no run evaluated: scan\n"), std::string::npos)
+      << text;
+  EXPECT_NE(SwarmToJson(swarm).find("\"unevaluated\":[\"scan\"]"),
             std::string::npos);
 }
 

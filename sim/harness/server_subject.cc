@@ -418,6 +418,7 @@ void ServerSubject::CheckServers(ServerTest::Moment moment, size_t turn) {
   for (const Node* const node : nodes_) {
     if (node != nullptr && node->started()) running_.push_back(node->running());
   }
+  own_checks_ += running_.empty() ? 0 : 1;
   std::string violation = test_->Check(moment, running_);
   if (violation.empty()) return;
   absl::StrAppend(&violation, "\n  found ",
@@ -467,6 +468,7 @@ void ServerSubject::OnApplied(size_t index, GroupId group,
                       [&] { return state.Describe(); });
   }
   const auto [known, first] = log.digests.emplace(applied, digest);
+  digests_compared_ += first ? 0 : 1;
   if (first || known->second == digest) return;
   const bool explains = witness_.has_value() && diverged_.none();
   if (diverged_.none()) diverged_ = {group, applied};
@@ -572,6 +574,7 @@ void ServerSubject::Finish() {
   ResolveUnknown();
   const lincheck::Verdict verdict =
       lincheck::Check(history_, test_->model(), kSearch);
+  answers_checked_ = executed_;
   undecided_ = verdict.undecided.size();
   if (!verdict.model_fault.empty()) {
     world_.Violate(absl::StrCat("model: ", verdict.model_fault));
@@ -596,6 +599,13 @@ std::string ServerSubject::Summary() const {
     absl::StrAppend(&text, ", ", undecided_, " histories were not decided");
   }
   return text;
+}
+
+std::map<std::string, uint64_t> ServerSubject::Checks() const {
+  return {{"digest", digests_compared_},
+          {"election_safety", checker_.leader_changes()},
+          {"linearizability", answers_checked_},
+          {"own", own_checks_}};
 }
 
 std::string ServerSubject::History() const {

@@ -92,6 +92,7 @@ class ServerSubject final : public Subject {
   std::string Describe() const override;
   void Explain(const StatePlace& place) override;
   StatePlace diverged() const override { return diverged_; }
+  std::map<std::string, uint64_t> Checks() const override;
 
  private:
   class Node;
@@ -165,6 +166,9 @@ class ServerSubject final : public Subject {
   std::map<GroupId, Log> logs_;
   std::vector<ServerTest::Running> running_;  // Kept for its memory.
   StatePlace diverged_;
+  uint64_t digests_compared_ = 0;
+  uint64_t own_checks_ = 0;       // Of ServerTest::Check, with some server.
+  uint64_t answers_checked_ = 0;  // By the search of an order.
   std::optional<StateWitness> witness_;  // Empty: none explains.
 };
 

@@ -317,6 +317,7 @@ void StateMachineSubject::CheckReplicas(size_t turn) {
     replicas_.push_back(
         {NodeId(i + 1), nodes_[i]->core()->applied_index(), state});
   }
+  own_checks_ += replicas_.empty() ? 0 : 1;
   std::string violation = test_->Check(replicas_);
   if (violation.empty()) return;
   absl::StrAppend(&violation, "\n  found after a turn of node ", turn + 1,
@@ -429,6 +430,7 @@ void StateMachineSubject::Finish() {
   for (Node* const node : nodes_) {
     if (node != nullptr) node->HashCores();
   }
+  answers_checked_ = executed_;
   std::string violation = history_.Check(test_->model());
   if (!violation.empty()) world_.Violate(std::move(violation));
 }
@@ -441,6 +443,15 @@ std::string StateMachineSubject::Summary() const {
                     " times");
   }
   return text;
+}
+
+std::map<std::string, uint64_t> StateMachineSubject::Checks() const {
+  return {{"digest", checker_.digests_compared()},
+          {"durability", checker_.majorities_checked()},
+          {"election_safety", checker_.leader_changes()},
+          {"linearizability", answers_checked_},
+          {"own", own_checks_},
+          {"state_machine_safety", checker_.applied_entries()}};
 }
 
 std::string StateMachineSubject::History() const {

@@ -17,6 +17,7 @@
 #define QUORATE_SIM_HARNESS_STATE_MACHINE_SUBJECT_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,7 @@ class StateMachineSubject final : public Subject {
   std::string Describe() const override;
   void Explain(const StatePlace& place) override;
   StatePlace diverged() const override { return checker_.diverged(); }
+  std::map<std::string, uint64_t> Checks() const override;
 
  private:
   class Node;
@@ -122,6 +124,8 @@ class StateMachineSubject final : public Subject {
   bool probing_ = false;  // The clients try until one command is executed.
   // Commands that clients know to be executed.
   uint64_t executed_ = 0;
+  uint64_t answers_checked_ = 0;  // By the model.
+  uint64_t own_checks_ = 0;       // Of StateMachineTest::Check.
   std::vector<StateMachineTest::Replica> replicas_;  // Kept for its memory.
   CommandHistory history_;
   std::optional<GroupOperator> operator_;  // Empty: the run has none.

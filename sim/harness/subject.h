@@ -4,6 +4,7 @@
 #define QUORATE_SIM_HARNESS_SUBJECT_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ class Subject {
   virtual void Explain(const StatePlace& place) { (void)place; }
   // Where the states of two replicas differed first. None: nowhere.
   virtual StatePlace diverged() const { return {}; }
+  // How often each rule was evaluated, also those that were not, by names
+  // without a space.
+  virtual std::map<std::string, uint64_t> Checks() const { return {}; }
   // Adds all machines and starts their programs. Returns the machines and what
   // faults may do to them; the harness adds the length and the families.
   virtual ScheduleOptions Start() = 0;

@@ -64,6 +64,7 @@ class MemberChanges {
   // Some slots have moved, or do.
   bool slots_move() const;
   void Finish() const { rules_.Finish(); }
+  const MemberRules& rules() const { return rules_; }
   // For people, in one line.
   std::string Summary() const;
   std::string Describe() const;

@@ -56,6 +56,7 @@ void MemberRules::OnControllerCommand(
   }
   const auto* const decision =
       std::get_if<ControllerCommand::DecideMove>(&command.body);
+  checked_.decisions += decision != nullptr ? 1 : 0;
   if (decision != nullptr && !decision->give_up.empty()) {
     violate_(absl::StrCat("copies: move ", decision->move.value(),
                           " is given up: ", decision->give_up));
@@ -69,6 +70,7 @@ void MemberRules::OnControllerCommand(
 
 // A leader may have reported a configuration before it applied the entry.
 void MemberRules::OnReport(const ControllerCommand::ReportGroup& report) {
+  ++checked_.reports;
   const raft::Index index = report.configuration.position.index;
   if (index > groups_[report.group].commit) {
     violate_(absl::StrCat("report: the controller was told of voters ",
@@ -142,6 +144,7 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
 void MemberRules::OnRecovery(GroupId id, raft::Index index,
                              const raft::Configuration& now) {
   Group& group = groups_[id];
+  ++checked_.recoveries;
   // Two operators may recover the controller at once, each at a node that does
   // not hear the other. The higher generation goes on.
   const bool led =
@@ -206,6 +209,7 @@ void MemberRules::CheckProposal(GroupId id, const raft::Configuration& before,
                                 const raft::Configuration& after) {
   const Group& group = groups_[id];
   if (after.voters == before.voters) return;
+  ++checked_.voters;
   if (after.voters.size() < before.voters.size() &&
       after.voters.size() < group.least_replicas) {
     violate_(absl::StrCat("replacement: the leader of group ", id.value(),
@@ -227,6 +231,7 @@ void MemberRules::CheckNewVoters(GroupId id, raft::Index base,
                                  const raft::Configuration& after) {
   for (const raft::Member& voter : after.voters) {
     if (raft::FindMember(before, voter.replica) != nullptr) continue;
+    ++checked_.new_voters;
     const raft::Index last = groups_[id].last[voter.replica];
     if (last >= base) continue;
     violate_(absl::StrCat("learner: the leader of group ", id.value(),

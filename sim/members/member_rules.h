@@ -106,6 +106,15 @@ class MemberRules {
   uint64_t changes() const { return changes_; }
   uint64_t refusals() const { return refusals_; }
   uint64_t answers() const { return answers_; }
+  // How often a rule was evaluated.
+  struct Checked {
+    uint64_t voters = 0;      // Proposals of other voters.
+    uint64_t new_voters = 0;  // Proposals of a voter that was none.
+    uint64_t reports = 0;
+    uint64_t recoveries = 0;
+    uint64_t decisions = 0;  // Moves that were decided or given up.
+  };
+  const Checked& checked() const { return checked_; }
 
  private:
   struct Group {
@@ -146,6 +155,7 @@ class MemberRules {
   uint64_t changes_ = 0;
   uint64_t refusals_ = 0;
   uint64_t answers_ = 0;
+  Checked checked_;
 };
 
 }  // namespace quorate::sim

@@ -181,6 +181,7 @@ void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& use,
 void ResourceChecker::AfterTurns(SimTime now, NodeId node,
                                  const node::Config& config, bool clock_stood,
                                  bool works, const node::ResourceUse& use) {
+  ++checked_;
   const node::LimitsConfig& limits = config.limits;
   const node::BoundsConfig& bounds = config.bounds;
   const uint64_t message = options_.message_bytes_max;

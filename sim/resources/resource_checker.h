@@ -64,6 +64,7 @@ class ResourceChecker {
   // known. `works`: no fault of its disk excuses it.
   void AfterTurns(SimTime now, NodeId node, const node::Config& config,
                   bool clock_stood, bool works, const node::ResourceUse& use);
+  uint64_t checked() const { return checked_; }
 
  private:
   struct Seen {
@@ -117,6 +118,7 @@ class ResourceChecker {
 
   const ResourceCheckerOptions options_;
   Report violate_;
+  uint64_t checked_ = 0;
   std::map<NodeId, Seen> seen_;
 };
 

@@ -640,6 +640,9 @@ RunReport Run::Impl::Current() const {
   AddResults({.recorder = recorder_,
               .replicas = replica_checker_,
               .cluster = cluster_,
+              .cluster_checks = checks_,
+              .resources = resources_,
+              .log_space = log_space_,
               .members = members_.has_value() ? &*members_ : nullptr},
              &report);
   report.drawn.insert(draw_.drawn().begin(), draw_.drawn().end());

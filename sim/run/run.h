@@ -59,19 +59,6 @@ class Run final : public Simulation {
   std::unique_ptr<Impl> impl_;
 };
 
-// Marks that every swarm of the store should reach. Other marks are reported
-// when they are reached.
-inline constexpr std::string_view kExpectedMarks[] = {
-    "client.connection_reset_in_mid_reply",
-    "client.read_across_leader_change",
-    "kv.duplicate_answered_from_session",
-    "log.corrupt_record_fenced",
-    "log.torn_tail_cut",
-    "raft.conflicting_suffix_truncated",
-    "raft.leader_lost_during_snapshot_transfer",
-    "raft.snapshot_installed",
-};
-
 }  // namespace quorate::sim
 
 #endif  // QUORATE_SIM_RUN_RUN_H_

@@ -35,7 +35,7 @@ TEST(Run, SameSeed_SameHash) {
 }
 
 TEST(Run, FamiliesOfFaults_AreReportedByName) {
-  SwarmReport swarm = SwarmReport::Empty({});
+  SwarmReport swarm = SwarmReport::Empty({}, {});
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     RunOptions options{.seed = seed,
                        .shape = {.nodes = 1, .groups = 1, .clients = 1},

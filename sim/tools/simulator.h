@@ -29,8 +29,10 @@ struct Simulator {
       make;
   // The options with which a tape was recorded.
   std::function<absl::StatusOr<RunOptions>(const Tape&)> options_of_tape;
-  // Marks that a swarm reports even if no run reached them.
+  // Marks and points of env::Buggify that a swarm reports even if no run
+  // reached them.
   absl::Span<const std::string_view> expected_marks{};
+  absl::Span<const std::string_view> expected_points{};
 };
 
 }  // namespace quorate::sim

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "sim/run/expected_names.h"
 #include "sim/run/run.h"
 
 namespace quorate::sim {
@@ -15,7 +16,8 @@ Simulator StoreSimulator() {
             return std::make_unique<Run>(options, *replay);
           },
           .options_of_tape = OptionsOfTape,
-          .expected_marks = kExpectedMarks};
+          .expected_marks = kExpectedMarks,
+          .expected_points = kExpectedPoints};
 }
 
 }  // namespace quorate::sim

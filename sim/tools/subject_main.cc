@@ -36,6 +36,7 @@ class SubjectRun final : public Simulation {
     RunReport report = ReportOf(harness_);
     report.summary = subject_->Summary();
     report.diverged = subject_->diverged();
+    report.checks = subject_->Checks();
     if (report.summary.empty()) report.summary = "no summary of the subject";
     return report;
   }

@@ -361,7 +361,8 @@ std::vector<RunReport> RunInChildren(const Simulator& simulator,
 
 SwarmReport RunSwarm(const Simulator& simulator, const SwarmOptions& options) {
   const int64_t begin = WallNs();
-  SwarmReport swarm = SwarmReport::Empty(simulator.expected_marks);
+  SwarmReport swarm =
+      SwarmReport::Empty(simulator.expected_marks, simulator.expected_points);
   std::vector<Worker> workers;
   uint64_t next = options.first_seed;
   uint64_t left = options.last_seed - options.first_seed + 1;

@@ -1,4 +1,4 @@
-"""The marks, points of unlikely behaviour, faults and drawn values that no run of a swarm reaches.
+"""The marks, points of unlikely behaviour, faults and drawn values that no run of a swarm reaches, and the rules that no run evaluates.
 
   ./bazelw run //tests:swarm_reach [-- SEEDS]
 
@@ -69,6 +69,11 @@ def names_in_sources(root):
     return marks, points, sites
 
 
+def expected_names(text, name):
+    """The names of an array of sim/run/expected_names.h."""
+    return set(re.findall(r'"([^"]+)"', re.search(rf'\b{name}\[\] = \{{(.*?)\}}', text, re.DOTALL)[1]))
+
+
 def complaints(report, marks, points, sites):
     """Lines about all that the runs did not reach or drew seldom. The report lists faults, values and families that none had with 0."""
     drawn = report['drawn']
@@ -77,6 +82,7 @@ def complaints(report, marks, points, sites):
     lines += [f'listed as out of reach, but in no source: mark {name}' for name in sorted(UNREACHED) if name not in marks]
     lines += [f'never reached: point {name}' for name in sorted(points) if not drawn.get(f'point.{name}')]
     lines += [f'never reached: fault {name}' for name, count in sorted(report['faults'].items()) if count == 0]
+    lines += [f'never evaluated: rule {name}' for name in report['unevaluated']]
     asked = {name.split('=')[0] for name in drawn}
     lines += [f'never drawn: {site}' for site in sorted(sites - asked)]
     if not any(name.startswith('family.') for name in drawn):

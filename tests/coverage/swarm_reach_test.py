@@ -9,6 +9,7 @@ ROOT = os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', '..')
 
 REPORT = {
     'runs': 100,
+    'unevaluated': [],
     'marks': {'raft.a': 3},
     'faults': {'message_lost': 9},
     'drawn': {'family.loss': 50, 'shape.nodes=3': 100, 'point.log.b': 1},
@@ -40,6 +41,14 @@ class Names(unittest.TestCase):
         self.assertLessEqual({'shape.nodes', 'knob.bounds.turn_work', 'client.crashes'}, sites)
 
 
+    def test_the_swarm_expects_the_names_of_the_sources(self):
+        marks, points, _ = swarm_reach.names_in_sources(ROOT)
+        with open(os.path.join(ROOT, 'sim/run/expected_names.h'), encoding='utf-8') as file:
+            text = file.read()
+        self.assertEqual(marks - swarm_reach.UNREACHED.keys(), swarm_reach.expected_names(text, 'kExpectedMarks'))
+        self.assertEqual(points, swarm_reach.expected_names(text, 'kExpectedPoints'))
+
+
 class Complaints(unittest.TestCase):
 
     def about(self, marks=(), points=(), sites=(), reached=(), **changes):
@@ -53,6 +62,9 @@ class Complaints(unittest.TestCase):
         self.assertEqual(['never reached: mark raft.z', 'never reached: point log.z', 'never drawn: shape.z'],
                          self.about(marks=['raft.z'], points=['log.z'], sites=['shape.z']))
         self.assertEqual(['never reached: fault message_lost'], self.about(faults={'message_lost': 0}))
+
+    def test_a_rule_that_no_run_evaluated_is_one(self):
+        self.assertEqual(['never evaluated: rule scan'], self.about(unevaluated=['scan']))
 
     def test_a_value_that_no_run_drew_is_one(self):
         self.assertEqual(['drawn in less than 2.0 % of the runs: family.loss'], self.about(drawn={**REPORT['drawn'], 'family.loss': 0}))
