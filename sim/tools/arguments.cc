@@ -15,6 +15,7 @@ namespace quorate::sim {
 namespace {
 
 constexpr uint32_t kJobsMax = 256;
+constexpr uint32_t kMemoryMaxMib = 1 << 20;
 
 absl::string_view View(std::string_view text) {
   return {text.data(), text.size()};
@@ -55,6 +56,14 @@ absl::Status ApplyTime(const std::string& flag, const std::string& value,
       return Expected(flag, "a time such as 60s or 5m, or 0s for none", value);
     }
     a->budget = Milliseconds(*ms);
+    return absl::OkStatus();
+  }
+  if (flag == "--time-max") {
+    const std::optional<int64_t> ms = ParseDurationMs(value);
+    if (!ms.has_value() || *ms > RunOptions::kDurationMax.ms()) {
+      return Expected(flag, "a time such as 180s or 5m", value);
+    }
+    a->limits.processor_time = Milliseconds(*ms);
     return absl::OkStatus();
   }
   // Without a unit it is the number of an event.
@@ -107,7 +116,12 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--jobs") {
     return ParseNumber<uint32_t>(flag, value, 1, kJobsMax, &a->jobs);
   }
-  if (flag == "--duration" || flag == "--budget" || flag == "--around") {
+  if (flag == "--memory-max") {
+    return ParseNumber<uint32_t>(flag, value, 64, kMemoryMaxMib,
+                                 &a->limits.memory_mib);
+  }
+  if (flag == "--duration" || flag == "--budget" || flag == "--around" ||
+      flag == "--time-max") {
     return ApplyTime(flag, value, a);
   }
   if (flag == "--without" || flag == "--only") {
@@ -201,10 +215,12 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
   const bool world = any || shape;
   switch (command) {
     case SimulateArguments::Command::kRun:
-      return world || one_of({"--seed", "--tape-out", "--history-out",
-                              "--verbose", "--trace-out"});
+      return world ||
+             one_of({"--seed", "--tape-out", "--history-out", "--verbose",
+                     "--trace-out", "--time-max", "--memory-max"});
     case SimulateArguments::Command::kSwarm:
-      return world || one_of({"--seeds", "--jobs", "--budget"});
+      return world || one_of({"--seeds", "--jobs", "--budget", "--time-max",
+                              "--memory-max"});
     case SimulateArguments::Command::kReplay:
       return one_of(
           {"--verbose", "--trace-out", "--tape-out", "--history-out"});
@@ -270,13 +286,14 @@ constexpr char kStoreUsage[] =
     "FILE]\n"
     "                 [--trace-out FILE] [--history-out FILE] [--verbose] "
     "[--json]\n"
+    "                 [--time-max 180s] [--memory-max 4096]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
     "                 [--clients …] [--rate …] [--keys …] [--defaults] "
     "[--controller]\n"
     "                 [--members] [--no-faults] [--without …] [--only …] "
     "[--budget 60s]\n"
-    "                 [--json]\n"
+    "                 [--time-max 180s] [--memory-max 4096] [--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
@@ -305,10 +322,11 @@ constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "
     "[--history-out FILE]\n"
-    "        [--verbose] [--json]\n"
+    "        [--time-max 180s] [--memory-max 4096] [--verbose] [--json]\n"
     "swarm   --seeds A..B [--jobs N] [--duration …] [--no-faults] "
     "[--without …]\n"
-    "        [--only …] [--budget 60s] [--json]\n"
+    "        [--only …] [--budget 60s] [--time-max 180s] [--memory-max 4096] "
+    "[--json]\n"
     "replay  TAPE [--tape-out FILE] [--trace-out FILE] [--history-out FILE] "
     "[--verbose]\n"
     "        [--json]\n"
@@ -323,6 +341,10 @@ constexpr char kOutputs[] =
     "shrink, and swarm for the first failure of each kind, write the smallest "
     "tape that\n"
     "they find within --budget, by the clock; --budget 0s shrinks none.\n"
+    "A run that takes more than --time-max of the processor, beside "
+    "--duration, "
+    "or more\n"
+    "than --memory-max, in MiB, is ended and counts as a violation.\n"
     "--without leaves these families of faults out, --only leaves out all "
     "others. The\n"
     "seed draws which of the rest a run has.\n"

@@ -19,6 +19,15 @@
 
 namespace quorate::sim {
 
+// A run that exceeds one of them is ended, and violates it. Runs take seconds,
+// and tens of MiB.
+struct RunLimits {
+  // A run that needs more of the processor has an endless loop. The simulated
+  // time comes on top, if it is given.
+  Duration processor_time = Seconds(180);
+  uint32_t memory_mib = 4096;
+};
+
 struct SimulateArguments {
   enum class Command : uint8_t {
     kHelp,
@@ -50,6 +59,7 @@ struct SimulateArguments {
   uint64_t first_seed = 1;  // For kSwarm, inclusive.
   uint64_t last_seed = 100;
   uint32_t jobs = 0;  // Processes at a time. Zero: one for each core.
+  RunLimits limits;
   // The wall time of shrinking one failure. Zero: none is shrunk.
   Duration budget = Seconds(60);
 };

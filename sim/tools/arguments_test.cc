@@ -34,6 +34,16 @@ TEST(SimulateArguments, Swarm_TakesARangeOfSeeds) {
   EXPECT_EQ(parsed->jobs, 2u);
 }
 
+TEST(SimulateArguments, Limits_OfARun) {
+  const auto parsed =
+      ParseArguments({"swarm", "--time-max", "30s", "--memory-max=512"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->limits.processor_time, Seconds(30));
+  EXPECT_EQ(parsed->limits.memory_mib, 512u);
+  EXPECT_FALSE(ParseArguments({"swarm", "--time-max", "0s"}).ok());
+  EXPECT_FALSE(ParseArguments({"swarm", "--memory-max", "1"}).ok());
+}
+
 TEST(SimulateArguments, Families_AreLeftOutOrSelected) {
   const auto without =
       ParseArguments({"run", "--seed", "1", "--without", "loss,disk_wipe"});

@@ -129,7 +129,7 @@ absl::StatusOr<ShrunkRun> ShrinkRun(const Simulator& simulator,
       jobs.push_back({.run = *run,
                       .replay = tapes[i],
                       .tape_out = files[i].path(),
-                      .processor_time_max = kTryMax});
+                      .limits = {.processor_time = kTryMax}});
     }
     const std::vector<RunReport> reports = RunInChildren(simulator, jobs);
     shrunk.tried += reports.size();

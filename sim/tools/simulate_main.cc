@@ -123,7 +123,8 @@ Job JobOf(const SimulateArguments& arguments, RunOptions run) {
           .trace_out = UserPath(arguments.trace_out),
           .history_out = UserPath(arguments.history_out),
           .verbose = arguments.verbose,
-          .explain = true};
+          .explain = true,
+          .limits = arguments.limits};
 }
 
 int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
@@ -345,13 +346,34 @@ int Corpus(const Simulator& simulator, const SimulateArguments& arguments) {
   return lost == 0 ? kClean : kViolation;
 }
 
+// Makes the run again, and writes its tape up to the end that a limit made.
+// Each smaller tape would take as long.
+void KeepTape(const Simulator& simulator, const SimulateArguments& arguments,
+              Job job) {
+  job.tape_out = UserPath(absl::StrCat("seed-", job.run.seed, ".tape"));
+  if (!CanWriteFile(job.tape_out)) {
+    std::fprintf(stderr, "cannot write %s\n", job.tape_out.c_str());
+    return;
+  }
+  const RunReport again = RunInChild(simulator, job);
+  Say(arguments,
+      absl::StrCat(again.ok() ? "a second run ended"
+                              : KindOfViolation(again.violations[0]),
+                   "\ntape: ", job.tape_out, "\n        ", simulator.program,
+                   " replay ", job.tape_out, "\n"));
+}
+
 // The first failure of each kind.
 void ShrinkKinds(const Simulator& simulator, const SimulateArguments& arguments,
                  const std::map<std::string, uint64_t>& first_seeds) {
   if (arguments.budget == Duration()) return;
   for (const auto& [kind, seed] : first_seeds) {
-    Job job{.run = arguments.run};
+    Job job{.run = arguments.run, .limits = arguments.limits};
     job.run.seed = seed;
+    if (IsOfALimit(kind)) {
+      KeepTape(simulator, arguments, std::move(job));
+      continue;
+    }
     const std::string path =
         UserPath(absl::StrCat("seed-", seed, ".shrunk.tape"));
     ShrunkRun shrunk;
@@ -370,7 +392,8 @@ int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
   SwarmOptions options{.run = arguments.run,
                        .first_seed = arguments.first_seed,
                        .last_seed = arguments.last_seed,
-                       .jobs = arguments.jobs};
+                       .jobs = arguments.jobs,
+                       .limits = arguments.limits};
   std::map<std::string, uint64_t> first_seeds;  // By kind of violation.
   options.on_report = [&](const RunReport& report, const SwarmReport& swarm) {
     if (!report.ok()) {

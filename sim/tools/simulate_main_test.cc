@@ -1,6 +1,7 @@
 #include "sim/tools/simulate_main.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,7 +63,8 @@ TEST(SimulateMain, FileThatCannotBeWritten_UnderJson_IsJson) {
 // the world in many decides.
 class LateSubject final : public Subject {
  public:
-  explicit LateSubject(World* world) : world_(*world) {}
+  explicit LateSubject(World* world, bool loops = false)
+      : world_(*world), loops_(loops) {}
 
   ScheduleOptions Start() override {
     const MachineId machine = world_.AddMachine({.name = "m"});
@@ -73,7 +75,9 @@ class LateSubject final : public Subject {
     }
     return {.nodes = {machine}};
   }
-  void AfterTurn(MachineId) override {}
+  void AfterTurn(MachineId) override {
+    while (loops_) turns_ = turns_ + 1;
+  }
   void StopClients() override {}
   bool ClientsIdle() const override { return true; }
   uint64_t FinishedWork() const override { return 0; }
@@ -85,6 +89,8 @@ class LateSubject final : public Subject {
 
  private:
   World& world_;
+  const bool loops_;  // For ever, in the first turn.
+  volatile uint64_t turns_ = 0;
 };
 
 TEST(SimulateMain, Json_IsAllThatIsPrinted) {
@@ -128,6 +134,29 @@ TEST(SimulateMain, FamilyThatTheRunsCannotHave_IsRefused) {
     const Printed taken = call(flag, "loss,clock");
     EXPECT_NE(taken.exit_status, kBadUsage) << taken.error;
   }
+}
+
+// Each smaller tape would take as long.
+TEST(SimulateMain, SwarmWithARunThatHangs_NamesItAndWritesItsTape) {
+  ::setenv("BUILD_WORKING_DIRECTORY", testing::TempDir().c_str(), 1);
+  const Simulator simulator = SubjectSimulator("late", [](World& world) {
+    return std::make_unique<LateSubject>(&world, /*loops=*/true);
+  });
+  testing::internal::CaptureStdout();
+  const int status = SimulateMain(
+      simulator,
+      {"swarm", "--seeds", "2..2", "--duration", "1s", "--time-max", "1ms"});
+  const std::string out = testing::internal::GetCapturedStdout();
+  ::unsetenv("BUILD_WORKING_DIRECTORY");
+  EXPECT_EQ(status, kViolation);
+  const std::string path = testing::TempDir() + "/seed-2.tape";
+  for (const std::string& part :
+       {std::string("seed 2 FAILED: the run took more than 1 s of processor "),
+        std::string("run --seed 2 --duration 1000ms"), "tape: " + path}) {
+    EXPECT_NE(out.find(part), std::string::npos) << part << " in " << out;
+  }
+  EXPECT_EQ(out.find("shrunk from"), std::string::npos) << out;
+  EXPECT_TRUE(ParseTape(ReadFile(path).value_or("")).ok());
 }
 
 TEST(SimulateMain, Shrink_LeavesTheChoiceThatMatters) {

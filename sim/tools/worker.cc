@@ -34,9 +34,14 @@ constexpr unsigned kWallFactor = 4;
 constexpr unsigned kWallSecondsMin = 600;
 // A run that dies has so long to deliver its results.
 constexpr unsigned kLastSecondsMax = 60;
+// The process that starts a run sends it when the run takes too much memory.
+constexpr int kMemorySignal = SIGUSR1;
+// So often it looks.
+constexpr int kMemoryIntervalMs = 200;
 // The signals of programs that die of their own mistakes, and of limits.
-constexpr int kDeadlySignals[] = {SIGABRT, SIGALRM, SIGBUS, SIGFPE,
-                                  SIGILL,  SIGSEGV, SIGXCPU};
+constexpr int kDeadlySignals[] = {SIGABRT, SIGALRM, SIGBUS,  SIGFPE,
+                                  SIGILL,  SIGSEGV, SIGXCPU, kMemorySignal};
+constexpr char kLimit[] = "the run took more than ";
 // A run in so many is made twice.
 constexpr uint64_t kTwiceEvery = 100;
 
@@ -144,8 +149,8 @@ void LimitProcessorTime(unsigned seconds) {
 // each second, also under sanitizers, so an endless loop is what reaches it.
 unsigned ProcessorSeconds(const Job& job) {
   const Duration simulated = job.run.duration.value_or(Duration(0));
-  const auto run =
-      static_cast<unsigned>((job.processor_time_max + simulated).ms() / 1000);
+  const auto run = static_cast<unsigned>(
+      (job.limits.processor_time + simulated).ms() / 1000);
   return job.twice || job.explain ? 2 * run : run;
 }
 
@@ -260,6 +265,8 @@ struct Worker {
   pid_t pid = 0;
   int in = -1;
   unsigned processor_seconds = 0;  // Its limit.
+  uint32_t memory_max_mib = 0;     // Zero: it is being ended.
+  uint32_t memory_mib = 0;         // That of which it was ended.
   std::string text;
 };
 
@@ -277,7 +284,41 @@ Worker Start(const Simulator& simulator, const Job& job) {
   return {.seed = job.run.seed,
           .pid = pid,
           .in = ends[0],
-          .processor_seconds = ProcessorSeconds(job)};
+          .processor_seconds = ProcessorSeconds(job),
+          .memory_max_mib = job.limits.memory_mib};
+}
+
+uint64_t MibOf(pid_t pid) {
+  std::ifstream statm(absl::StrCat("/proc/", pid, "/statm"));
+  uint64_t whole = 0;
+  uint64_t resident = 0;  // In pages.
+  statm >> whole >> resident;
+  return (resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE))) >> 20;
+}
+
+// Ends a run that takes too much memory. It delivers what it did before.
+void LimitMemory(Worker* worker) {
+  if (worker->memory_max_mib == 0 ||
+      MibOf(worker->pid) <= worker->memory_max_mib) {
+    return;
+  }
+  worker->memory_mib = std::exchange(worker->memory_max_mib, 0);
+  ::kill(worker->pid, kMemorySignal);
+}
+
+// Waits for output of some of these children, and limits their memory. True for
+// each that has some.
+std::vector<bool> Wait(std::vector<Worker>* workers) {
+  std::vector<pollfd> polled;
+  for (const Worker& worker : *workers) {
+    polled.push_back({.fd = worker.in, .events = POLLIN, .revents = 0});
+  }
+  do {
+    for (Worker& worker : *workers) LimitMemory(&worker);
+  } while (::poll(polled.data(), polled.size(), kMemoryIntervalMs) <= 0);
+  std::vector<bool> ready;
+  for (const pollfd& one : polled) ready.push_back(one.revents != 0);
+  return ready;
 }
 
 // Reads available output. True once the child has closed its end.
@@ -291,12 +332,11 @@ bool ReadSome(Worker* worker) {
 
 std::string DescribeSignal(int signal, unsigned processor_seconds) {
   if (signal == SIGXCPU) {
-    return absl::StrCat("the run took more than ", processor_seconds,
+    return absl::StrCat(kLimit, processor_seconds,
                         " s of processor time: an endless loop?");
   }
   if (signal == SIGALRM) {
-    return absl::StrCat("the run took more than ",
-                        WallSeconds(processor_seconds), " s");
+    return absl::StrCat(kLimit, WallSeconds(processor_seconds), " s");
   }
   return absl::StrCat("the run died of signal ", signal, " (",
                       ::strsignal(signal), ")");
@@ -310,7 +350,11 @@ RunReport End(Worker* worker) {
   absl::StatusOr<RunReport> report = DecodeReport(worker->text);
   RunReport result = report.ok() ? *std::move(report) : RunReport{};
   result.seed = worker->seed;
-  if (WIFSIGNALED(status)) {
+  const bool died = WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
+  if (died && worker->memory_mib > 0) {
+    result.violations = {
+        absl::StrCat(kLimit, worker->memory_mib, " MiB of memory")};
+  } else if (WIFSIGNALED(status)) {
     result.violations.push_back(
         DescribeSignal(WTERMSIG(status), worker->processor_seconds));
   } else if (WEXITSTATUS(status) != 0 || !report.ok()) {
@@ -338,23 +382,31 @@ void ExplainDifference(const Simulator& simulator, Job job, RunReport* report) {
 
 }  // namespace
 
-RunReport RunInChild(const Simulator& simulator, const Job& job) {
-  Worker worker = Start(simulator, job);
-  while (!ReadSome(&worker)) {
-  }
-  return End(&worker);
+bool IsOfALimit(std::string_view violation) {
+  return violation.starts_with(kLimit);
 }
 
-// A child's report is short, so one that waits for its reader holds few bytes.
+RunReport RunInChild(const Simulator& simulator, const Job& job) {
+  return RunInChildren(simulator, {job})[0];
+}
+
 std::vector<RunReport> RunInChildren(const Simulator& simulator,
                                      const std::vector<Job>& jobs) {
   std::vector<Worker> workers;
-  for (const Job& job : jobs) workers.push_back(Start(simulator, job));
-  std::vector<RunReport> reports;
-  for (Worker& worker : workers) {
-    while (!ReadSome(&worker)) {
+  std::vector<size_t> places;  // In `jobs`, of each worker.
+  std::vector<RunReport> reports(jobs.size());
+  for (const Job& job : jobs) {
+    places.push_back(workers.size());
+    workers.push_back(Start(simulator, job));
+  }
+  while (!workers.empty()) {
+    const std::vector<bool> ready = Wait(&workers);
+    for (size_t i = ready.size(); i-- > 0;) {
+      if (!ready[i] || !ReadSome(&workers[i])) continue;
+      reports[places[i]] = End(&workers[i]);
+      workers.erase(workers.begin() + static_cast<ptrdiff_t>(i));
+      places.erase(places.begin() + static_cast<ptrdiff_t>(i));
     }
-    reports.push_back(End(&worker));
   }
   return reports;
 }
@@ -366,27 +418,23 @@ SwarmReport RunSwarm(const Simulator& simulator, const SwarmOptions& options) {
   std::vector<Worker> workers;
   uint64_t next = options.first_seed;
   uint64_t left = options.last_seed - options.first_seed + 1;
+  const auto job_of = [&options](uint64_t seed) {
+    Job job{.run = options.run,
+            .twice = seed % kTwiceEvery == 0,
+            .limits = options.limits};
+    job.run.seed = seed;
+    return job;
+  };
   while (left > 0 || !workers.empty()) {
-    while (left > 0 && workers.size() < options.jobs) {
-      Job job{.run = options.run,
-              .twice = next % kTwiceEvery == 0,
-              .processor_time_max = options.processor_time_max};
-      job.run.seed = next++;
-      --left;
-      workers.push_back(Start(simulator, job));
+    for (; left > 0 && workers.size() < options.jobs; --left) {
+      workers.push_back(Start(simulator, job_of(next++)));
     }
-    std::vector<pollfd> polled;
-    for (const Worker& worker : workers) {
-      polled.push_back({.fd = worker.in, .events = POLLIN, .revents = 0});
-    }
-    if (::poll(polled.data(), polled.size(), -1) < 0) continue;
-    for (size_t i = polled.size(); i-- > 0;) {
-      if (polled[i].revents == 0 || !ReadSome(&workers[i])) continue;
+    const std::vector<bool> ready = Wait(&workers);
+    for (size_t i = ready.size(); i-- > 0;) {
+      if (!ready[i] || !ReadSome(&workers[i])) continue;
       RunReport report = End(&workers[i]);
       if (report.seed % kTwiceEvery == 0) {
-        Job job{.run = options.run, .twice = true};
-        job.run.seed = report.seed;
-        ExplainDifference(simulator, std::move(job), &report);
+        ExplainDifference(simulator, job_of(report.seed), &report);
       }
       workers.erase(workers.begin() + static_cast<ptrdiff_t>(i));
       swarm.Add(report);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/choices/tape.h"
@@ -16,9 +17,6 @@
 #include "sim/tools/simulator.h"
 
 namespace quorate::sim {
-
-// Runs take seconds.
-inline constexpr Duration kProcessorTimeMax = Seconds(180);
 
 // The task of one child process.
 struct Job {
@@ -42,14 +40,15 @@ struct Job {
   bool explain = false;
   // Makes the run twice. It is a violation if the hashes differ.
   bool twice = false;
-  // A run that uses more processor time is ended: it has an endless loop. The
-  // simulated time comes on top, if the options give it. A job that may
-  // make the run twice has twice as much.
-  Duration processor_time_max = kProcessorTimeMax;
+  // A job that may make the run twice has twice as much processor time.
+  RunLimits limits;
   // Requires `twice`. Keeps the events of both runs, so that the violation has
   // the first difference.
   bool compare = false;
 };
+
+// Whether a violation says that the run was ended because of such a limit.
+bool IsOfALimit(std::string_view violation);
 
 // Runs the job in a child process and waits. If the child dies, the report has
 // what the run did before, and a violation with the signal or exit status.
@@ -64,7 +63,7 @@ struct SwarmOptions {
   uint64_t first_seed = 1;
   uint64_t last_seed = 1;
   uint32_t jobs = 1;
-  Duration processor_time_max = kProcessorTimeMax;  // Job::processor_time_max.
+  RunLimits limits;
   // Receives the report of each run when it ends, in any order. One run in a
   // hundred is made twice. If the two differ, two more runs are made to compare
   // their events.

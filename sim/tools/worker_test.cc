@@ -1,8 +1,11 @@
 // A run that dies is a violation, and leaves its results up to its death.
 #include "sim/tools/worker.h"
 
+#include <sys/mman.h>
+
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,7 +20,7 @@
 namespace quorate::sim {
 namespace {
 
-enum class Death { kNone, kCheck, kSignal, kEndlessLoop };
+enum class Death { kNone, kCheck, kSignal, kEndlessLoop, kEndlessMemory };
 
 // Two nodes with timers. After some turns the run dies.
 class Mortal final : public Subject {
@@ -40,6 +43,7 @@ class Mortal final : public Subject {
     CHECK(death_ != Death::kCheck) << "planted";
     if (death_ == Death::kSignal) std::raise(SIGSEGV);
     while (death_ == Death::kEndlessLoop) turns_ = turns_ + 1;
+    while (death_ == Death::kEndlessMemory) TakeMemory();
   }
   void StopClients() override {}
   bool ClientsIdle() const override { return true; }
@@ -50,6 +54,14 @@ class Mortal final : public Subject {
   std::string Describe() const override { return ""; }
 
  private:
+  // Without an allocator, which the handler of a signal would interrupt.
+  static void TakeMemory() {
+    constexpr size_t kBytes = 1 << 20;
+    void* const bytes = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(bytes != MAP_FAILED);
+    std::memset(bytes, 1, kBytes);
+  }
   struct Program {
     explicit Program(env::Env& env) : env(env) { Tick(); }
     void Tick() {
@@ -109,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(Deaths, WorkerDeath,
 TEST(WorkerLimit, EndlessLoop_IsEndedAndLeavesItsResults) {
   const Job job{.run = {.seed = 3, .duration = Seconds(1)},
                 .trace_out = PathOf("trace"),
-                .processor_time_max = Milliseconds(0)};
+                .limits = {.processor_time = Milliseconds(0)}};
   const RunReport report =
       RunInChild(MortalSimulator(Death::kEndlessLoop), job);
   EXPECT_EQ(report.violations,
@@ -120,12 +132,25 @@ TEST(WorkerLimit, EndlessLoop_IsEndedAndLeavesItsResults) {
   EXPECT_FALSE(ReadFile(job.trace_out).value().empty());
 }
 
+TEST(WorkerLimit, EndlessMemory_IsEndedAndLeavesItsResults) {
+  const Job job{.run = {.seed = 3, .duration = Seconds(1)},
+                .tape_out = PathOf("tape"),
+                .limits = {.memory_mib = 300}};
+  const RunReport report =
+      RunInChild(MortalSimulator(Death::kEndlessMemory), job);
+  EXPECT_EQ(report.violations, std::vector<std::string>{
+                                   "the run took more than 300 MiB of memory"});
+  EXPECT_TRUE(IsOfALimit(report.violations[0]));
+  EXPECT_EQ(report.summary, "two nodes");
+  EXPECT_TRUE(ParseTape(ReadFile(job.tape_out).value()).ok());
+}
+
 TEST(WorkerLimit, EndlessLoop_EndsNoOtherRunOfASwarm) {
   SwarmOptions options{.run = {.duration = Seconds(1)},
                        .first_seed = 1,
                        .last_seed = 3,
                        .jobs = 3,
-                       .processor_time_max = Milliseconds(0)};
+                       .limits = {.processor_time = Milliseconds(0)}};
   const Simulator simulator = SubjectSimulator("mortal", [](World& world) {
     const bool second = world.choices().seed() == 2;
     return std::make_unique<Mortal>(
