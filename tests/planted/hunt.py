@@ -48,8 +48,12 @@ class Result:
 
     @property
     def checker(self):
-        """The checker that reported it: the beginning of the message, up to its first colon, without the group."""
-        return re.sub(r'^group \d+: ', '', self.message).partition(':')[0]
+        return checker_of(self.message)
+
+
+def checker_of(message):
+    """The checker that reported it: the beginning of the message, up to its first colon, without the group."""
+    return re.sub(r'^group \d+: ', '', message).partition(':')[0]
 
 
 def failures(output):

@@ -16,6 +16,13 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
 from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it. A bug outside the
 simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail. A line `Flags: --members` adds
 flags to `simulate swarm`.
+
+Added lines may have marks, which //tests/planted:score counts. The product has none of them:
+
+    PLANTED_REACHED();              the run is where the bug may matter
+    PLANTED_DIVERGED(a != b);       from here on it differs from a run without the bug, if this is true
+
+Both are expressions of type void. Lines with a mark should change nothing else.
 """
 
 import os
@@ -25,6 +32,20 @@ from dataclasses import dataclass
 
 SUFFIX = '.patch'
 _KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by', 'Flags')
+
+
+# The marks of a run go to this file descriptor, each once: a letter.
+MARKS_FILE = 9
+REACHED, DIVERGED = 'r', 'd'
+_MARK = 'PLANTED_'
+# Stands above a patched file with marks.
+_MARKS_OFF = '#define PLANTED_REACHED() void()\n#define PLANTED_DIVERGED(...) void()\n'
+_MARKS_ON = f'''#include <unistd.h>
+#define PLANTED_MARK(letter) \\
+  ([] {{ static bool done = false; if (!done) {{ done = true; if (::write({MARKS_FILE}, letter, 1) < 0) {{}} }} }}())
+#define PLANTED_REACHED() PLANTED_MARK("{REACHED}")
+#define PLANTED_DIVERGED(...) ((__VA_ARGS__) ? PLANTED_MARK("{DIVERGED}") : void())
+'''
 
 
 class BadPatch(Exception):
@@ -53,9 +74,14 @@ class Patch:
         return re.findall(r'^\+\+\+ b/(\S+)$', self.diff, re.MULTILINE)
 
     @property
+    def marks(self):
+        """Whether it has marks."""
+        return _MARK in self.diff
+
+    @property
     def changed_lines(self):
-        """Lines of the present tree that it removes or adds, whichever number is larger."""
-        lines = self.diff.split('\n')
+        """Lines of the present tree that it removes or adds, whichever number is larger. Those of marks do not count."""
+        lines = [line for line in self.diff.split('\n') if _MARK not in line]
         added = sum(line.startswith('+') and not line.startswith('+++ ') for line in lines)
         removed = sum(line.startswith('-') and not line.startswith('--- ') for line in lines)
         return max(added, removed)
@@ -104,9 +130,17 @@ def load(folder):
     return found
 
 
-def apply_to(patch, root):
-    """Changes the files below `root`. Raises BadPatch if the patch does not apply exactly; some files may then be changed."""
+def apply_to(patch, root, marks=False):
+    """Changes the files below `root`. With `marks` its marks are written, otherwise they do nothing. Raises BadPatch if the patch
+    does not apply exactly; some files may then be changed."""
     run = subprocess.run(['patch', '-p1', '--batch', '--forward', '--fuzz=0', '--no-backup-if-mismatch', '-r', '-'],
                          cwd=root, input=patch.diff, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if run.returncode != 0:
         raise BadPatch(f'{patch.name} does not apply to this tree; adapt the patch ({patch.path}):\n{run.stdout.strip()}')
+    for name in patch.files if patch.marks else []:
+        path = os.path.join(root, name)
+        with open(path, encoding='utf-8') as file:
+            text = file.read()
+        if _MARK in text:
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write((_MARKS_ON if marks else _MARKS_OFF) + text)

@@ -120,15 +120,15 @@ class TreeCopy:
         with open(log, encoding='utf-8', errors='replace') as file:
             return file.read()
 
-    def build_patched(self, patch):
-        return self._with(patch, lambda: self.build('simulate-patched'))
+    def build_patched(self, patch, marks=False):
+        return self._with(patch, lambda: self.build('simulate-patched'), marks)
 
     def run_test_patched(self, patch):
         return self._with(patch, lambda: self.run_test(patch.test))
 
-    def _with(self, patch, run):
+    def _with(self, patch, run, marks=False):
         try:
-            patches.apply_to(patch, self.root)
+            patches.apply_to(patch, self.root, marks)
             return run()
         finally:
             for name in patch.files:
