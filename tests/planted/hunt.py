@@ -24,7 +24,7 @@ import tree_copy
 BLOCK_SEEDS = 20
 _FAILED = re.compile(r'^\r?seed (\d+) FAILED: (.*)$', re.MULTILINE)
 # Failures that no checker reported.
-_LUCK = re.compile(r'^[\w/]+\.(cc|h):\d+: CHECK failed|^the run (died|took|ended)')
+_LUCK = re.compile(r'^(\./)?[\w/]+\.(cc|h):\d+: CHECK failed|^the run (died|took|ended)')
 
 
 # The beginning of a case in the output of a test, and a failed expectation.

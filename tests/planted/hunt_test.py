@@ -49,8 +49,8 @@ class HuntTest(unittest.TestCase):
 
     def test_failed_check_or_crash_is_luck_and_does_not_count(self):
         result = self.hunt({3: 'raft/core/core.cc:9: CHECK failed: a <= b (2 vs 1)', 5: 'the run died of signal 11 (x)',
-                            30: 'liveness: agreeing took more'}, {})
-        self.assertEqual((result.seed, result.lucky, result.checker), (30, 2, 'liveness'))
+                            6: './node/a.cc:7: CHECK failed: a', 30: 'liveness: agreeing took more'}, {})
+        self.assertEqual((result.seed, result.lucky, result.checker), (30, 3, 'liveness'))
 
     def test_seed_that_fails_without_the_patch_does_not_count(self):
         result = self.hunt({7: 'digest: other', 25: 'digest: other'}, {7: 'digest: other'})
