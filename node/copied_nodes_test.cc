@@ -206,6 +206,20 @@ TEST_F(CopiedNodesTest, CopiesOfAllNodes_DoNotStartAsTheCluster) {
   ExpectWhole("after the copies");
 }
 
+// Its seeds still have its own address of before, and no new one of others.
+TEST_F(CopiedNodesTest, MovedNodeWithItsFormerAddressAmongTheSeeds_Starts) {
+  cluster_.Crash(0);
+  const Files disk = Copy(0);
+  Config file = FileOfCopy(0, "moved");
+  const Config before = SameFile(0);
+  for (size_t row = 1; row < file.nodes.size(); ++row) {
+    file.nodes[row] = before.nodes[row];
+  }
+  file.seeds.push_back(before.nodes[0].peer);
+  ASSERT_EQ(cluster_.StartNew(file, disk), absl::OkStatus());
+  EXPECT_TRUE(Runs(kNodes, Seconds(5))) << Story(kNodes);
+}
+
 // An older state is put back at the node's own address.
 TEST_F(CopiedNodesTest, OlderStateAtTheSameAddress_IsRefusedByTheOthers) {
   cluster_.Crash(0);

@@ -224,7 +224,11 @@ absl::Status Startup::CheckNoCopy() const {
     return absl::OkStatus();
   }
   for (const std::string& other : OtherAddresses()) {
-    if (std::ranges::binary_search(starts.others, other)) continue;
+    // Its own address of before may still be among the seeds.
+    if (other == starts.address ||
+        std::ranges::binary_search(starts.others, other)) {
+      continue;
+    }
     return absl::FailedPreconditionError(absl::StrCat(
         "the last start of this directory was at ", starts.address,
         ", this one is at ", OwnAddress(), ", and is given ", other,
