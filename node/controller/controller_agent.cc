@@ -39,6 +39,33 @@ bool IsGivenUp(const ClusterState& state, NodeId node, StoreIncarnation store) {
          std::ranges::find(found->second, store) != found->second.end();
 }
 
+std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind) {
+  using Kind = shardctrl::ReconcileAction::Kind;
+  switch (kind) {
+    case Kind::kPrepare:
+      return "window.replica.prepare";
+    case Kind::kReportReplica:
+      return "window.replica.report";
+    case Kind::kFound:
+      return "window.replica.found";
+    case Kind::kJoin:
+      return "window.replica.join";
+    case Kind::kReportGroup:
+      return "window.group.report";
+    case Kind::kChange:
+      return "window.group.change";
+    case Kind::kTransfer:
+      return "window.group.transfer";
+    case Kind::kDrop:
+      return "window.replica.drop";
+    case Kind::kReportEmpty:
+      return "window.node.report_empty";
+    case Kind::kRecover:
+      return "window.replica.recover";
+  }
+  return "window.replica";
+}
+
 }  // namespace
 
 ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
@@ -346,6 +373,7 @@ void ControllerAgent::Execute(ControllerCommand command, bool dry_run,
       [this, dry_run,
        done = std::move(done)](absl::StatusOr<Buffer> bytes) mutable {
         if (!bytes.ok()) return done(bytes.status());
+        if (!dry_run) env_.tracer.Sometimes("window.command_answered");
         auto answer = shardctrl::DecodeAnswer(bytes->view());
         if (answer.ok() && !dry_run) told_ = std::max(told_, answer->version);
         // The state that an operator sees next has the effects.
@@ -585,6 +613,7 @@ void ControllerAgent::Act(Action action) {
   using Kind = Action::Kind;
   const Busy busy = {.kind = action.kind, .group = action.group};
   if (busy_.contains(busy)) return;
+  env_.tracer.Sometimes(WindowOf(action.kind));
   env_.tracer.Log(env::Severity::kDebug,
                   Concat("group ", action.group, ": ", action.why));
   switch (action.kind) {

@@ -62,17 +62,17 @@ std::string ProblemOf(const RequestFailure& failure) {
 std::string_view MarkOf(CopyPhase phase) {
   switch (phase) {
     case CopyPhase::kWaiting:
-      return "move.waits";
+      return "window.move.waits";
     case CopyPhase::kPrepare:
-      return "move.prepare";
+      return "window.move.prepare";
     case CopyPhase::kCopy:
-      return "move.copy";
+      return "window.move.copy";
     case CopyPhase::kDelta:
-      return "move.delta";
+      return "window.move.delta";
     case CopyPhase::kFreeze:
-      return "move.freeze";
+      return "window.move.freeze";
   }
-  return "move";
+  return "window.move";
 }
 
 // A slow move has small pieces, so that neither it nor clients wait long for
@@ -623,7 +623,7 @@ void SlotMover::Seal(const SlotMove& move, const kv::Store& store, Task& task) {
       std::max(seal->log_time,
                host_.core(move.from)->NextLogTime(env_.loop.ReadClock()));
   task.sealing = true;
-  env_.tracer.Sometimes("move.seal");
+  env_.tracer.Sometimes("window.move.seal");
   Send(key, move.to, kv::SealStep{move.id, *seal},
        [this, key](Task& task, const kv::MoveAnswer* answer) {
          task.sealing = false;
@@ -648,7 +648,7 @@ void SlotMover::Decide(const SlotMove& move, const kv::MovePlan& plan,
                        Task& task) {
   if (task.outstanding > 0 || task.decided) return;
   const Key key = {move.id, move.from};
-  env_.tracer.Sometimes("move.decide");
+  env_.tracer.Sometimes("window.move.decide");
   Execute(key, ControllerCommand::DecideMove{.move = move.id},
           [this, key, plan](Task& task, const ControllerAnswer* answer) {
             if (answer == nullptr ||
@@ -691,9 +691,9 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
       step = kv::ActivateStep{plan};
     }
   }
-  env_.tracer.Sometimes(!activated ? "move.abort"
-                        : source   ? "move.release"
-                                   : "move.activate");
+  env_.tracer.Sometimes(!activated ? "window.move.abort"
+                        : source   ? "window.move.release"
+                                   : "window.move.activate");
   Send(key, group, step, [this](Task& task, const kv::MoveAnswer* answer) {
     const bool unknown =
         answer != nullptr && answer->verdict == kv::MoveVerdict::kUnknownMove;

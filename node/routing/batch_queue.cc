@@ -558,6 +558,7 @@ bool BatchQueue::HoldRefused(const Batch& batch, Request& request,
   alone.SetRules(command.rules);
   alone.AddEncoded(command);
   results_bytes_.Remove(request.result_bytes);
+  parts_.tracer.Sometimes("window.command_refused");
   parts_.refused.Hold(request, batch.deadline, alone.Finish());
   return true;
 }

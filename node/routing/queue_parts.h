@@ -29,6 +29,7 @@ class GroupQueue;
 struct QueueParts {
   env::Loop& loop;
   env::Buggify& buggify;
+  env::Tracer& tracer;
   raft::Host& host;
   const Config& config;
   const ClusterMap& cluster;

@@ -176,6 +176,7 @@ void ReadQueue::Refuse(Request& read, const kv::CommandSpec& spec,
   }
   kv::BatchBuilder alone;
   alone.Add(spec);
+  parts_.tracer.Sometimes("window.command_refused");
   parts_.refused.Hold(read, deadline, alone.Finish());
 }
 

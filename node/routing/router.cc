@@ -67,6 +67,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
       slow_writers_(env.loop),
       parts_{env.loop,
              env.buggify,
+             env.tracer,
              host,
              config,
              cluster,
@@ -314,7 +315,7 @@ void Router::RouteRefused() {
     const bool routed =
         queue != nullptr &&
         queue->AddAgain(request, refused.bytes) == Admission::kAccepted;
-    if (routed) env_.tracer.Sometimes("node.refused_command_routed_again");
+    if (routed) env_.tracer.Sometimes("window.refused_command_routed_again");
     return routed;
   });
 }

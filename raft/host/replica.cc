@@ -537,6 +537,9 @@ void Replica::OnWritten(WriteToken token, std::vector<Message> after,
 
 void Replica::HandleMessages(Output& output) {
   for (Message& message : output.heartbeats) {
+    if (message.read_round != ReadRound()) {
+      services_.env.tracer.Sometimes("window.read_round");
+    }
     AddStateDigest(&message);
     Send(message);
   }
@@ -673,6 +676,9 @@ void Replica::HandleEvents(const Output& output) {
   for (const Event& event : output.events) {
     switch (event.kind) {
       case Event::Kind::kRoleChanged:
+        if (event.role == RoleKind::kLeader) {
+          services_.env.tracer.Sometimes("window.leadership_begun");
+        }
         if (event.role != RoleKind::kLeader && has_proposals() &&
             proposals_deadline_ == MonoTime::Max()) {
           const bool at_once =
@@ -684,6 +690,7 @@ void Replica::HandleEvents(const Output& output) {
         }
         break;
       case Event::Kind::kConfigurationChanged:
+        services_.env.tracer.Sometimes("window.configuration_changed");
         if (core_->configuration().level > level_) {
           services_.env.tracer.Sometimes("raft.level_raised");
         }

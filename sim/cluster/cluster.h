@@ -130,8 +130,9 @@ class Cluster {
     if (HasErasedDisk(node) || world_.disk_failures(machine(node)) > 0) {
       return true;
     }
-    if (!HasDamagedDisk(node)) return false;
-    for (const std::string& file : *damaged_(machine(node))) {
+    const DamagedFiles* const damaged = DamagedOn(node);
+    if (damaged == nullptr) return false;
+    for (const std::string& file : *damaged) {
       const auto snapshot = raft::ParseSnapshotName(file);
       if (!snapshot.has_value() || snapshot->group.group == group) return true;
     }
@@ -146,9 +147,7 @@ class Cluster {
            (erased_ != nullptr && erased_(machine(node)));
   }
   // Whether the simulator has damaged the node's disk.
-  bool HasDamagedDisk(NodeId node) const {
-    return damaged_ != nullptr && damaged_(machine(node)) != nullptr;
-  }
+  bool HasDamagedDisk(NodeId node) const { return DamagedOn(node) != nullptr; }
   // Boots every machine.
   void Start();
   // The groups have other members or slots.
@@ -318,6 +317,13 @@ class Cluster {
   class Program;
   friend class Program;
 
+  // Null: none.
+  const DamagedFiles* DamagedOn(NodeId node) const {
+    if (places_.IsDamaged(PlaceOf(node))) {
+      return &places_.tenant(PlaceOf(node))->damaged;
+    }
+    return damaged_ == nullptr ? nullptr : damaged_(machine(node));
+  }
   std::vector<node::Config> SettingsOf(const ClusterOptions& options);
   static size_t PlaceOf(NodeId node) { return Places::PlaceWith(node); }
   // The groups as they are founded.

@@ -205,6 +205,7 @@ void Places::Erase(size_t place) {
   world_.EraseDisk(machine);
   Tenant& tenant = *places_[place].tenant;
   tenant.erased = true;
+  tenant.damaged.clear();
   lost_ = world_.now();
   Tell(place,
        absl::StrCat("the disk of node ", tenant.node.value(), " is gone"));

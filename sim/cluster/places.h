@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "node/config/config.h"
@@ -35,6 +36,8 @@ struct Tenant {
   bool erased = false;   // The disk is gone: it must not start.
   // Its token is one that must be refused, or its directory.
   bool refused = false;
+  // The files of the disk that were damaged.
+  absl::btree_set<std::string> damaged = {};
 };
 
 struct PlacesOptions {
@@ -89,6 +92,11 @@ class Places {
   bool IsErased(size_t place) const {
     return !places_[place].tenant.has_value() || places_[place].tenant->erased;
   }
+  // Bytes of its disk were damaged.
+  bool IsDamaged(size_t place) const {
+    return places_[place].tenant.has_value() &&
+           !places_[place].tenant->damaged.empty();
+  }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   // The same for the reserve.
@@ -99,6 +107,10 @@ class Places {
   std::optional<SimTime> lost() const { return lost_; }
   // The node of the place has started.
   void OnCreated(size_t place);
+  // Bytes of the file are wrong from now on. The place has a store.
+  void OnDamaged(size_t place, const std::string& file) {
+    places_[place].tenant->damaged.insert(file);
+  }
 
   // ---- Addresses.
   // Of each place its number, and its present addresses.

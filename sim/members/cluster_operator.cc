@@ -34,6 +34,9 @@ constexpr uint32_t kAttempts = 12;
 constexpr char kEvenIfUp[] = "{\"even_if_up\":true}";
 // An operator that cares for nodes does not give up.
 constexpr uint32_t kPatience = 1'000;
+// An operator gives a damaged disk up after such a time.
+constexpr uint64_t kMendMinMs = 500;
+constexpr uint64_t kMendMaxMs = 20'000;
 // A node that was told to come has so much time.
 constexpr Duration kCareAgain = Seconds(8);
 
@@ -73,6 +76,7 @@ void ClusterOperator::Tick() {
   if (!begun) return;
   if (++ticks_ == 1 && hasty_) return ReplaceUnbound();
   if (acts_ || cares_) Clear();
+  if (options_.id == 1) MendDisks();
   // Other requests may wait for that, and other groups for the controller.
   for (const GroupId group : rules_.lost()) {
     if (recovering_.contains(group)) continue;
@@ -204,7 +208,8 @@ bool ClusterOperator::MayLose(size_t place) const {
         continue;
       }
       configurations.emplace_back(group, core->configuration());
-      if (i != place && Stays(i) && at->host().group_status(group).ok()) {
+      if (i != place && !places_.IsDamaged(i) && Stays(i) &&
+          at->host().group_status(group).ok()) {
         left.emplace(group, core->replica());
       }
     }
@@ -289,6 +294,24 @@ void ClusterOperator::Act() {
   const uint64_t drawn =
       world_.choices().Below(kVerb, ChoiceKey{options_.id, ticks_}, kVerbs + 1);
   if (drawn == kNoVerb) return;
+  // A group may rest on the others meanwhile.
+  const auto rests_on_others = [this](Verb verb) {
+    switch (verb) {
+      case Verb::kDrain:
+      case Verb::kRemove:
+      case Verb::kReplace:
+      case Verb::kReplaceElsewhere:
+      case Verb::kLose:
+      case Verb::kReplicas:
+      case Verb::kMoveDisk:
+      case Verb::kSwapDisks:
+      case Verb::kLoseMajority:
+        return AnyIsDamaged();
+      default:
+        return false;
+    }
+  };
+  if (rests_on_others(static_cast<Verb>(drawn - 1))) return;
   const NodeId node = SomeNode(Draw(0, 64));
   const GroupId group = SomeGroup(Draw(1, 64));
   if (node == NodeId()) return;
@@ -365,6 +388,13 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kRetire:
       return Tell({.method = "POST", .target = of_group + "/retire"});
   }
+}
+
+bool ClusterOperator::AnyIsDamaged() const {
+  for (size_t place = 0; place < places_.size(); ++place) {
+    if (places_.IsDamaged(place)) return true;
+  }
+  return false;
 }
 
 void ClusterOperator::Create() {
@@ -609,6 +639,30 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
     places_.Erase(place);
     GiveUp(node, place, comes_back);
   });
+}
+
+// A node may mend itself meanwhile: the other replicas fill a new one.
+void ClusterOperator::MendDisks() {
+  for (size_t place = 0; place < places_.size(); ++place) {
+    if (!places_.IsDamaged(place)) continue;
+    const NodeId node = places_.tenant(place)->node;
+    const auto [mend, fresh] = mends_.try_emplace(node);
+    if (fresh) {
+      mend->second =
+          world_.now() +
+          Milliseconds(static_cast<int64_t>(Draw(11, kMendMaxMs) + kMendMinMs));
+    }
+    if (world_.now() < mend->second) continue;
+    Soon([this, place, node] {
+      if (places_.PlaceOf(node) != place || !places_.IsDamaged(place) ||
+          CreatesGroups() || !MayLose(place)) {
+        return;
+      }
+      mends_.erase(node);
+      places_.Erase(place);
+      GiveUp(node, place, /*comes_back=*/true);
+    });
+  }
 }
 
 void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {

@@ -68,6 +68,11 @@ class ClusterOperator {
   // No request waits for an answer.
   bool idle() const { return open_ == 0 && recovering_.empty(); }
   uint64_t verbs() const { return verbs_; }
+  // The place has a store, which the groups can spare.
+  bool MayLoseNow(size_t place) const {
+    return rules_.state() != nullptr && places_.HasStore(place) &&
+           !places_.IsDamaged(place) && !CreatesGroups() && MayLose(place);
+  }
 
  private:
   using Answered = std::function<void(const OperatorAnswer&)>;
@@ -131,6 +136,8 @@ class ClusterOperator {
   void Replace(NodeId node, size_t to, uint32_t attempts);
   void Lose(NodeId node, bool comes_back);
   void LoseMajority(GroupId group, NodeId survivor);
+  // Gives damaged disks up, after a while. One operator does that for all.
+  void MendDisks();
   // Asks once: a late request could meet a majority that is away for a moment.
   void Recover(GroupId group);
   // Its disk is gone.
@@ -152,6 +159,7 @@ class ClusterOperator {
   void KillController();
   // No operator gives its store up.
   bool Stays(size_t place) const;
+  bool AnyIsDamaged() const;
   // The controller does not know yet where a group is.
   bool CreatesGroups() const;
   // Every group keeps a majority of voters that work without the place.
@@ -191,6 +199,8 @@ class ClusterOperator {
   // The commands that the operator has got to type, by node. They stay in the
   // history of its shell.
   std::map<NodeId, std::vector<node::JoinConfig>> typed_;
+  // When the operator gives up the damaged disk of a node.
+  std::map<NodeId, SimTime> mends_;
   // When the operator last cared for a node.
   std::map<NodeId, SimTime> cared_;
   std::map<uint64_t, env::Pending> retries_;

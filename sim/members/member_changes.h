@@ -47,6 +47,11 @@ class MemberChanges {
   void OnStep(GroupId group, const raft::Core& core);
   // Call it after every turn. Tells the cluster of its members.
   void AfterTurn();
+  // Whether the disk of the place may be damaged now. Operators take it for lost
+  // from then on, and replace it some time later.
+  bool MayDamage(size_t place) const {
+    return operators_.front()->MayLoseNow(place);
+  }
   // Operators have no new wishes from now on, but that nodes come back.
   void Stop();
   // One operator moves slots, while no fault is left. It is idle once these

@@ -447,6 +447,18 @@ ScheduleOptions Run::Impl::Start() {
     options.groups = {cluster_.machines()};
     options.family_on = Ratio{1, 4};
     options.needs_all_nodes = [] { return true; };
+    // Operators lose whole disks.
+    options.budget.disks_lost = 0;
+    options.damage_limit = [this](MachineId machine, std::string_view file) {
+      return cluster_.DamageLimit(machine, file);
+    };
+    options.may_damage = [this](MachineId machine) {
+      return members_->MayDamage(Places::PlaceWith(NodeId(machine.value())));
+    };
+    options.on_damaged = [this](MachineId machine, const std::string& file) {
+      cluster_.places().OnDamaged(Places::PlaceWith(NodeId(machine.value())),
+                                  file);
+    };
   } else {
     AddMishaps(&options);
   }
@@ -489,6 +501,8 @@ bool Run::Impl::ChangeMap(MachineId machine, uint64_t draw) {
 }
 
 void Run::Impl::OnScheduled(const Schedule& schedule) {
+  // Disks of places change, and the places know which are damaged.
+  if (members_.has_value()) return;
   cluster_.SetDamaged([&schedule](MachineId machine) {
     const auto damaged = schedule.damaged().find(machine);
     return damaged == schedule.damaged().end() ? nullptr : &damaged->second;

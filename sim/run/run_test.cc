@@ -183,7 +183,7 @@ TEST(Run, MapsThatDifferFromTheGroups_KeepOrderAndOutcomes) {
                   .without = OtherFaultFamilies({FaultFamily::kMap})})
             .Execute();
     EXPECT_TRUE(report.ok()) << FormatReport(report);
-    const auto mark = report.marks.find("node.refused_command_routed_again");
+    const auto mark = report.marks.find("window.refused_command_routed_again");
     if (mark != report.marks.end()) routed_again += mark->second;
   }
   EXPECT_GT(routed_again, 0u);

@@ -12,6 +12,9 @@ namespace {
 constexpr uint64_t kBlockBytes = 4096;
 // Meanwhile other nodes write what the node has.
 constexpr Duration kDownBeforeOldDisk = Milliseconds(400);
+// Damage waits until it is allowed, for ten seconds.
+constexpr Duration kDamageAgain = Milliseconds(100);
+constexpr int kDamageTries = 100;
 
 }  // namespace
 
@@ -24,6 +27,12 @@ DiskDamage::Files DiskDamage::ReadFiles(MachineId node) const {
 }
 
 void DiskDamage::OpenDamage(const FaultWindow& window) {
+  if (context_->options().may_damage) {
+    const std::vector<MachineId>& nodes = context_->nodes();
+    const MachineId node = nodes[window.Pick(0, nodes.size())];
+    return DamageOnceAllowed(window, node, kDamageTries,
+                             context_->world().DiskContents(node));
+  }
   MachineId one;
   if (!MayLoseNodes() || !swarm_->PickDiskFaultTarget(window, &one)) return;
   // One fault window in four damages all targets at once.
@@ -51,6 +60,28 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
   }
 }
 
+void DiskDamage::DamageOnceAllowed(const FaultWindow& window, MachineId node,
+                                   int tries,
+                                   std::vector<FileContents> before) {
+  if (context_->liveness() || tries == 0) return;
+  if (!context_->options().may_damage(node)) {
+    context_->After(
+        kDamageAgain, node,
+        [this, window, node, tries, before = std::move(before)]() mutable {
+          DamageOnceAllowed(window, node, tries - 1, std::move(before));
+        });
+    return;
+  }
+  World& world = context_->world();
+  if (world.running(node)) {
+    world.Crash(node, window.Pick(5, 2) == 1 ? CrashKind::kMachine
+                                             : CrashKind::kProcess);
+  }
+  Damage(window, node, before);
+  context_->After(window.Length(Milliseconds(10), Seconds(2)), node,
+                  [this, node] { context_->RestartIfDown(node); });
+}
+
 void DiskDamage::Damage(const FaultWindow& window, MachineId node,
                         const std::vector<FileContents>& before) {
   const std::vector<std::string> files = context_->world().DiskFiles(node);
@@ -76,6 +107,9 @@ void DiskDamage::Damage(const FaultWindow& window, MachineId node,
     constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
                                      "lost write ", "torn block "};
     AddDamaged(node, file);
+    if (context_->options().on_damaged) {
+      context_->options().on_damaged(node, file);
+    }
     context_->Note(kWhat[kind] + context_->Name(node) + " " + file);
     return;
   }

@@ -57,6 +57,9 @@ class DiskDamage {
   Files ReadFiles(MachineId node) const;
   // Replaces all files of a machine that is down.
   void PutBack(MachineId node, const Files& files);
+  // Damages a disk as soon as that is allowed, for which it tries so often.
+  void DamageOnceAllowed(const FaultWindow& window, MachineId node, int tries,
+                         std::vector<FileContents> before);
   // Damages one stored sector or block of a machine that is down. `before` has
   // its files as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node,

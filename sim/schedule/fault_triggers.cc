@@ -15,6 +15,8 @@ constexpr ChoiceSite kTrigger("schedule.moment");
 
 // A lane of a transport over byte streams has no room.
 constexpr std::string_view kLaneFull = "net.transport.lane_full";
+// A fault may make a difference from here on (env::Tracer).
+constexpr std::string_view kWindow = "window.";
 // The streams are reset within this time, in microseconds.
 constexpr uint64_t kResetWaitMax = 3'000;
 
@@ -67,13 +69,15 @@ void FaultTriggers::OnMark(MachineId node, std::string_view mark) {
   // and receive snapshots, so faults are likely to hit a transfer.
   const uint64_t entity = HashBytes(mark) + healings_;
   const FaultTrigger trigger{entity, counts_[entity]++};
-  if (mark == kLaneFull) MaybeResetStreams(node, trigger);
+  const bool window = mark.starts_with(kWindow);
+  if (window || mark == kLaneFull) MaybeResetStreams(node, trigger);
   if (families.empty()) return;
   if (!liveness && swarm_->on(FaultFamily::kPartition)) {
     MaybeEndPartitions(trigger);
   }
-  const Ratio chance{
-      1, static_cast<uint32_t>((liveness ? 3 : 6) + 4 * trigger.count)};
+  const uint64_t one_in =
+      window ? 3 + 2 * trigger.count : (liveness ? 3 : 6) + 4 * trigger.count;
+  const Ratio chance{1, static_cast<uint32_t>(one_in)};
   if (!context_->choices().Chance(kTrigger, trigger.mark, trigger.draw(0),
                                   chance)) {
     return;
@@ -106,7 +110,8 @@ void FaultTriggers::MaybeEndPartitions(const FaultTrigger& trigger) {
 }
 
 // Messages of a full lane wait at their groups. The connection is lost before
-// the lane has room again.
+// the lane has room again. In a window requests are sent again, and late copies
+// of them arrive.
 void FaultTriggers::MaybeResetStreams(MachineId node,
                                       const FaultTrigger& trigger) {
   const Ratio chance{1, static_cast<uint32_t>(4 + 2 * trigger.count)};
@@ -120,7 +125,7 @@ void FaultTriggers::MaybeResetStreams(MachineId node,
   world.At(world.now() + Microseconds(static_cast<int64_t>(wait)),
            [this, node] {
              context_->world().ResetStreams(node);
-             context_->world().CountMark(node, "schedule.reset_at_a_full_lane");
+             context_->world().CountMark(node, "schedule.reset_at_a_mark");
            });
 }
 

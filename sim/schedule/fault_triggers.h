@@ -53,7 +53,7 @@ class FaultTriggers {
   // Arms one fault. Makes three choices, the first one is number `first`.
   void Inject(MachineId node, FaultFamily family, const FaultTrigger& trigger,
               uint64_t first);
-  // A lane of the node is full: may reset its streams.
+  // A lane of the node is full, or a window begins: may reset its streams.
   void MaybeResetStreams(MachineId node, const FaultTrigger& trigger);
   // Ends all partitions after one trigger in three.
   void MaybeEndPartitions(const FaultTrigger& trigger);

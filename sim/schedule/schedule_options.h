@@ -122,6 +122,11 @@ struct ScheduleOptions {
   // the damage from a torn tail. No protocol survives damage that recovery
   // cannot detect. Null: no disk is damaged.
   absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> damage_limit{};
+  // Whether the machine's disk may be damaged at this moment, and what is told
+  // of it afterwards. Null: a minority of each of `groups` may be at any time,
+  // for good.
+  absl::AnyInvocable<bool(MachineId)> may_damage{};
+  absl::AnyInvocable<void(MachineId, const std::string& file)> on_damaged{};
 };
 
 // The families that a schedule with these options may have.
