@@ -8,6 +8,7 @@
 #include "env/little_endian.h"
 #include "env/siphash.h"
 #include "node/base/text.h"
+#include "node/controller/windows.h"
 #include "raft/core/configuration.h"
 #include "raft/host/admission_message.h"
 #include "raft/host/bootstrap_record.h"
@@ -37,33 +38,6 @@ bool IsGivenUp(const ClusterState& state, NodeId node, StoreIncarnation store) {
   const auto found = stores.find(node);
   return found != stores.end() &&
          std::ranges::find(found->second, store) != found->second.end();
-}
-
-std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind) {
-  using Kind = shardctrl::ReconcileAction::Kind;
-  switch (kind) {
-    case Kind::kPrepare:
-      return "window.replica.prepare";
-    case Kind::kReportReplica:
-      return "window.replica.report";
-    case Kind::kFound:
-      return "window.replica.found";
-    case Kind::kJoin:
-      return "window.replica.join";
-    case Kind::kReportGroup:
-      return "window.group.report";
-    case Kind::kChange:
-      return "window.group.change";
-    case Kind::kTransfer:
-      return "window.group.transfer";
-    case Kind::kDrop:
-      return "window.replica.drop";
-    case Kind::kReportEmpty:
-      return "window.node.report_empty";
-    case Kind::kRecover:
-      return "window.replica.recover";
-  }
-  return "window.replica";
 }
 
 }  // namespace

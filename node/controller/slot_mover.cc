@@ -9,6 +9,7 @@
 #include "kv/command/result.h"
 #include "node/base/text.h"
 #include "node/controller/move_room.h"
+#include "node/controller/windows.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/hosted_store.h"
 #include "shardctrl/controller/slot_moves.h"
@@ -56,23 +57,6 @@ std::string ProblemOf(const RequestFailure& failure) {
     default:
       return group + " did not answer";
   }
-}
-
-// A driver that stops at a mark leaves its move in that phase.
-std::string_view MarkOf(CopyPhase phase) {
-  switch (phase) {
-    case CopyPhase::kWaiting:
-      return "window.move.waits";
-    case CopyPhase::kPrepare:
-      return "window.move.prepare";
-    case CopyPhase::kCopy:
-      return "window.move.copy";
-    case CopyPhase::kDelta:
-      return "window.move.delta";
-    case CopyPhase::kFreeze:
-      return "window.move.freeze";
-  }
-  return "window.move";
 }
 
 // A slow move has small pieces, so that neither it nor clients wait long for
@@ -739,7 +723,7 @@ void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
     progress.bytes_per_second = fresh * 1000 / static_cast<uint64_t>(ms);
   }
   progress.phase = phase;
-  if (new_phase) env_.tracer.Sometimes(MarkOf(phase));
+  if (new_phase) env_.tracer.Sometimes(WindowOf(phase));
   progress.driver = self_;
   progress.term = task.term;
   ++progress.report;

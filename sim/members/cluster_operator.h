@@ -102,6 +102,8 @@ class ClusterOperator {
     kLoseMajority,
     kRetire,
   };
+  // How often an operator asks until there is an answer.
+  static constexpr uint32_t kAttempts = 12;
   static constexpr uint64_t kVerbs = static_cast<uint64_t>(Verb::kRetire) + 1;
 
   void Tick();

@@ -1,0 +1,49 @@
+#include "node/controller/windows.h"
+
+namespace quorate::node {
+
+std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind) {
+  using Kind = shardctrl::ReconcileAction::Kind;
+  switch (kind) {
+    case Kind::kPrepare:
+      return "window.replica.prepare";
+    case Kind::kReportReplica:
+      return "window.replica.report";
+    case Kind::kFound:
+      return "window.replica.found";
+    case Kind::kJoin:
+      return "window.replica.join";
+    case Kind::kReportGroup:
+      return "window.group.report";
+    case Kind::kChange:
+      return "window.group.change";
+    case Kind::kTransfer:
+      return "window.group.transfer";
+    case Kind::kDrop:
+      return "window.replica.drop";
+    case Kind::kReportEmpty:
+      return "window.node.report_empty";
+    case Kind::kRecover:
+      return "window.replica.recover";
+  }
+  return "window.replica";
+}
+
+std::string_view WindowOf(shardctrl::CopyPhase phase) {
+  using shardctrl::CopyPhase;
+  switch (phase) {
+    case CopyPhase::kWaiting:
+      return "window.move.waits";
+    case CopyPhase::kPrepare:
+      return "window.move.prepare";
+    case CopyPhase::kCopy:
+      return "window.move.copy";
+    case CopyPhase::kDelta:
+      return "window.move.delta";
+    case CopyPhase::kFreeze:
+      return "window.move.freeze";
+  }
+  return "window.move";
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,20 @@
+// node/controller/windows.h: marks of work that a fault may interrupt, for
+// env::Tracer::Sometimes.
+#ifndef QUORATE_NODE_CONTROLLER_WINDOWS_H_
+#define QUORATE_NODE_CONTROLLER_WINDOWS_H_
+
+#include <string_view>
+
+#include "shardctrl/controller/move.h"
+#include "shardctrl/controller/reconcile.h"
+
+namespace quorate::node {
+
+// The node begins the action.
+std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind);
+// A move is in a new phase, in which it stays if its driver ends.
+std::string_view WindowOf(shardctrl::CopyPhase phase);
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CONTROLLER_WINDOWS_H_
