@@ -4,6 +4,7 @@
 #include <sstream>
 #include <utility>
 
+#include "env/random.h"
 #include "raft/core/configuration.h"
 #include "raft/core/testing/member_rules.h"
 #include "raft/core/testing/names.h"
@@ -330,6 +331,25 @@ uint64_t ReplicaChecker::BytesBehind(GroupId group, raft::Index after) const {
   if (after.value() >= log.size()) return 0;
   return log.back().bytes_through -
          (after == raft::Index() ? 0 : log[after.value() - 1].bytes_through);
+}
+
+uint64_t ReplicaChecker::Digest() const {
+  uint64_t digest = 0;
+  const auto add = [&digest](uint64_t value) {
+    digest = Mix64(digest ^ Mix64(value + 1));
+  };
+  for (const auto& [id, group] : groups_) {
+    add(id.value());
+    for (const auto& [term, leader] : group.leaders) {
+      add(term.value());
+      add(leader.value());
+    }
+    for (const Committed& entry : group.log) {
+      add(entry.term.value());
+      add(entry.hash);
+    }
+  }
+  return digest;
 }
 
 raft::Index ReplicaChecker::committed(GroupId group) const {

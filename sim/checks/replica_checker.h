@@ -136,6 +136,8 @@ class ReplicaChecker {
   // Whether the level of the group rose above `known` in a configuration that
   // does not name the replica. A program that knows no more halts it then.
   bool RoseWithout(GroupId group, ReplicaId replica, raft::Level known) const;
+  // A digest of what it knows: the committed log and the leaders of all terms.
+  uint64_t Digest() const;
   // The last index known to be committed.
   raft::Index committed(GroupId group) const;
   // Size of the committed entries behind `after`.

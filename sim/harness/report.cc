@@ -124,10 +124,8 @@ std::vector<std::string> LastOf(const World& world) {
 
 }  // namespace
 
-RunReport ReportOf(const Harness& harness) {
-  const World& world = harness.world();
-  RunReport report{.seed = harness.options().seed,
-                   .violations = harness.Violations(),
+RunReport ReportOf(const World& world) {
+  RunReport report{.seed = world.choices().seed(),
                    .trace_hash = world.trace_hash().ToString(),
                    .virtual_time = Duration(world.now().ns()),
                    .events = world.events(),
@@ -136,13 +134,22 @@ RunReport ReportOf(const Harness& harness) {
     report.events_by_kind[std::string(TraceKindName(kind))] =
         world.events(kind);
   }
-  if (!report.ok()) report.story = LastOf(world);
+  // Later violations of one turn follow from the first one.
+  if (!world.violations().empty()) {
+    report.violations = {world.violations().front()};
+    report.story = LastOf(world);
+  }
   report.faults.insert(world.fault_counts().begin(),
                        world.fault_counts().end());
   report.marks.insert(world.marks().begin(), world.marks().end());
   for (const auto& [name, count] : world.points()) {
     report.drawn[std::string(kPoint) + name] = count;
   }
+  return report;
+}
+
+RunReport ReportOf(const Harness& harness) {
+  RunReport report = ReportOf(harness.world());
   if (!harness.options().duration.has_value()) {
     for (const Duration duration : Harness::DrawnDurations()) {
       report.drawn[absl::StrCat("shape.duration_s=", duration.ms() / 1000)] =

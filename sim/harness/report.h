@@ -31,6 +31,7 @@ struct RunReport {
   // In a line, the work of a user's subject, or of the operators of a store
   // whose members change. Runs of the store have numbers of operations below.
   std::string summary;
+  bool cut_off = false;     // The time of a scenario passed before its end.
   uint64_t core_steps = 0;  // Inputs that a raft::Core handled.
   // Operations by outcome.
   uint64_t operations = 0;
@@ -75,6 +76,7 @@ struct RunReport {
 };
 
 // The parts of the report that all runs have.
+RunReport ReportOf(const World& world);
 RunReport ReportOf(const Harness& harness);
 
 // Text of several lines for people.

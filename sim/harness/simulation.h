@@ -21,6 +21,9 @@ class Simulation {
   // `sink` receives the nodes' log lines of at least `severity`, and the faults
   // (World::SetLogSink). Call it before Execute.
   virtual void SetLogSink(env::Severity severity, LogSink sink) = 0;
+  // `hook` is called at each moment at which a run of a scenario may go on in
+  // several ways (sim/explore). Other runs have none. Call it before Execute.
+  virtual void SetBranchHook(BranchHook hook) { (void)hook; }
   // Runs everything. Call it once.
   virtual RunReport Execute() = 0;
 

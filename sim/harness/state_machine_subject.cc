@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "sim/choices/time_text.h"
+#include "sim/choices/trace_hash.h"
 #include "sim/harness/history_lines.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_views.h"
@@ -13,6 +17,7 @@ namespace quorate::sim {
 namespace {
 
 constexpr GroupId kGroup(1);
+constexpr uint64_t kNodesMax = 64;
 constexpr Duration kSupervisorDelay = Seconds(1);
 // A command of a client. Zero: a tape leaves it out.
 constexpr ChoiceSite kCommand("workload.command");
@@ -49,6 +54,8 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
   ~Node() {
     if (subject_->nodes_[index_] == this) subject_->nodes_[index_] = nullptr;
+    // The steps that it was to carry out have an unknown outcome.
+    for (Step& step : subject_->script_) step.done |= step.asked == this;
   }
 
   // Null: the replica does not work.
@@ -70,6 +77,37 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
   void HashCores() {
     if (started_) ReplicaObserver::HashCores(host_);
+  }
+  // Proposes a command that is drawn from `random`.
+  void Propose(const Random& random,
+               absl::AnyInvocable<void(const raft::ProposeResult&)> done) {
+    CommandHistory& history = subject_->history_;
+    StateMachineTest::Command command =
+        subject_->test_->Draw(random, history.values());
+    command.operation.client = index_ + 1;
+    const size_t number = history.Invoke(subject_->world_.now(),
+                                         std::string(command.payload.view()),
+                                         command.object, command.operation);
+    if (subject_->world_.observes()) {
+      subject_->world_.Observe(
+          Observation::Kind::kCall, subject_->machines_[index_],
+          absl::StrCat(number), absl::StrCat("at n", index_ + 1),
+          absl::StrCat(command.object, ": ",
+                       lincheck::DescribeCall(subject_->test_->model(),
+                                              command.operation)));
+    }
+    ++open_;
+    subject_->client_order_ = Mix64(subject_->client_order_ + 2 * number);
+    Buffer payload = command.payload;
+    host_.Propose(
+        kGroup, std::move(payload),
+        [this, number, command = std::move(command),
+         done = std::move(done)](const raft::ProposeResult& result) mutable {
+          --open_;
+          subject_->Return(number, command, result);
+          subject_->ObserveAnswer(index_, number, command, result);
+          done(result);
+        });
   }
 
  private:
@@ -134,37 +172,14 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
 
   void Tick() {
+    if (subject_->scripted_) return;
     env::Loop& loop = env_.env().loop;
     timer_ = loop.At(loop.ReadClock().mono + subject_->options_.interval,
                      [this] { Tick(); });
     if (operated()) subject_->operator_->OnTick(index_);
     if (subject_->late(index_) || !subject_->WantsCommand(index_)) return;
     const std::optional<Random> random = subject_->DrawCommand(index_);
-    if (!random.has_value()) return;
-    CommandHistory& history = subject_->history_;
-    StateMachineTest::Command command =
-        subject_->test_->Draw(*random, history.values());
-    command.operation.client = index_ + 1;
-    const size_t number = history.Invoke(subject_->world_.now(),
-                                         std::string(command.payload.view()),
-                                         command.object, command.operation);
-    if (subject_->world_.observes()) {
-      subject_->world_.Observe(
-          Observation::Kind::kCall, subject_->machines_[index_],
-          absl::StrCat(number), absl::StrCat("at n", index_ + 1),
-          absl::StrCat(command.object, ": ",
-                       lincheck::DescribeCall(subject_->test_->model(),
-                                              command.operation)));
-    }
-    ++open_;
-    Buffer payload = command.payload;
-    host_.Propose(kGroup, std::move(payload),
-                  [this, number, command = std::move(command)](
-                      const raft::ProposeResult& result) {
-                    --open_;
-                    subject_->Return(number, command, result);
-                    subject_->ObserveAnswer(index_, number, command, result);
-                  });
+    if (random.has_value()) Propose(*random, [](const auto&) {});
   }
 
   ProgramEnv env_;
@@ -186,7 +201,11 @@ StateMachineSubject::StateMachineSubject(World* world,
       options_(options),
       checker_([this](std::string what) { world_.Violate(std::move(what)); }),
       supervisor_(world, kSupervisorDelay),
-      founders_(options.nodes) {}
+      founders_(world->choices().Choose(
+          kNodes, ChoiceKey{}, options.nodes, kNodesMax,
+          [&](const Random&, Site, uint64_t, uint64_t) -> uint64_t {
+            return options.nodes;
+          })) {}
 
 StateMachineSubject::~StateMachineSubject() {
   // The nodes refer to the subject, and the world outlives it.
@@ -293,9 +312,9 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   const auto it = std::find(machines_.begin(), machines_.end(), machine);
   if (it == machines_.end()) return;
   Node* const node = nodes_[it - machines_.begin()];
-  if (node != nullptr && node->AfterTurn()) {
-    CheckReplicas(it - machines_.begin());
-  }
+  if (node == nullptr) return;
+  if (node->AfterTurn()) CheckReplicas(it - machines_.begin());
+  if (script_begun_) FollowScript(it - machines_.begin());
 }
 
 void StateMachineSubject::Explain(const StatePlace& place) {
@@ -347,7 +366,10 @@ void StateMachineSubject::Return(size_t number,
                                  const StateMachineTest::Command& command,
                                  const raft::ProposeResult& result) {
   if (result.outcome == Outcome::kNotExecuted) history_.Withdraw(number);
+  client_order_ = Mix64(client_order_ + 2 * number + 1 +
+                        static_cast<uint64_t>(result.outcome));
   if (result.outcome != Outcome::kDone) return;
+  client_order_ = Mix64(client_order_ ^ HashBytes(result.result.view()));
   history_.Return(
       number, world_.now(), result.position.index,
       test_->ResultOf(command, result.result.view(), history_.values()));
@@ -389,8 +411,22 @@ bool StateMachineSubject::MustWork(size_t index) const {
 }
 
 bool StateMachineSubject::Agreed() const {
-  return ReplicasAgree(Cores(),
-                       [this](size_t i) { return !late(i) && MustWork(i); });
+  const std::vector<const raft::Core*> cores = Cores();
+  const size_t leader = LeaderAmong(cores);
+  if (leader == cores.size()) return false;
+  const raft::Configuration& members = cores[leader]->configuration();
+  return ReplicasAgree(cores, [&](size_t i) {
+    // Operators of a script remove members.
+    const bool left = std::any_of(script_.begin(), script_.end(),
+                                  [i](const Step& step) {
+                                    return step.removed == NodeId(i + 1);
+                                  }) &&
+                      std::none_of(members.voters.begin(), members.voters.end(),
+                                   [i](const raft::Member& member) {
+                                     return member.node == NodeId(i + 1);
+                                   });
+    return !late(i) && MustWork(i) && !left;
+  });
 }
 
 bool StateMachineSubject::ClientsIdle() const {
@@ -433,6 +469,113 @@ void StateMachineSubject::Finish() {
   answers_checked_ = executed_;
   std::string violation = history_.Check(test_->model());
   if (!violation.empty()) world_.Violate(std::move(violation));
+}
+
+absl::Status StateMachineSubject::SetScript(
+    const std::vector<std::string>& steps) {
+  scripted_ = true;
+  issuing_ = false;
+  for (const std::string& text : steps) {
+    uint32_t node = 0;
+    const bool removes = absl::StartsWith(text, "remove ") &&
+                         absl::SimpleAtoi(text.substr(7), &node) && node >= 1 &&
+                         node <= founders_;
+    if (!removes && text != "command") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the subject knows no step '", text,
+                       "': expected remove N, with a "
+                       "node from 1 to ",
+                       founders_, ", or command"));
+    }
+    script_.push_back({.removed = NodeId(node)});
+  }
+  return absl::OkStatus();
+}
+
+void StateMachineSubject::BeginScript() {
+  script_begun_ = true;
+  for (size_t i = 0; i < nodes_.size(); ++i) FollowScript(i);
+}
+
+bool StateMachineSubject::ScriptIsDone() const {
+  return std::all_of(script_.begin(), script_.end(),
+                     [](const Step& step) { return step.done; });
+}
+
+std::optional<uint64_t> StateMachineSubject::DigestOf(MachineId machine) const {
+  if (machine == MachineId()) {
+    uint64_t digest = Mix64(checker_.Digest() + client_order_);
+    for (const Step& step : script_) {
+      const auto& [node, term, commit] = step.refused;
+      const auto asked = std::find(nodes_.begin(), nodes_.end(), step.asked);
+      digest = Mix64(digest + 2 * (asked - nodes_.begin()) + step.done);
+      digest =
+          Mix64(digest + node + Mix64(term.value() << 32 | commit.value()));
+    }
+    return digest;
+  }
+  const auto it = std::find(machines_.begin(), machines_.end(), machine);
+  const size_t index = it - machines_.begin();
+  if (it == machines_.end() || HostOf(index) == nullptr ||
+      nodes_[index]->state() == nullptr) {
+    return std::nullopt;
+  }
+  const MonoTime now = world_.clock(machine).Mono(world_.now());
+  return Mix64(Mix64(nodes_[index]->core()->Digest(now) +
+                     nodes_[index]->state()->Digest()) +
+               world_.incarnation(machine));
+}
+
+uint64_t StateMachineSubject::term() const {
+  uint64_t highest = 0;
+  for (const raft::Core* const core : Cores()) {
+    if (core != nullptr) highest = std::max(highest, core->term().value());
+  }
+  return highest;
+}
+
+// Operators ask a node that leads, and do not ask while they see a change that
+// is not committed. A request is an input of the node.
+void StateMachineSubject::FollowScript(size_t index) {
+  raft::Host* const host = HostOf(index);
+  const raft::Core* const core =
+      host == nullptr ? nullptr : nodes_[index]->core();
+  if (core == nullptr || core->role() != raft::RoleKind::kLeader) return;
+  for (size_t i = 0; i < script_.size(); ++i) {
+    Step* const step = &script_[i];
+    const std::tuple here(index, core->term(), core->commit_index());
+    if (step->done || step->asked != nullptr || step->refused == here) continue;
+    if (step->removed != NodeId() &&
+        (core->configuration_index() > core->commit_index() ||
+         !core->configuration().outgoing_voters.empty())) {
+      continue;
+    }
+    step->asked = nodes_[index];
+    world_.HashNote(machines_[index], absl::StrCat(i, " ", executed_), [&] {
+      return step->removed == NodeId()
+                 ? std::string("a client sends a command")
+                 : absl::StrCat("an operator removes node ",
+                                step->removed.value());
+    });
+    const auto done = [step, here](const raft::ProposeResult& result) {
+      if (result.outcome == Outcome::kNotExecuted) {
+        step->asked = nullptr;
+        step->refused = here;
+      } else {
+        step->done = true;
+      }
+    };
+    if (step->removed == NodeId()) {
+      nodes_[index]->Propose(Random(i + 1), done);
+      continue;
+    }
+    raft::Configuration target = core->configuration();
+    std::erase_if(target.voters, [step](const raft::Member& member) {
+      return member.node == step->removed;
+    });
+    host->ChangeConfiguration(kGroup, core->configuration_index(),
+                              std::move(target), done);
+  }
 }
 
 std::string StateMachineSubject::Summary() const {

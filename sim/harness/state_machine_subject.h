@@ -22,8 +22,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "env/ids.h"
 #include "env/random.h"
 #include "lincheck/history.h"
@@ -80,9 +82,27 @@ class StateMachineSubject final : public Subject {
   void Explain(const StatePlace& place) override;
   StatePlace diverged() const override { return checker_.diverged(); }
   std::map<std::string, uint64_t> Checks() const override;
+  // The steps "remove N" and "command". The leader of the moment carries them
+  // out.
+  absl::Status SetScript(const std::vector<std::string>& steps) override;
+  void BeginScript() override;
+  bool ScriptIsDone() const override;
+  // Leaves out the files of the log and the pulses of nodes.
+  std::optional<uint64_t> DigestOf(MachineId machine) const override;
+  uint64_t term() const override;
 
  private:
   class Node;
+  // A step of a script.
+  struct Step {
+    NodeId removed;               // Zero: it is a command.
+    const Node* asked = nullptr;  // The node that carries it out.
+    bool done = false;
+    // The node that refused it last, in which term, and what it had committed.
+    // It is asked again when that has changed.
+    std::tuple<size_t, raft::Term, raft::Index> refused;
+  };
+  void FollowScript(size_t index);
   raft::HostOptions OptionsOf(size_t index);
   std::vector<env::PeerAddress> PeersOf(size_t index) const;
   // Null: the node is down, or it starts.
@@ -129,6 +149,11 @@ class StateMachineSubject final : public Subject {
   std::vector<StateMachineTest::Replica> replicas_;  // Kept for its memory.
   CommandHistory history_;
   std::optional<GroupOperator> operator_;  // Empty: the run has none.
+  // A hash of what clients began and what they know, in its order.
+  uint64_t client_order_ = 0;
+  bool scripted_ = false;
+  bool script_begun_ = false;
+  std::vector<Step> script_;
 };
 
 }  // namespace quorate::sim

@@ -5,12 +5,15 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "env/time.h"
 #include "sim/checks/state_witness.h"
+#include "sim/choices/choices.h"
 #include "sim/schedule/schedule.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/world/world.h"
@@ -42,6 +45,10 @@ class Subject {
     // Like that of a condition.
     absl::AnyInvocable<uint64_t()> progress = [] { return uint64_t{0}; };
   };
+
+  // The number of nodes, if the subject has no reason for another one. A run of
+  // a scenario has it on its tape.
+  static constexpr ChoiceSite kNodes = "subject.nodes";
 
   virtual ~Subject() = default;
 
@@ -84,6 +91,25 @@ class Subject {
   virtual std::string History() const { return ""; }
   // The open work, for a violation of liveness.
   virtual std::string Describe() const = 0;
+
+  // ---- For runs of a scenario (sim/explore).
+  // Call it before Start. Clients and operators then do these steps alone, from
+  // BeginScript on. They do each as soon as it is possible. kInvalidArgument
+  // names a step that the subject does not know.
+  virtual absl::Status SetScript(const std::vector<std::string>& steps) {
+    if (steps.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("the subject knows no step '" +
+                                      steps.front() + "'");
+  }
+  virtual void BeginScript() {}
+  virtual bool ScriptIsDone() const { return true; }
+  // See DigestOfMachine.
+  virtual std::optional<uint64_t> DigestOf(MachineId machine) const {
+    if (machine == MachineId()) return 0;
+    return std::nullopt;
+  }
+  // The highest term of all replicas.
+  virtual uint64_t term() const { return 0; }
 };
 
 }  // namespace quorate::sim
