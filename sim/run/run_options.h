@@ -36,6 +36,9 @@ struct RunOptions {
   // Families of faults that are never on.
   std::vector<FaultFamily> without{};
   StatePlace explain{};  // HarnessOptions::explain.
+  // Not empty: the run is an execution of this scenario (sim/explore), and the
+  // options above but the seed have no meaning.
+  std::string scenario{};
   // Keeps the tape (Run::tape).
   bool record = false;
   // Keeps one record per hashed event (Run::trace), and the operations of

@@ -16,6 +16,9 @@ namespace {
 
 constexpr uint32_t kJobsMax = 256;
 constexpr uint32_t kMemoryMaxMib = 1 << 20;
+constexpr char kCommandNames[] =
+    "run, swarm, replay, diff, shrink, view, corpus or explore";
+constexpr uint64_t kExecutionsMax = 1'000'000'000;
 
 absl::string_view View(std::string_view text) {
   return {text.data(), text.size()};
@@ -120,6 +123,10 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     return ParseNumber<uint32_t>(flag, value, 64, kMemoryMaxMib,
                                  &a->limits.memory_mib);
   }
+  if (flag == "--executions") {
+    return ParseNumber<uint64_t>(flag, value, 1, kExecutionsMax,
+                                 &a->executions_max);
+  }
   if (flag == "--duration" || flag == "--budget" || flag == "--around" ||
       flag == "--time-max") {
     return ApplyTime(flag, value, a);
@@ -135,6 +142,7 @@ absl::Status Apply(const std::string& flag, const std::string& value,
         flag == "--only" ? OtherFaultFamilies(*families) : *families;
     return absl::OkStatus();
   }
+  if (flag == "--scenario") a->scenario = value;
   if (flag == "--html") a->page_out = value;
   if (flag == "--tape-out") a->tape_out = value;
   if (flag == "--history-out") a->history_out = value;
@@ -176,6 +184,11 @@ absl::Status CheckWhole(const SimulateArguments& result,
       result.compared.size() != 1) {
     return absl::InvalidArgumentError(
         "corpus: expected the directory of the tapes");
+  }
+  if (result.command == SimulateArguments::Command::kExplore &&
+      result.scenario.empty()) {
+    return absl::InvalidArgumentError(
+        "explore: expected --scenario, with a name or the path of a file");
   }
   const bool only = given.contains("--only");
   const bool without = given.contains("--without");
@@ -230,6 +243,9 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
       return world || one_of({"--jobs", "--budget", "--tape-out"});
     case SimulateArguments::Command::kCorpus:
       return one_of({"--jobs"});
+    case SimulateArguments::Command::kExplore:
+      return one_of(
+          {"--scenario", "--executions", "--jobs", "--seed", "--tape-out"});
     case SimulateArguments::Command::kView:
       return world || one_of({"--html", "--text", "--around"});
     case SimulateArguments::Command::kHelp:
@@ -250,6 +266,7 @@ std::optional<SimulateArguments::Command> CommandNamed(
   if (name == "shrink") return SimulateArguments::Command::kShrink;
   if (name == "view") return SimulateArguments::Command::kView;
   if (name == "corpus") return SimulateArguments::Command::kCorpus;
+  if (name == "explore") return SimulateArguments::Command::kExplore;
   return std::nullopt;
 }
 
@@ -272,6 +289,7 @@ constexpr char kCommands[] =
     "  view     shows a run as a page, or as text\n"
     "  corpus   runs kept tapes, and says which do no longer what they were "
     "kept for\n"
+    "  explore  tries all executions of a small scenario\n"
     "\n";
 constexpr char kStoreUsage[] =
     "simulate run     --scenario replication|scaling|partition|failover "
@@ -303,6 +321,9 @@ constexpr char kStoreUsage[] =
     "[--nodes "
     "…]\n"
     "simulate corpus  DIRECTORY [--jobs N]\n"
+    "simulate explore --scenario FILE|NAME [--executions N] [--jobs N] [--seed "
+    "N]\n"
+    "                 [--tape-out FILE] [--json]\n"
     "\n"
     "The seed draws each of --nodes, --groups, --duration, --clients, --rate "
     "and --keys\n"
@@ -334,10 +355,17 @@ constexpr char kSubjectUsage[] =
     "shrink  SEED|TAPE [--budget 60s] [--jobs N] [--tape-out FILE] and so on\n"
     "view    SEED|TAPE --html PAGE|--text [--around 12.5s|EVENT] and so on\n"
     "corpus  DIRECTORY [--jobs N]\n"
+    "explore --scenario FILE|NAME [--executions N] [--jobs N] [--seed N]\n"
+    "        [--tape-out FILE] [--json]\n"
     "\n"
     "The seed draws --duration, in simulated time, if it has no value.\n";
 constexpr char kOutputs[] =
     "Without --jobs each core has a process.\n"
+    "explore stops at the first violation, and after 100000 executions if "
+    "--executions\n"
+    "has no value. FILE has the lines of docs/testing/explore.md; NAME is "
+    "election,\n"
+    "slot-move or two-removals. The seed draws the timeouts of elections.\n"
     "shrink, and swarm for the first failure of each kind, write the smallest "
     "tape that\n"
     "they find within --budget, by the clock; --budget 0s shrinks none.\n"
@@ -416,14 +444,12 @@ absl::StatusOr<SimulateArguments> ParseArguments(
   SimulateArguments result;
   std::set<std::string> given;
   if (arguments.empty()) {
-    return absl::InvalidArgumentError(
-        "expected run, swarm, replay, diff, shrink, view or corpus");
+    return absl::InvalidArgumentError(absl::StrCat("expected ", kCommandNames));
   }
   const std::string& command = arguments[0];
   const std::optional<SimulateArguments::Command> named = CommandNamed(command);
   if (!named.has_value()) {
-    return Expected(
-        "command", "run, swarm, replay, diff, shrink, view or corpus", command);
+    return Expected("command", kCommandNames, command);
   }
   result.command = *named;
   if (*named == SimulateArguments::Command::kHelp) return result;

@@ -37,7 +37,8 @@ struct SimulateArguments {
     kDiff,
     kShrink,
     kView,
-    kCorpus
+    kCorpus,
+    kExplore
   };
   Command command = Command::kHelp;
   RunOptions run;                           // The seed is used by kRun only.
@@ -58,6 +59,8 @@ struct SimulateArguments {
   std::string trace_out;    // The file for one line per hashed event.
   uint64_t first_seed = 1;  // For kSwarm, inclusive.
   uint64_t last_seed = 100;
+  std::string scenario;  // For kExplore: a name, or the path of a file.
+  uint64_t executions_max = 100'000;  // For kExplore.
   uint32_t jobs = 0;  // Processes at a time. Zero: one for each core.
   RunLimits limits;
   // The wall time of shrinking one failure. Zero: none is shrunk.

@@ -44,6 +44,19 @@ TEST(SimulateArguments, Limits_OfARun) {
   EXPECT_FALSE(ParseArguments({"swarm", "--memory-max", "1"}).ok());
 }
 
+TEST(SimulateArguments, Explore_NeedsAScenario) {
+  const auto parsed =
+      ParseArguments({"explore", "--scenario", "election", "--executions",
+                      "500", "--seed", "3", "--jobs", "2"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->command, SimulateArguments::Command::kExplore);
+  EXPECT_EQ(parsed->scenario, "election");
+  EXPECT_EQ(parsed->executions_max, 500u);
+  EXPECT_EQ(parsed->run.seed, 3u);
+  EXPECT_EQ(ParseArguments({"explore"}).status().message(),
+            "explore: expected --scenario, with a name or the path of a file");
+}
+
 TEST(SimulateArguments, Families_AreLeftOutOrSelected) {
   const auto without =
       ParseArguments({"run", "--seed", "1", "--without", "loss,disk_wipe"});
@@ -76,9 +89,11 @@ TEST(SimulateArguments, View_LooksAtATimeOrAtAnEvent) {
 
 TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
-      {{}, "expected run, swarm, replay, diff, shrink, view or corpus"},
+      {{},
+       "expected run, swarm, replay, diff, shrink, view, corpus or explore"},
       {{"walk"},
-       "expected run, swarm, replay, diff, shrink, view or corpus, found "
+       "expected run, swarm, replay, diff, shrink, view, corpus or explore, "
+       "found "
        "'walk'"},
       {{"run", "--seed"}, "--seed: expected a value"},
       {{"run", "--tape-out", "--json"}, "--tape-out: expected a value"},

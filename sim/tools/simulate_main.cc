@@ -15,14 +15,20 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "env/annotate.h"
 #include "sim/choices/tape.h"
+#include "sim/explore/scenario.h"
+#include "sim/explore/scenario_run.h"
 #include "sim/harness/report.h"
 #include "sim/run/run_options.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/tools/arguments.h"
 #include "sim/tools/corpus.h"
+#include "sim/tools/explore.h"
 #include "sim/tools/files.h"
+#include "sim/tools/scenario_simulator.h"
 #include "sim/tools/shrink.h"
 #include "sim/tools/shrink_run.h"
 #include "sim/tools/trace_diff.h"
@@ -386,6 +392,91 @@ void ShrinkKinds(const Simulator& simulator, const SimulateArguments& arguments,
   }
 }
 
+// The text of the scenario that the command line names.
+absl::StatusOr<Scenario> ScenarioNamed(const std::string& name) {
+  std::string text(ScenarioText(name));
+  if (text.empty()) {
+    std::optional<std::string> file = ReadFile(UserPath(name));
+    if (!file.has_value()) {
+      return absl::NotFoundError(absl::StrCat(
+          "--scenario: expected ", absl::StrJoin(ScenarioFileNames(), ", "),
+          " or a file to read, found '", name, "'"));
+    }
+    text = *std::move(file);
+  }
+  absl::StatusOr<Scenario> scenario = ParseScenario(text);
+  if (!scenario.ok()) return Annotate(scenario.status(), name);
+  return scenario;
+}
+
+// Runs the execution that failed once more, in a process of its own, and keeps
+// its tape. Returns the report.
+RunReport RunFailing(const Simulator& simulator, const RunOptions& options,
+                     const Tape& tape, const std::string& path) {
+  return RunInChild(simulator,
+                    {.run = options, .replay = tape, .tape_out = path});
+}
+
+int ExploreScenario(const Simulator& simulator,
+                    const SimulateArguments& arguments) {
+  const auto bad = [&](const std::string& what) {
+    if (arguments.json) Print(ErrorToJson(what) + "\n");
+    return BadFile(what);
+  };
+  const absl::StatusOr<Scenario> scenario = ScenarioNamed(arguments.scenario);
+  if (!scenario.ok()) return bad(std::string(scenario.status().message()));
+  const absl::Status fits = CheckScenario(simulator.simulated, *scenario);
+  if (!fits.ok()) return bad(std::string(fits.message()));
+  const std::string path = UserPath(
+      arguments.tape_out.empty() ? "explored.tape" : arguments.tape_out);
+  if (!CanWriteFile(path)) return bad("cannot write " + path);
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  ExploreOptions options{.run = {.seed = arguments.run.seed,
+                                 .scenario = FormatScenario(*scenario)},
+                         .executions_max = arguments.executions_max,
+                         .jobs = arguments.jobs};
+  Say(arguments, absl::StrCat("scenario: ", options.run.scenario, "\n"));
+  Duration said;
+  options.on_progress = [&](const ExploreReport& report) {
+    if (!terminal && report.wall_time - said < Seconds(10)) return;
+    said = report.wall_time;
+    const std::string line = FormatProgress(report);
+    std::fprintf(stderr, "%s%s%s", terminal ? "\r" : "", line.c_str(),
+                 terminal ? "   " : "\n");
+  };
+  const ExploreReport report = Explore(simulator, options);
+  if (terminal) std::fprintf(stderr, "\r\033[K");
+  RunReport failing;
+  if (report.failing.has_value()) {
+    failing = RunFailing(simulator, options.run, *report.failing, path);
+    if (failing.ok()) {
+      failing.violations.push_back(
+          "an execution failed, and not when it was repeated: the code under "
+          "test uses time, memory addresses or threads of its own");
+    }
+    const std::string& violation = failing.violations[0];
+    if (violation.starts_with(ScenarioRun::kUnfit)) return bad(violation);
+  }
+  const bool failed = report.failing.has_value();
+  if (arguments.json) {
+    Print(ExploredToJson(report, arguments.scenario,
+                         failed ? failing.violations[0] : "",
+                         failed ? path : "") +
+          "\n");
+    return failed ? kViolation : kClean;
+  }
+  Print(FormatExplored(report));
+  if (!failed) return kClean;
+  Print(absl::StrCat(FormatReport(failing), "tape: ", path, "\n"));
+  for (const char* const command : {"replay ", "shrink "}) {
+    Print(
+        absl::StrCat("        ", simulator.program, " ", command, path, "\n"));
+  }
+  Print(absl::StrCat("        ", simulator.program, " view ", path, " --html ",
+                     path, ".html\n"));
+  return kViolation;
+}
+
 int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
   const uint64_t total = arguments.last_seed - arguments.first_seed + 1;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
@@ -474,6 +565,8 @@ int SimulateMain(const Simulator& simulator,
       return View(simulator, *arguments);
     case SimulateArguments::Command::kCorpus:
       return Corpus(simulator, *arguments);
+    case SimulateArguments::Command::kExplore:
+      return ExploreScenario(simulator, *arguments);
   }
   return kBadUsage;
 }

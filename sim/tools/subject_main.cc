@@ -11,6 +11,7 @@
 #include "sim/harness/simulation.h"
 #include "sim/run/run_options.h"
 #include "sim/tools/arguments.h"
+#include "sim/tools/scenario_simulator.h"
 #include "sim/tools/simulate_main.h"
 #include "sim/tools/simulator.h"
 
@@ -82,14 +83,16 @@ absl::StatusOr<RunOptions> OptionsOfSubjectTape(const Tape& tape) {
 }  // namespace
 
 Simulator SubjectSimulator(std::string program, const MakeSubject& make) {
-  return {.program = std::move(program),
-          .simulated = Simulated::kSubject,
-          .make =
-              [make](const RunOptions& options, const Tape* replay) {
-                return std::make_unique<SubjectRun>(HarnessOptionsOf(options),
-                                                    replay, make);
-              },
-          .options_of_tape = OptionsOfSubjectTape};
+  return WithScenarios(
+      {.program = std::move(program),
+       .simulated = Simulated::kSubject,
+       .make =
+           [make](const RunOptions& options, const Tape* replay) {
+             return std::make_unique<SubjectRun>(HarnessOptionsOf(options),
+                                                 replay, make);
+           },
+       .options_of_tape = OptionsOfSubjectTape},
+      [make](const Scenario&) { return make; });
 }
 
 int SubjectMain(int argc, char** argv, const MakeSubject& make) {
