@@ -6,15 +6,18 @@
 
 A bug is found if a checker reports a violation for a seed that is clean without the patch. A failed CHECK of the product or a
 crash is luck: it is reported, and the hunt goes on after that seed. A patch outside the simulation names a test, and is found
-if a case of it fails that passes without the patch. Exit status: 0 if all bugs are found, 1 if some are not,
+if a case of it fails that passes without the patch. A patch with a scenario is found if `simulate explore` reports a violation
+of the scenario with the patch, and none without it. Exit status: 0 if all bugs are found, 1 if some are not,
 2 if a patch does not apply or build, or for bad usage.
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -114,6 +117,31 @@ def hunt(patch, planted, clean, seeds, jobs, say):
     return result
 
 
+def explore(binary, scenario, jobs):
+    """The result of `simulate explore`: an object with executions, states, exhausted and violation."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run([binary, 'explore', '--scenario', scenario, '--jobs', str(jobs), '--json',
+                              '--tape-out', os.path.join(folder, 'found.tape')],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f'{binary} explore ended with status {run.returncode}')
+    return json.loads(run.stdout)
+
+
+def hunt_with_scenario(patch, planted, clean, jobs):
+    """Explores the scenario of the patch with and without it."""
+    begin = time.monotonic()
+    result = Result(patch)
+    found = explore(planted, patch.scenario, jobs)
+    result.seeds_tried, result.seconds = found['executions'], time.monotonic() - begin
+    message = found['violation'].partition('\n')[0]
+    if is_luck(message):
+        result.lucky = 1
+    elif message and not explore(clean, patch.scenario, jobs)['violation']:
+        result.message = message
+    return result
+
+
 def failed_cases(output):
     """The cases of a test with failed expectations, each once, in the order of the output. A crash alone is none."""
     cases, case = [], None
@@ -150,6 +178,8 @@ def format_table(results):
             lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | | {case} | {r.seconds:.0f} |')
             continue
         seeds = str(r.seeds_tried) if r.found else f'not in {r.seeds_tried}'
+        if r.patch.scenario:
+            seeds += f' executions of {r.patch.scenario}'
         luck = f' ({r.lucky} of them a failed CHECK or a crash)' if r.lucky else ''
         lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | {seeds}{luck} | {r.checker} | {r.seconds:.0f} |')
     return '\n'.join(lines)
@@ -186,7 +216,11 @@ def run(chosen, arguments):
                 result = hunt_with_test(patch, copy)
             else:
                 planted = copy.build_patched(patch)
-                result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+                if patch.scenario:
+                    progress.say(stage, ': exploring')
+                    result = hunt_with_scenario(patch, planted, clean, arguments.jobs)
+                else:
+                    result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
         except tree_copy.BuildFailed as error:
             result = Result(patch, error=str(error))
         results.append(result)
@@ -194,7 +228,7 @@ def run(chosen, arguments):
         if result.error:
             print(f'{patch.name}: NOT HUNTED: {result.error}', flush=True)
         elif result.found:
-            where = patch.test or f'seed {result.seed}'
+            where = patch.test or patch.scenario or f'seed {result.seed}'
             print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): {where}: {result.message[:200]}', flush=True)
         else:
             print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): NOT FOUND', flush=True)

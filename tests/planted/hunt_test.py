@@ -57,6 +57,30 @@ class HuntTest(unittest.TestCase):
         self.assertEqual(result.seed, 25)
 
 
+class ScenarioTest(unittest.TestCase):
+
+    def hunt(self, planted, clean=''):
+        patch = patches.Patch('a-bug', 'p', 'B048', 4, 'leader completeness', 'Why.', '', scenario='two-removals')
+        with tempfile.TemporaryDirectory() as folder:
+            programs = []
+            for name, violation in (('planted', planted), ('clean', clean)):
+                programs.append(os.path.join(folder, name))
+                with open(programs[-1], 'w', encoding='utf-8') as file:
+                    file.write('#!/bin/sh\n[ "$1 $2 $3" = "explore --scenario two-removals" ] || exit 2\n'
+                               f"""echo '{{"executions":741,"violation":"{violation}"}}'; exit {int(violation != "")}\n""")
+                os.chmod(programs[-1], 0o755)
+            return hunt.hunt_with_scenario(patch, *programs, 2)
+
+    def test_violation_with_the_patch_alone_found(self):
+        result = self.hunt('group 1: leader completeness: replica 2 leads')
+        self.assertEqual((result.found, result.checker, result.seeds_tried), (True, 'leader completeness', 741))
+        self.assertIn('| 741 executions of two-removals | leader completeness |', hunt.format_table([result]))
+
+    def test_no_violation_luck_or_violation_without_the_patch_not_found(self):
+        for planted, clean in (('', ''), ('raft/a.cc:9: CHECK failed: a', ''), ('digest: x', 'digest: x')):
+            self.assertFalse(self.hunt(planted, clean).found)
+
+
 class FakeTree:
     """A tree copy whose test has these outputs, without and with the patch."""
 

@@ -15,7 +15,7 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue). `Rated` is its subtlety,
 from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it. A bug outside the
 simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail. A line `Flags: --members` adds
-flags to `simulate swarm`.
+flags to `simulate swarm`. With a line `Scenario: two-removals`, `simulate explore` of that scenario must find it.
 
 Added lines may have marks, which //tests/planted:score counts. The product has none of them:
 
@@ -31,7 +31,7 @@ import subprocess
 from dataclasses import dataclass
 
 SUFFIX = '.patch'
-_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by', 'Flags')
+_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by', 'Flags', 'Scenario')
 
 
 # The marks of a run go to this file descriptor, each once: a letter.
@@ -63,6 +63,7 @@ class Patch:
     diff: str
     test: str = ''  # The target of the test that must fail; empty if the simulator finds the bug.
     flags: tuple = ()  # Those of the swarm that finds it.
+    scenario: str = ''  # The scenario that shows it; empty if seeds do.
 
     @property
     def finder(self):
@@ -115,7 +116,10 @@ def parse(name, path, text):
     flags = tuple(values.get('Flags', '').split())
     if test and flags:
         raise BadPatch(f'{name}: a bug that a test finds has no flags')
-    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test, flags)
+    scenario = values.get('Scenario', '')
+    if scenario and (test or flags):
+        raise BadPatch(f'{name}: a bug that a scenario shows has a checker, and no flags')
+    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test, flags, scenario)
 
 
 def load(folder):
