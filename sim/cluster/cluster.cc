@@ -65,6 +65,7 @@ class Cluster::Program final : public ReplicaObserver {
     const bool sound = created && !cluster_->MayNotWork(node_);
     if (sound) wrong_ = files.DrawContradictoryFile(place);
     if (wrong_ == nullptr) files.TryOtherAddresses(place);
+    if (created) files.TryOtherSettings(place);
     const WrongFile* edited = wrong_;
     if (edited == nullptr && sound) edited = files.DrawOutdatedFile(place);
     server_ =
@@ -363,7 +364,8 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
               .controller = options.controller,
               .bootstrap_left_on = options.bootstrap_left_on,
               .wrong_files = options.wrong_files,
-              .changed_addresses = options.changed_addresses},
+              .changed_addresses = options.changed_addresses,
+              .changed_settings = options.changed_settings},
              SettingsOf(options)),
       slots_(kv::MakeSlotStrategy(division())),
       programs_(places_.size()),

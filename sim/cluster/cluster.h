@@ -67,6 +67,8 @@ struct ClusterOptions {
   // keep the old ones, but each file that is written names the present
   // addresses as seeds.
   bool changed_addresses = false;
+  // Operators start nodes again with the settings that another one was drawn.
+  bool changed_settings = false;
   // A server that stopped acknowledging, or could not start, is killed, and
   // started again after about this time.
   Duration supervisor_delay = Seconds(2);

@@ -23,6 +23,8 @@ constexpr ChoiceSite kWhichContradictoryFile(
 constexpr ChoiceSite kOutdatedFile("operator.outdated_file");
 constexpr ChoiceSite kWhichOutdatedFile("operator.which_outdated_file");
 constexpr ChoiceSite kOtherAddresses("operator.other_addresses");
+constexpr ChoiceSite kOtherSettings("operator.other_settings");
+constexpr ChoiceSite kWhichSettings("operator.which_settings");
 constexpr ChoiceSite kKeepsCommand("operator.keeps_the_command");
 
 std::vector<node::ShardConfig> Founded(const Places& places,
@@ -46,7 +48,8 @@ NodeFiles::NodeFiles(World* world, Places* places,
     : world_(*world),
       places_(*places),
       options_(options),
-      settings_(std::move(settings)),
+      drawn_(std::move(settings)),
+      settings_(drawn_),
       shards_(Founded(*places, options, settings_.front().division)) {}
 
 node::Config NodeFiles::FileOf(size_t place) const {
@@ -169,6 +172,21 @@ void NodeFiles::TryOtherAddresses(size_t place) {
   if (!places_.Move(place)) return;
   world_.CountMark(places_.machines()[place],
                    "node.started_with_other_addresses");
+}
+
+// Settings of one run fit together. The version of the program stays.
+void NodeFiles::TryOtherSettings(size_t place) {
+  const ChoiceKey start = Start(place);
+  if (!options_.changed_settings || mended_ ||
+      !world_.choices().Chance(kOtherSettings, start, {1, 4})) {
+    return;
+  }
+  const uint32_t level_max = settings_[place].level_max;
+  settings_[place] =
+      drawn_[world_.choices().Below(kWhichSettings, start, drawn_.size())];
+  settings_[place].level_max = level_max;
+  world_.CountMark(places_.machines()[place],
+                   "node.started_with_other_settings");
 }
 
 }  // namespace quorate::sim

@@ -26,6 +26,7 @@ struct NodeFilesOptions {
   bool bootstrap_left_on = false;
   bool wrong_files = false;
   bool changed_addresses = false;
+  bool changed_settings = false;
 };
 
 class NodeFiles {
@@ -34,6 +35,7 @@ class NodeFiles {
   NodeFiles(World* world, Places* places, const NodeFilesOptions& options,
             std::vector<node::Config> settings);
 
+  // The present ones, by place.
   const std::vector<node::Config>& settings() const { return settings_; }
   // The groups of stores with which the cluster is founded.
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
@@ -59,6 +61,8 @@ class NodeFiles {
   void OnRefused(size_t place) { refused_.insert(place); }
   // Gives the place other addresses, at times.
   void TryOtherAddresses(size_t place);
+  // Gives the place the settings that some place was drawn, at times.
+  void TryOtherSettings(size_t place);
 
  private:
   // The configuration as the file says it, before CompleteConfig.
@@ -76,7 +80,8 @@ class NodeFiles {
   World& world_;
   Places& places_;
   const NodeFilesOptions options_;
-  const std::vector<node::Config> settings_;
+  const std::vector<node::Config> drawn_;
+  std::vector<node::Config> settings_;
   const std::vector<node::ShardConfig> shards_;
   std::set<size_t> refused_;
   bool mended_ = false;

@@ -87,7 +87,8 @@ class Run::Impl final : public Subject {
              .bootstrap_left_on = shape_.bootstrap_left_on,
              .wrong_files =
                  options_.faults && shape_.has_hash_slots() && !shape_.members,
-             .changed_addresses = options_.faults && shape_.changed_addresses}),
+             .changed_addresses = options_.faults && shape_.changed_addresses,
+             .changed_settings = options_.faults && shape_.changed_settings}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
                   .failures = options_.ClientsFail(),

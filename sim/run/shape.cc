@@ -107,6 +107,8 @@ Shape ShapeDraw::DrawShape() {
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
   shape.changed_addresses =
       Pick<int>("shape.changed_addresses", 0, {0, 0, 1}) != 0;
+  shape.changed_settings =
+      Pick<int>("shape.changed_settings", 0, {0, 0, 1}) != 0;
   shape.controller =
       fixed_.controller || Pick<int>("shape.controller", 0, {0, 1}) != 0;
   shape.controller_may_fail =

@@ -77,6 +77,8 @@ struct Shape {
   bool bootstrap_left_on = false;
   // Nodes are started again with other addresses.
   bool changed_addresses = false;
+  // Nodes are started again with other settings.
+  bool changed_settings = false;
   bool controller = false;  // The cluster is founded with one.
   // Faults may take the majority from the controller's group, for good.
   bool controller_may_fail = false;
