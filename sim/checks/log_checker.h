@@ -103,8 +103,8 @@ class LogChecker {
   // There is no fault from now on, and each group has a leader. Slots are
   // frozen for at most this time. The loss of power at the end comes when no
   // move is open.
-  void OnCalm(Duration frozen_max) {
-    moves_.OnCalm([this] { return clock_(); }, frozen_max);
+  void OnCalm(MoveChecker::Clock clock, Duration frozen_max) {
+    moves_.OnCalm(std::move(clock), frozen_max);
   }
 
   // A client calls `call` on `key`.

@@ -378,9 +378,7 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     if (options_.peer_streams) {
       peer_streams_.push_back(options_.peer_streams(number));
     }
-    const raft::CoreOptions& core = configs()[place].host.core;
-    replica_checker_.SetSendWindow(
-        number, core.inflight_bytes_max + core.append_bytes_max);
+    replica_checker_.SetSendWindow(number, SendWindowOf(place));
   }
   founded_ = FoundedGroups();
   groups_ = founded_;
@@ -468,6 +466,18 @@ void Cluster::AfterTurn(MachineId machine) {
       machine, configs()[machine.value() - 1].host.log.witness_delay);
   if (!shadows_.Due(machine) || MayNotWork(node)) return;
   Recover(node);
+}
+
+// It may get the settings of any other one later.
+uint64_t Cluster::SendWindowOf(size_t place) const {
+  uint64_t most = 0;
+  for (size_t i = 0; i < configs().size(); ++i) {
+    if (i != place && !options_.changed_settings) continue;
+    const raft::CoreOptions& core = configs()[i].host.core;
+    most = std::max<uint64_t>(most,
+                              core.inflight_bytes_max + core.append_bytes_max);
+  }
+  return most;
 }
 
 void Cluster::HashCores() {

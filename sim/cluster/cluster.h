@@ -328,6 +328,8 @@ class Cluster {
   }
   std::vector<node::Config> SettingsOf(const ClusterOptions& options);
   static size_t PlaceOf(NodeId node) { return Places::PlaceWith(node); }
+  // The most bytes of entries that the node may have under way to another one.
+  uint64_t SendWindowOf(size_t place) const;
   // The groups as they are founded.
   std::vector<GroupMembers> FoundedGroups() const;
   static GroupId OwnerIn(const std::vector<GroupMembers>& groups, Slot slot);

@@ -186,12 +186,15 @@ class Run::Impl final : public Subject {
   }
   // For a run in which members change.
   void MoveInCalm() {
-    recorder_.log().OnCalm(FrozenMax(world_, shape_, cluster_));
+    recorder_.log().OnCalm(
+        [this] { return world_.now() - wait_for_snapshots_; },
+        FrozenMax(world_, shape_, cluster_));
     members_->MoveInCalm();
   }
   // Rises while wishes come true.
   uint64_t WishProgress() const {
-    return members_->Progress() + recorder_.log().moves().steps();
+    return members_->Progress() + recorder_.log().moves().steps() +
+           checks_.Progress();
   }
   // The groups that keep a majority through all faults.
   std::vector<std::vector<MachineId>> SoundGroups() const;
@@ -233,6 +236,8 @@ class Run::Impl final : public Subject {
   ClusterViews views_{&world_, &cluster_, NodesOfCluster()};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
+  // For so long some group of stores had no majority without snapshots.
+  Duration wait_for_snapshots_;
   // Time for an operation of which no fault is in the way.
   const Duration availability_bound_ = AvailabilityBound(cluster_);
   // The bound has passed without a fault while clients were at work.
@@ -349,6 +354,16 @@ std::function<node::Config(NodeId)> Run::Impl::Configs() {
 void Run::Impl::CheckAvailability() {
   next_look_ = world_.now() + CalmWatch::kInterval;
   calm_.Look();
+  if (members_.has_value() && !healed_.empty()) {
+    const auto stores = cluster_.stores();
+    const bool all_serve =
+        std::ranges::all_of(stores, [&](const GroupMembers& shard) {
+          return checks_.HasMajority(shard.group, cluster_.machines());
+        });
+    if (!all_serve) {
+      wait_for_snapshots_ = wait_for_snapshots_ + CalmWatch::kInterval;
+    }
+  }
   // A look asks about the same groups and nodes for many operations.
   std::map<std::pair<GroupId, NodeId>, bool> majorities;
   const auto has_majority = [&](GroupId group, NodeId node) {
