@@ -47,8 +47,8 @@ class MemberChanges {
   void OnStep(GroupId group, const raft::Core& core);
   // Call it after every turn. Tells the cluster of its members.
   void AfterTurn();
-  // Whether the disk of the place may be damaged now. Operators take it for lost
-  // from then on, and replace it some time later.
+  // Whether the disk of the place may be damaged now. Operators take it for
+  // lost from then on, and replace it some time later.
   bool MayDamage(size_t place) const {
     return operators_.front()->MayLoseNow(place);
   }
