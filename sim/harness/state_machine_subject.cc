@@ -55,7 +55,11 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   ~Node() {
     if (subject_->nodes_[index_] == this) subject_->nodes_[index_] = nullptr;
     // The steps that it was to carry out have an unknown outcome.
-    for (Step& step : subject_->script_) step.done |= step.asked == this;
+    for (Step& step : subject_->script_) {
+      if (step.asked != this) continue;
+      step.done = true;
+      step.asked = nullptr;
+    }
   }
 
   // Null: the replica does not work.
@@ -507,8 +511,12 @@ std::optional<uint64_t> StateMachineSubject::DigestOf(MachineId machine) const {
     uint64_t digest = Mix64(checker_.Digest() + client_order_);
     for (const Step& step : script_) {
       const auto& [node, term, commit] = step.refused;
-      const auto asked = std::find(nodes_.begin(), nodes_.end(), step.asked);
-      digest = Mix64(digest + 2 * (asked - nodes_.begin()) + step.done);
+      const uint64_t asked =
+          step.asked == nullptr
+              ? 0
+              : 1 + (std::find(nodes_.begin(), nodes_.end(), step.asked) -
+                     nodes_.begin());
+      digest = Mix64(digest + 2 * asked + (step.done ? 1 : 0));
       digest =
           Mix64(digest + node + Mix64(term.value() << 32 | commit.value()));
     }
