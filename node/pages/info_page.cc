@@ -245,11 +245,11 @@ void Groups(const InfoInputs& inputs, std::string* out) {
   for (const auto& queue : context.router.queues()) {
     if (!queue->placed()) continue;
     const GroupId group = queue->group();
-    const std::string_view status =
-        ReplicaStateName(view.replica(group, context.config.node));
+    const ReplicaState state = view.replica(group, context.config.node);
+    const std::string_view status = ReplicaStateName(state);
     const raft::Core* core = context.host.core(group);
-    Append(out, "group", group,
-           ":role=", queue->hosted() ? raft::RoleName(core->role()) : status,
+    Append(out, "group", group, ":role=",
+           state == ReplicaState::kFine ? raft::RoleName(core->role()) : status,
            ",leader=", queue->leadership().leader);
     if (core != nullptr) {
       Append(out, ",term=", core->term(), ",commit=", core->commit_index(),

@@ -22,7 +22,7 @@ uint32_t GroupLeadership::rules() const {
 }
 
 // A replica that joins the group may know nothing of it yet. One that leaves it
-// hears nothing more, and is dropped later.
+// is dropped later.
 bool GroupLeadership::TakesPart(const raft::Core& core) {
   const raft::Configuration& now = core.configuration();
   const auto named = [&](const std::vector<raft::Member>& members) {
@@ -32,6 +32,25 @@ bool GroupLeadership::TakesPart(const raft::Core& core) {
   };
   return core.role() == raft::RoleKind::kLeader || named(now.voters) ||
          named(now.learners) || named(now.next_learners);
+}
+
+// A replica that was left out hears nothing more, so it may not know that. The
+// controller, which has it dropped, may have no leader. As a learner it trusts
+// its last leader for ever.
+bool GroupLeadership::LeftBehind(const raft::Core& core) {
+  const bool hears = core.role() == raft::RoleKind::kLeader ||
+                     (parts_.host.leader(group_) != NodeId() &&
+                      parts_.view.leader(group_).term <= core.term());
+  if (hears) {
+    left_behind_ = false;
+    unheard_since_ = MonoTime::Max();
+  } else if (!left_behind_) {
+    const bool reached = parts_.view.ReachableLeader(group_) != NodeId();
+    unheard_since_ =
+        reached ? std::min(unheard_since_, MonoNow()) : MonoTime::Max();
+    left_behind_ = reached && MonoNow() - unheard_since_ >= Patience();
+  }
+  return left_behind_;
 }
 
 GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group)
@@ -75,8 +94,14 @@ void GroupLeadership::Refresh() {
     placed_ = parts_.host.condition(group_) != raft::Host::Condition::kNotHeld;
   }
   const bool removed = parts_.cluster.removed();
-  hosted_ = placed_ && !removed && parts_.view.OwnStatus(group_).ok() &&
-            TakesPart(*parts_.host.core(group_));
+  const bool works = placed_ && !removed &&
+                     parts_.view.OwnStatus(group_).ok() &&
+                     TakesPart(*parts_.host.core(group_));
+  if (!works) {
+    left_behind_ = false;
+    unheard_since_ = MonoTime::Max();
+  }
+  hosted_ = works && !LeftBehind(*parts_.host.core(group_));
   if (!hosted_) {
     // The other nodes refuse one that was removed before it knows why.
     const bool away = removed || (!placed_ && !parts_.view.CutOff(group_).ok());

@@ -13,6 +13,7 @@
 #include "env/time.h"
 #include "kv/store/store.h"
 #include "node/config/config.h"
+#include "node/routing/live_view.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
 #include "raft/host/host.h"
@@ -62,8 +63,15 @@ class GroupLeadership {
   }
   // True if this node holds a replica, working or not.
   bool placed() const { return placed_; }
-  // True if a working replica is here. If not, the live view decides who leads.
+  // True if a working replica is here that takes part in the group. If not, the
+  // live view decides who leads.
   bool hosted() const { return hosted_; }
+  // When Refresh is due though nothing else happens; Max(): never.
+  MonoTime look_at() const {
+    return left_behind_ || unheard_since_ == MonoTime::Max()
+               ? MonoTime::Max()
+               : unheard_since_ + Patience();
+  }
   // Null if no working replica is here.
   const kv::Store* store() const;
   // The time by which a read finds keys due: the leader's log time at the
@@ -101,6 +109,15 @@ class GroupLeadership {
   static constexpr Duration kRetryDelay = Milliseconds(10);
 
   static bool TakesPart(const raft::Core& core);
+  // True if the group has a leader that the working replica here has not heard
+  // for a long time: it may have been left out. Stays true until the replica
+  // hears a leader.
+  bool LeftBehind(const raft::Core& core);
+  // A leader that died answers the live view for a shorter time.
+  Duration Patience() const {
+    return parts_.config.host.core.election_timeout_max *
+           (LiveView::kMissesMax + 1);
+  }
   // This node's replica is the group's only one.
   bool Alone() const;
   // Where the cluster has removed this node: another one that led the group, or
@@ -114,6 +131,10 @@ class GroupLeadership {
   bool hosted_ = false;
   bool ended_ = false;
   bool applied_of_leader_ = false;
+  bool left_behind_ = false;
+  // Since then the live view has reached a leader that the replica here does
+  // not hear. Max(): it does not.
+  MonoTime unheard_since_ = MonoTime::Max();
   // When the newest read point that was reached here was asked for, and the
   // replica that reached it.
   MonoTime read_point_asked_ = MonoTime::Min();

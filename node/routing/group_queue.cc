@@ -362,12 +362,12 @@ void GroupQueue::UnblockSinks() {
 }
 
 MonoTime GroupQueue::next_deadline() const {
-  if (requests_ == nullptr) return MonoTime::Max();
+  if (requests_ == nullptr) return leadership_.look_at();
   const BatchQueue& batches = requests_->batches;
   const ReadQueue& reads = requests_->reads;
-  const MonoTime answer_at =
-      std::min({batches.next_answer(), batches.AwaitsFormerLeaderUntil(),
-                query_at_, requests_->forwarding.next_deadline()});
+  const MonoTime answer_at = std::min(
+      {batches.next_answer(), batches.AwaitsFormerLeaderUntil(), query_at_,
+       requests_->forwarding.next_deadline(), leadership_.look_at()});
   if (!batches.has_waiting() && reads.waiting_requests() == 0) {
     return answer_at;
   }

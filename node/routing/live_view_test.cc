@@ -101,6 +101,42 @@ class LiveViewTest : public ::testing::Test {
     cluster_->Restart(node);
     world.RunFor(Seconds(5));
   }
+  // Lets the leader of group 1 leave the replica of a node out.
+  void LeaveOut(size_t node) {
+    const size_t leader = cluster_->LeaderOf(GroupId(1));
+    ASSERT_LT(leader, cluster_->size());
+    raft::Host& host = cluster_->server(leader).host();
+    const raft::Core& core = *std::as_const(host).core(GroupId(1));
+    raft::Configuration target = core.configuration();
+    for (auto* members : {&target.voters, &target.learners}) {
+      std::erase_if(*members, [&](const raft::Member& member) {
+        return member.node == cluster_->config(node).node;
+      });
+    }
+    absl::Status changed = absl::UnknownError("");
+    env::Env& env = cluster_->world().env(cluster_->machine(leader));
+    env::Pending change = env.loop.Defer([&] {
+      host.ChangeConfiguration(
+          GroupId(1), core.configuration_index(), target,
+          [&](const raft::ProposeResult& result) { changed = result.status; });
+    });
+    cluster_->world().RunFor(Seconds(1));
+    ASSERT_EQ(changed, absl::OkStatus());
+    ASSERT_EQ(cluster_->LeaderOf(GroupId(1)), leader);
+  }
+  void Transfer(size_t to) {
+    const size_t old = cluster_->LeaderOf(GroupId(1));
+    ASSERT_LT(old, cluster_->size());
+    env::Env& env = cluster_->world().env(cluster_->machine(old));
+    env::Pending transfer = env.loop.Defer([&] {
+      raft::Host& host = cluster_->server(old).host();
+      host.TransferLeadership(
+          GroupId(1), raft::ReplicaOn(host.core(GroupId(1))->configuration(),
+                                      cluster_->config(to).node));
+    });
+    ASSERT_TRUE(cluster_->world().RunUntilTrue(
+        [&] { return cluster_->LeaderOf(GroupId(1)) == to; }, Seconds(2)));
+  }
   void BreakDisk(size_t node) {
     cluster_->world().FailDiskOperation(cluster_->machine(node),
                                         sim::World::DiskOperation::kWrite, 1,
@@ -377,15 +413,7 @@ TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
     const size_t old = cluster().LeaderOf(GroupId(1));
     ASSERT_LT(old, 3u);
     const size_t next = (old + 1) % 3;
-    env::Env& env = cluster().world().env(cluster().machine(old));
-    env::Pending transfer = env.loop.Defer([&] {
-      raft::Host& host = cluster().server(old).host();
-      host.TransferLeadership(
-          GroupId(1), raft::ReplicaOn(host.core(GroupId(1))->configuration(),
-                                      cluster().config(next).node));
-    });
-    ASSERT_TRUE(cluster().world().RunUntilTrue(
-        [&] { return cluster().LeaderOf(GroupId(1)) == next; }, Seconds(2)));
+    Transfer(next);
     EXPECT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
     EXPECT_EQ(FirstMaster(3), Concat("n", next + 1)) << round;
     cluster().world().RunFor(Milliseconds(137 * round));
@@ -424,6 +452,68 @@ TEST_F(LiveViewTest, NodeWithoutReplica_GroupWithoutLeader_IsReported) {
   client->Send(EncodeRequest({"GET", "foo"}));
   cluster().world().RunFor(Milliseconds(2'200));
   EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n");
+}
+
+// A node that was down does not hear that its group left its replica out. The
+// controller, which would tell it, may have no leader.
+TEST_F(LiveViewTest, ReplicaThatWasLeftOut_LeaderIsKnown_AndServesClients) {
+  Make({.nodes = 4});
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  const size_t out = (leader + 1) % 4;
+  cluster().Crash(out);
+  LeaveOut(out);
+  cluster().Restart(out);
+  // No client waits, so nothing but the view tells the queue to look.
+  cluster().world().RunFor(Seconds(10));
+  ASSERT_NE(std::as_const(cluster().server(out)).host().core(GroupId(1)),
+            nullptr);
+  EXPECT_EQ(cluster().server(out).LeaderOf(GroupId(1)),
+            cluster().config(leader).node);
+  EXPECT_NE(Ask(out, {"INFO", "groups"})
+                .find(Concat("group1:role=follower,leader=",
+                             cluster().config(leader).node, ",")),
+            std::string::npos);
+  auto client = cluster().ConnectResp(out);
+  EXPECT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  EXPECT_EQ(cluster().Command(*client, {"GET", "foo"}), "$1\r\n1\r\n");
+  const size_t next = (leader + 2) % 4;
+  Transfer(next);
+  EXPECT_EQ(cluster().Command(*client, {"SET", "foo", "2"}), "+OK\r\n");
+  EXPECT_EQ(cluster().server(out).LeaderOf(GroupId(1)),
+            cluster().config(next).node);
+  // Without a majority no node leads, and none is named.
+  cluster().Crash(next);
+  cluster().Crash(leader);
+  cluster().world().RunFor(Seconds(10));
+  EXPECT_EQ(cluster().server(out).LeaderOf(GroupId(1)), NodeId());
+}
+
+// A learner does not ask for votes, so it trusts its leader for ever.
+TEST_F(LiveViewTest, LearnerThatWasLeftOut_NextLeaderIsKnown) {
+  Make({.nodes = 3, .read_only_nodes = 1});
+  const size_t learner = 3;
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  ASSERT_LT(leader, learner);
+  const auto cut = [&](bool blocks) {
+    sim::World& world = cluster().world();
+    for (size_t other = 0; other < learner; ++other) {
+      const sim::MachineId from = cluster().machine(other);
+      const sim::MachineId to = cluster().machine(learner);
+      blocks ? world.BlockLink(from, to) : world.HealLink(from, to);
+    }
+  };
+  cut(true);
+  LeaveOut(learner);
+  cut(false);
+  cluster().world().RunFor(Seconds(1));
+  ASSERT_EQ(cluster().server(learner).LeaderOf(GroupId(1)),
+            cluster().config(leader).node);
+  cluster().Crash(leader);
+  cluster().world().RunFor(Seconds(10));
+  const size_t next = cluster().LeaderOf(GroupId(1));
+  ASSERT_LT(next, learner);
+  EXPECT_EQ(cluster().server(learner).LeaderOf(GroupId(1)),
+            cluster().config(next).node);
 }
 
 // The directory is lost, and the operator left `bootstrap` on.

@@ -155,7 +155,12 @@ void Router::Start() {
   view_.SetObserver([this] {
     for (const auto& queue : queues_) NoteApplied(*queue);
     ForEachQueue([this](GroupQueue& queue) {
-      if (!queue.hosted() || !view_.OwnStatus(queue.group()).ok()) Wake(queue);
+      const GroupId group = queue.group();
+      // The replica here does not hear a leader that the view knows.
+      const bool unheard = view_.leader(group).term > queue.leadership().term;
+      if (!queue.hosted() || unheard || !view_.OwnStatus(group).ok()) {
+        Wake(queue);
+      }
     });
   });
   view_.Start();
