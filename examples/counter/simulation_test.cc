@@ -108,13 +108,20 @@ TEST(CounterSimulationTest, ForgetfulCounter_IsReportedWithATape) {
   EXPECT_EQ(again->violations, wrong.violations);
 }
 
-// A run of the wrong counter has one violation, which begins so.
+// Runs of the wrong counter have one violation each. In one of a few it begins
+// so: another rule may see the mistake first.
 template <typename Wrong>
 void ExpectFound(std::string_view begin) {
-  const sim::HarnessResult wrong =
-      sim::RunSeed({.seed = 1}, SimulatedCounter<Wrong>);
-  ASSERT_EQ(wrong.violations.size(), 1u);
-  EXPECT_TRUE(wrong.violations[0].starts_with(begin)) << wrong.violations[0];
+  std::string seen;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    const sim::HarnessResult wrong =
+        sim::RunSeed({.seed = seed}, SimulatedCounter<Wrong>);
+    if (wrong.ok()) continue;
+    ASSERT_EQ(wrong.violations.size(), 1u);
+    if (wrong.violations[0].starts_with(begin)) return;
+    seen += wrong.violations[0] + "\n";
+  }
+  ADD_FAILURE() << seen;
 }
 
 TEST(CounterSimulationTest, ShrinkingCounter_IsFoundByTheCheckerOfReplicas) {

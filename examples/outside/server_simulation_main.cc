@@ -61,6 +61,17 @@ class AdderServerTest final : public quorate::sim::ServerTest {
 
   const quorate::lincheck::Model& model() const override { return model_; }
 
+  std::string Check(Moment, absl::Span<const Running> servers) override {
+    for (const Running& server : servers) {
+      // Null: the node has no replica now.
+      const auto* state = server.host->state_machine(quorate::GroupId(1));
+      if (state != nullptr && state->Describe().size() > 20) {
+        return "sum: it has more than 20 digits";
+      }
+    }
+    return "";
+  }
+
  private:
   const quorate::lincheck::ModelOf<AdderModel> model_;
 };

@@ -38,7 +38,11 @@ void StaleReadChecker::OnMoved(const kv::MovePlan& plan, raft::Index index) {
   for (const SlotRange& range : plan.slots) {
     for (uint32_t i = 0; i < range.size(); ++i) {
       const Slot slot(static_cast<uint16_t>(range.first.value() + i));
-      moved_[slot] = {.group = plan.to, .index = index};
+      Owner& owner = moved_[slot];
+      owner.group = plan.to;
+      owner.index = index;
+      owner.former.erase(plan.to);
+      owner.former[plan.from] = raft::Index(entries_[plan.from].size());
     }
   }
 }
@@ -51,6 +55,15 @@ void StaleReadChecker::OnApplied(NodeId node, GroupId group,
   replica.applied = index;
 }
 
+bool StaleReadChecker::IsBehind(NodeId node, const Owner& owner) const {
+  return std::any_of(
+      owner.former.begin(), owner.former.end(), [&](const auto& former) {
+        const auto replica = replicas_.find({node, former.first});
+        return replica != replicas_.end() &&
+               replica->second.applied < former.second;
+      });
+}
+
 StaleReadChecker::Sent StaleReadChecker::Send(NodeId node, GroupId founder,
                                               Slot slot) const {
   const auto moved = moved_.find(slot);
@@ -61,7 +74,10 @@ StaleReadChecker::Sent StaleReadChecker::Send(NodeId node, GroupId founder,
   const auto entries = entries_.find(group);
   if (replica == replicas_.end()) return sent;
   const uint64_t applied = replica->second.applied.value();
-  if (has_moved && applied < moved->second.index.value()) return sent;
+  if (has_moved && (applied < moved->second.index.value() ||
+                    IsBehind(node, moved->second))) {
+    return sent;
+  }
   sent.group = group;
   sent.starts = replica->second.starts;
   if (entries == entries_.end() || applied == 0) return sent;

@@ -91,8 +91,13 @@ class StaleReadChecker {
   struct Owner {
     GroupId group;
     raft::Index index;
+    // Those before, with their last entry then. A replica that has not applied
+    // it may still have the slot, and its node may not know the new owner.
+    std::map<GroupId, raft::Index> former = {};
   };
   std::map<Slot, Owner> moved_;
+  // Whether the node may answer as a former owner.
+  bool IsBehind(NodeId node, const Owner& owner) const;
   uint64_t checked_ = 0;
 };
 

@@ -140,7 +140,7 @@ TEST_F(StaleReadCheckerTest, SlotThatMoved_HasTheStateOfItsNewGroup) {
   checker_.SetLost([](NodeId, SimTime) { return Duration(); });
   Commit("k", "a");
   Commit("k", "b");
-  checker_.OnApplied(kNode, kReadGroup, raft::Index(2));
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
   checker_.OnEntry(kOther, raft::Index(1), now_);
   checker_.OnMoved({.id = MoveId(1),
                     .from = kReadGroup,
@@ -155,6 +155,10 @@ TEST_F(StaleReadCheckerTest, SlotThatMoved_HasTheStateOfItsNewGroup) {
   ExpectFound("which is older than the bound of the read");
   found_.clear();
   checker_.OnApplied(kNode, kOther, raft::Index(1));
+  checker_.OnReply(checker_.Send(kNode, kReadGroup, kReadSlot), "k",
+                   BulkOf("a"));
+  EXPECT_TRUE(found_.empty()) << "its replica of the source is behind";
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(2));
   checker_.OnReply(checker_.Send(kNode, kReadGroup, kReadSlot), "k",
                    BulkOf("a"));
   ExpectFound("older than the replica's state");
