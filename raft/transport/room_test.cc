@@ -67,6 +67,14 @@ class RoomNode final : public env::Transport::Receiver {
     });
   }
   void SendLarge() { Send(2 * kQueueBytes); }
+  // In one turn: the large one finds a queue that is not half full.
+  void SendSmallAndLarge() {
+    turn_ = env_.loop.Defer([this] {
+      Send(kQueueBytes / 4);
+      EXPECT_FALSE(transport_.Congested(peer_, Lane::kBulk));
+      SendLarge();
+    });
+  }
   bool congested() const { return transport_.Congested(peer_, Lane::kBulk); }
   int received() const { return received_; }
   int rooms() const { return rooms_; }
@@ -151,6 +159,12 @@ TEST_F(RoomTest, MessageIsLargerThanAnEmptyQueue_IsSent) {
 }
 
 // A check of a lost connection must not concern the next one.
+TEST_F(RoomTest, LaneThatIsNotCongested_LosesNoMessage) {
+  nodes_[0]->SendSmallAndLarge();
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(nodes_[1]->received(), 2);
+}
+
 TEST_F(RoomTest, ConnectionIsLostWhileCongested_NextOneHasRoom) {
   world_.stream_options().reset = {1, 1};
   nodes_[0]->SendInOneTurn(/*small_ones=*/0);

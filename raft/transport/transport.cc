@@ -118,9 +118,11 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         transport_.Fires("net.transport.link_is_short")) {
       return Disconnect("the link was given up");
     }
-    // An empty queue takes any message.
+    // A queue that is not half full takes any message: callers were told that
+    // it has room.
     const size_t unsent = connection_->unsent_bytes();
-    if ((unsent > 0 && unsent + kFrameHeaderBytes + size > queue_bytes_max_) ||
+    if ((unsent >= queue_bytes_max_ / 2 && unsent > 0 &&
+         unsent + kFrameHeaderBytes + size > queue_bytes_max_) ||
         (lane_ == Lane::kBulk &&
          transport_.Fires("net.transport.bulk_message_dropped"))) {
       transport_.tracer_.Sometimes("net.transport.queue_full");
