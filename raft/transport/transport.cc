@@ -118,8 +118,6 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         transport_.Fires("net.transport.link_is_short")) {
       return Disconnect("the link was given up");
     }
-    // A queue that is not half full takes any message: callers were told that
-    // it has room.
     const size_t unsent = connection_->unsent_bytes();
     if ((unsent >= queue_bytes_max_ / 2 && unsent > 0 &&
          unsent + kFrameHeaderBytes + size > queue_bytes_max_) ||

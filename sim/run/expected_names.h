@@ -68,6 +68,7 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "node.request_to_an_earlier_process",
     "node.request_waits_for_answers",
     "node.started_with_other_addresses",
+    "node.started_with_other_settings",
     "node.stopped_by_an_operator",
     "operator.asked_during_a_stop",
     "operator.restarted_one_after_the_other",
