@@ -33,9 +33,9 @@ namespace quorate::raft {
 inline constexpr size_t kPendingHandshakesMax = 256;
 
 struct TransportOptions {
-  // Limit of the bytes that wait in one lane to one peer. A message that would
-  // exceed it is dropped, unless none waits. Congested returns true from half
-  // of it, until all have left.
+  // Limit of the bytes that wait in one lane to one peer. From half of it on
+  // Congested returns true, until all have left. Below half of it any message
+  // is taken. Then one that would exceed the limit is dropped.
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
   size_t requests_queue_bytes = 16 << 20;
