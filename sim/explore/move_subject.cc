@@ -9,6 +9,7 @@
 #include "lincheck/models/kv.h"
 #include "raft/core/core.h"
 #include "shardctrl/controller/state.h"
+#include "sim/checks/committed_entry.h"
 #include "sim/protocol/dialogue.h"
 #include "sim/protocol/reply.h"
 #include "sim/run/bounds.h"
@@ -129,16 +130,8 @@ void MoveSubject::OnCommitted(GroupId group, const raft::Entry& entry) {
   if (group == shardctrl::kControllerGroup) controller_.OnCommitted(entry);
   members_->OnCommitted(group, entry);
   if (group == shardctrl::kControllerGroup) return;
-  const bool commands = entry.kind == raft::EntryKind::kCommands;
-  const Leaderships::Led led = cluster_.leaderships().In(group, entry.term);
-  recorder_.log().OnCommitted(
-      group, entry.index,
-      {.term = entry.term,
-       .log_time = entry.log_time,
-       .bounded = entry.leader_wall.bounded(),
-       .leader = led.leader,
-       .led_since = led.since},
-      commands ? entry.payload.view() : std::string_view());
+  NoteCommitted(group, entry, cluster_.leaderships().In(group, entry.term),
+                &recorder_);
 }
 
 ScheduleOptions MoveSubject::Start() {

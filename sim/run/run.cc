@@ -10,6 +10,7 @@
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
 #include "shardctrl/controller/state.h"
+#include "sim/checks/committed_entry.h"
 #include "sim/checks/log_space_checker.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
@@ -263,16 +264,8 @@ void Run::Impl::ListenToCluster() {
       if (moves) recorder_.multi_keys().OnMapChanged();
       return;
     }
-    const bool commands = entry.kind == raft::EntryKind::kCommands;
-    const Leaderships::Led led = cluster_.leaderships().In(group, entry.term);
-    recorder_.log().OnCommitted(
-        group, entry.index,
-        {.term = entry.term,
-         .log_time = entry.log_time,
-         .bounded = entry.leader_wall.bounded(),
-         .leader = led.leader,
-         .led_since = led.since},
-        commands ? entry.payload.view() : std::string_view());
+    NoteCommitted(group, entry, cluster_.leaderships().In(group, entry.term),
+                  &recorder_);
   });
   cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
     CheckResources(node, server.resources());

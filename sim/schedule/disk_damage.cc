@@ -16,6 +16,15 @@ constexpr Duration kDownBeforeOldDisk = Milliseconds(400);
 constexpr Duration kDamageAgain = Milliseconds(100);
 constexpr int kDamageTries = 100;
 
+// How a node ends whose disk is damaged.
+CrashKind CrashOf(const FaultWindow& window) {
+  return window.Pick(5, 2) == 1 ? CrashKind::kMachine : CrashKind::kProcess;
+}
+
+Duration DelayOf(const FaultWindow& window) {
+  return window.Length(Milliseconds(10), Seconds(2));
+}
+
 }  // namespace
 
 DiskDamage::Files DiskDamage::ReadFiles(MachineId node) const {
@@ -37,11 +46,10 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
   if (!MayLoseNodes() || !swarm_->PickDiskFaultTarget(window, &one)) return;
   // One fault window in four damages all targets at once.
   const bool all = window.Pick(4, 4) == 3;
-  const CrashKind kind =
-      window.Pick(5, 2) == 1 ? CrashKind::kMachine : CrashKind::kProcess;
+  const CrashKind kind = CrashOf(window);
   const std::vector<MachineId> victims =
       all ? swarm_->disk_fault_targets() : std::vector<MachineId>{one};
-  const Duration delay = window.Length(Milliseconds(10), Seconds(2));
+  const Duration delay = DelayOf(window);
   for (MachineId node : victims) {
     if (erased_.contains(node)) continue;
     // Writes from now on may be the ones that get lost.
@@ -50,12 +58,7 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
         delay, node,
         [this, window, node, kind, delay, before = std::move(before)] {
           if (context_->liveness()) return;
-          // Recovery reads the damaged files, so the node is restarted.
-          if (context_->world().running(node))
-            context_->world().Crash(node, kind);
-          Damage(window, node, before);
-          context_->After(delay, node,
-                          [this, node] { context_->RestartIfDown(node); });
+          RestartDamaged(window, node, kind, delay, before);
         });
   }
 }
@@ -72,14 +75,16 @@ void DiskDamage::DamageOnceAllowed(const FaultWindow& window, MachineId node,
         });
     return;
   }
-  World& world = context_->world();
-  if (world.running(node)) {
-    world.Crash(node, window.Pick(5, 2) == 1 ? CrashKind::kMachine
-                                             : CrashKind::kProcess);
-  }
+  RestartDamaged(window, node, CrashOf(window), DelayOf(window), before);
+}
+
+// Recovery reads the damaged files.
+void DiskDamage::RestartDamaged(const FaultWindow& window, MachineId node,
+                                CrashKind kind, Duration down,
+                                const std::vector<FileContents>& before) {
+  if (context_->world().running(node)) context_->world().Crash(node, kind);
   Damage(window, node, before);
-  context_->After(window.Length(Milliseconds(10), Seconds(2)), node,
-                  [this, node] { context_->RestartIfDown(node); });
+  context_->After(down, node, [this, node] { context_->RestartIfDown(node); });
 }
 
 void DiskDamage::Damage(const FaultWindow& window, MachineId node,

@@ -60,6 +60,9 @@ class DiskDamage {
   // Damages a disk as soon as that is allowed, for which it tries so often.
   void DamageOnceAllowed(const FaultWindow& window, MachineId node, int tries,
                          std::vector<FileContents> before);
+  // Damages the disk, and starts the node again after the time `down`.
+  void RestartDamaged(const FaultWindow& window, MachineId node, CrashKind kind,
+                      Duration down, const std::vector<FileContents>& before);
   // Damages one stored sector or block of a machine that is down. `before` has
   // its files as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node,
