@@ -743,15 +743,25 @@ TEST(Cluster_Leaders, AreSpreadAsPreferred) {
 // The node of the clients has no replica. The answers to its requests need not
 // come in the order of the requests.
 TEST(Cluster_GroupWithoutQuorum, DoesNotDelayAnotherGroupOfItsLeader) {
+  // Nodes 2 and 3 lead four groups each, so node 1 leads groups 1 and 2.
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         const NodeId n1(1), n2(2), n3(3);
                          config.shards = {{.group = GroupId(1),
                                            .name = "g1",
                                            .slots = {{0, 8191}},
-                                           .replicas = {NodeId(1), NodeId(2)}},
+                                           .replicas = {n1, n2}},
                                           {.group = GroupId(2),
                                            .name = "g2",
-                                           .slots = {{8192, 16383}},
-                                           .replicas = {NodeId(1), NodeId(3)}}};
+                                           .slots = {{8192, 16375}},
+                                           .replicas = {n1, n3}}};
+                         for (uint32_t g = 3; g <= 10; ++g) {
+                           const auto slot = static_cast<uint16_t>(16'373 + g);
+                           config.shards.push_back(
+                               {.group = GroupId(g),
+                                .name = Concat("g", g),
+                                .slots = {{slot, slot}},
+                                .replicas = {g % 2 == 0 ? n2 : n3}});
+                         }
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(10));
@@ -778,21 +788,23 @@ TEST(Cluster_GroupWithoutQuorum, DoesNotDelayAnotherGroupOfItsLeader) {
 // Group 1 has two ranges, and group 3 lies beside one of them. Node 3 is a
 // replica of node 1, since it leads nothing.
 TEST(Cluster_Slots, ListsEachRangeWithTheReplicasOfItsGroup) {
-  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
-                         const NodeId n1(1), n2(2), n3(3);
-                         config.shards = {{.group = GroupId(1),
-                                           .name = "g1",
-                                           .slots = {{0, 99}, {300, 16383}},
-                                           .replicas = {n1, n2, n3}},
-                                          {.group = GroupId(2),
-                                           .name = "g2",
-                                           .slots = {{100, 199}},
-                                           .replicas = {n2, n3, n1}},
-                                          {.group = GroupId(3),
-                                           .name = "g3",
-                                           .slots = {{200, 299}},
-                                           .replicas = {n1, n2, n3}}};
-                       }});
+  TestCluster::Options options{.nodes = 2, .read_only_nodes = 1};
+  options.adjust = [](Config& config) {
+    const NodeId n1(1), n2(2);
+    config.shards = {{.group = GroupId(1),
+                      .name = "g1",
+                      .slots = {{0, 99}, {300, 16383}},
+                      .replicas = {n1}},
+                     {.group = GroupId(2),
+                      .name = "g2",
+                      .slots = {{100, 199}},
+                      .replicas = {n2, n1}},
+                     {.group = GroupId(3),
+                      .name = "g3",
+                      .slots = {{200, 299}},
+                      .replicas = {n1}}};
+  };
+  TestCluster cluster(options);
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(10));
   auto client = cluster.ConnectRespCluster(0);

@@ -28,8 +28,7 @@ class CopiedNodesTest : public ::testing::Test {
       : cluster_({.nodes = kNodes,
                   .groups = 2,
                   .seed = seed,
-                  .peer_streams = true,
-                  .controller = true}) {
+                  .peer_streams = true}) {
     CHECK(cluster_.AwaitLeaders());
   }
 

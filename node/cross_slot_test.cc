@@ -12,9 +12,7 @@
 #include "kv/command/command.h"
 #include "kv/slots/slot.h"
 #include "node/base/text.h"
-#include "node/config/map_parts.h"
 #include "node/testing/test_cluster.h"
-#include "shardctrl/map.h"
 
 namespace quorate::node {
 namespace {
@@ -583,39 +581,6 @@ TEST_F(CrossSlotTest, SlowReader_GetsAllReplies) {
             cluster_.config(0).limits.output_buffer_bytes);
   client_->ResumeReads();
   EXPECT_TRUE(Await(cluster_, *client_, expected.size()) == expected);
-}
-
-// ---- Moving slots. No store gives a slot away, so the maps are wrong until
-// the last one.
-TEST_F(CrossSlotTest, MapThatMovesSlots_KeepsRepliesRight) {
-  EXPECT_EQ(Do({"MSET", a_, "1", b_, "2", d_, "4"}), "+OK\r\n");
-  const auto set_map = [&](uint64_t version, Slot end_of_first) {
-    shardctrl::ShardMap::Parts parts = MapParts(cluster_.config(0));
-    parts.version = shardctrl::MapVersion(version);
-    parts.assignments[0].slots.last = end_of_first;
-    parts.assignments[1].slots.first =
-        Slot(static_cast<uint16_t>(end_of_first.value() + 1));
-    cluster_.server(0).SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
-  };
-  // The slot of b_ belongs to group 2 by this map.
-  const Slot true_end = MapParts(cluster_.config(0)).assignments[0].slots.last;
-  set_map(2, kv::HashSlot(a_));
-  client_->Send(EncodeRequest({"MGET", b_, d_, a_}) +
-                EncodeRequest({"MSET", b_, "5", d_, "6"}) +
-                EncodeRequest({"MGET", d_, a_, b_}));
-  cluster_.world().RunFor(Milliseconds(300));
-  EXPECT_EQ(client_->Take(), "");
-  set_map(3, true_end);
-  EXPECT_EQ(cluster_.Call(*client_, "", 3),
-            "*3\r\n$1\r\n2\r\n$1\r\n4\r\n$1\r\n1\r\n+OK\r\n"
-            "*3\r\n$1\r\n6\r\n$1\r\n1\r\n$1\r\n5\r\n");
-  // A group refuses its part of FLUSHALL, which is divided again.
-  set_map(4, kv::HashSlot(a_));
-  client_->Send(EncodeRequest({"FLUSHALL"}));
-  cluster_.world().RunFor(Milliseconds(300));
-  EXPECT_EQ(client_->Take(), "");
-  set_map(5, true_end);
-  EXPECT_EQ(cluster_.Call(*client_, "", 1), "+OK\r\n");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Nodes that are started again with other addresses, and nodes that a map adds.
+// Nodes that are started again with other addresses.
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,18 +8,15 @@
 #include "gtest/gtest.h"
 #include "kv/client/client.h"
 #include "node/base/text.h"
-#include "node/config/map_parts.h"
 #include "node/testing/test_cluster.h"
 #include "raft/host/bootstrap_record.h"
-#include "shardctrl/map.h"
 
 namespace quorate::node {
 namespace {
 
 class MovedNodesTest : public ::testing::Test {
  protected:
-  explicit MovedNodesTest(uint32_t nodes = 3)
-      : cluster_({.nodes = nodes, .groups = 2}) {
+  MovedNodesTest() : cluster_({.nodes = 3, .groups = 2}) {
     CHECK(cluster_.AwaitLeaders());
   }
 
@@ -29,7 +26,8 @@ class MovedNodesTest : public ::testing::Test {
     ++moves_;
     Config config = cluster_.config(node);
     config.bootstrap = false;
-    config.listen = {.allow_non_loopback = true};
+    config.listen = {.admin = Concat("moved", moves_, ":8101"),
+                     .allow_non_loopback = true};
     for (NodeConfig& row : config.nodes) {
       if (row.id != config.node) continue;
       const std::string host = Concat("moved", moves_);
@@ -176,66 +174,6 @@ TEST_F(MovedNodesTest, ClientLibrary_FollowsEveryMove) {
                                               Seconds(30)))
         << i;
   }
-}
-
-class AddedNodeTest : public MovedNodesTest {
- protected:
-  AddedNodeTest() : MovedNodesTest(4) {}
-
-  // The map of the file, with these nodes and groups.
-  shardctrl::ShardMap::Parts Parts(uint64_t version) {
-    shardctrl::ShardMap::Parts parts = MapParts(cluster_.config(0));
-    parts.version = shardctrl::MapVersion(version);
-    return parts;
-  }
-  void SetMap(const shardctrl::ShardMap::Parts& parts) {
-    for (size_t node = 0; node < 4; ++node) {
-      cluster_.server(node).SetMap(*shardctrl::ShardMap::Create(parts));
-    }
-  }
-};
-
-TEST_F(AddedNodeTest, NodeThatLeavesTheMapAndComesBack_IsNoPeerMeanwhile) {
-  shardctrl::ShardMap::Parts without = Parts(2);
-  without.nodes.pop_back();
-  for (shardctrl::Group& group : without.groups) {
-    std::erase(group.voters, NodeId(4));
-    group.preferred_leader = NodeId(1);
-  }
-  SetMap(without);
-  cluster_.world().RunFor(Seconds(60));
-  auto client = cluster_.ConnectRespCluster(0);
-  EXPECT_EQ(cluster_.Command(*client, {"CLUSTER", "NODES"}).find("n4:7101"),
-            std::string::npos);
-  EXPECT_EQ(cluster_.Command(*client, {"SET", "bar", "v"}), "+OK\r\n");
-  EXPECT_EQ(cluster_.Command(*client, {"INFO", "nodes"}).find("node4:"),
-            std::string::npos);
-  SetMap(Parts(3));
-  cluster_.world().RunFor(Seconds(5));
-  ASSERT_TRUE(cluster_.AwaitLeaders());
-  EXPECT_TRUE(KnowsAll(0));
-  EXPECT_TRUE(KnowsAll(3));
-}
-
-// The group of the node that asks is in the map, but not there yet.
-TEST_F(AddedNodeTest, GroupWithoutReplicas_HasAQueueAndNoLeader) {
-  shardctrl::ShardMap::Parts more = Parts(2);
-  more.groups.push_back(
-      {.id = GroupId(9), .name = "g9", .voters = {NodeId(2)}});
-  SetMap(more);
-  cluster_.world().RunFor(Seconds(1));
-  EXPECT_EQ(cluster_.server(0).LeaderOf(GroupId(9)), NodeId());
-  EXPECT_EQ(Set(0, "foo"), "+OK\r\n");
-  auto client = cluster_.ConnectResp(0);
-  EXPECT_NE(cluster_.Command(*client, {"INFO", "groups"}).find("group2:"),
-            std::string::npos);
-  auto http = cluster_.ConnectHttp(0);
-  EXPECT_NE(cluster_
-                .CallHttp(*http,
-                          "GET /readyz?verbose HTTP/1.1\r\n"
-                          "Host: n1:8001\r\n\r\n")
-                .find("200 OK"),
-            std::string::npos);
 }
 
 }  // namespace

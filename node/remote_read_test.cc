@@ -158,7 +158,8 @@ TEST_F(RemoteReadTest, LongMget_LeavesNoBytesReserved) {
   EXPECT_EQ(Do({"MGET", "{k}", "{k}", "{k}", "{k}"}),
             Concat("*4\r\n", bulk, bulk, bulk, bulk));
   EXPECT_TRUE(cluster_.world().RunUntilTrue(
-      [&] { return !cluster_.server(kWithout).HasOpenWork(); }, Seconds(1)));
+      [&] { return cluster_.server(kWithout).resources().reply_bytes == 0; },
+      Seconds(1)));
 }
 
 // An answer to a step of a scan is as large as a long MGET, and no such read.
@@ -242,11 +243,13 @@ TEST(RemoteRead_LostClient, ItsReads_AreNotAskedFor) {
   client->Send(requests);
   ASSERT_TRUE(cluster.world().RunUntilTrue(
       [&] { return !client->received().empty(); }, Seconds(1)));
-  EXPECT_TRUE(cluster.server(kWithout).HasOpenWork());
+  const auto waiting = [&] {
+    return cluster.server(kWithout).resources().waiting_requests;
+  };
+  EXPECT_GT(waiting(), 0u);
   client->Close();
-  EXPECT_TRUE(cluster.world().RunUntilTrue(
-      [&] { return !cluster.server(kWithout).HasOpenWork(); },
-      Milliseconds(10)));
+  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return waiting() == 0; },
+                                           Milliseconds(10)));
 }
 
 TEST_F(RemoteReadTest, LeaderIsLost_ReadsWaitForTheNextOne) {

@@ -193,7 +193,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         dialer_.Start();
         cache_.Start();
         disk_.Start();
-        if (has_controller_) agent_.Start(OwnReport());
+        agent_.Start(OwnReport());
       }
       started_(status);
     });
@@ -211,10 +211,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     stop_deadline_ = std::max(now + config_.timeouts.stop, lead_until_);
     router_.view().TellGivesAway(true);
     PollStop();
-  }
-
-  void SetMap(shardctrl::ShardMap map) override {
-    cluster_.SetMap(std::move(map));
   }
 
   absl::Status status() const override { return host_.status(); }
@@ -342,9 +338,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       return TakeWelcome(welcome);
     };
     options.admit = [this](const raft::JoinRequest& request) {
-      if (has_controller_) return agent_.Admit(request);
-      return absl::PermissionDeniedError(
-          "this cluster was founded without a controller");
+      return agent_.Admit(request);
     };
     options.welcome = [this] { return agent_.Welcome(); };
     options.before_serving = [this] { return CheckAddresses(); };
@@ -367,7 +361,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           "the controller's state has another partitioner than its groups");
     }
     founded_rules_ = parameters->rules;
-    has_controller_ = true;
     cluster_.SetFirstMap(*std::move(map), division);
     return absl::OkStatus();
   }
@@ -379,7 +372,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     absl::Status same = CheckAgainstBootstrap(today, founded);
     if (!same.ok()) return same;
     founded_rules_ = FoundedRules(founded);
-    has_controller_ = founded.Find(shardctrl::kControllerGroup) != nullptr;
     const std::string difference =
         DifferenceFromBootstrap(config_, today, founded);
     if (difference.empty()) return same;
@@ -490,12 +482,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   // A start that cannot listen must not count: no other node has learned of it.
   absl::Status CheckAddresses() {
-    std::vector<std::string> addresses = {
-        config_.listen.resp, config_.listen.resp_cluster, config_.listen.http};
-    if (has_controller_) addresses.push_back(config_.listen.admin);
-    for (const std::string& address : addresses) {
-      const auto listener =
-          env_.streams.Listen(address, [](std::unique_ptr<env::Connection>) {});
+    for (const std::string* address :
+         {&config_.listen.resp, &config_.listen.resp_cluster,
+          &config_.listen.http, &config_.listen.admin}) {
+      const auto listener = env_.streams.Listen(
+          *address, [](std::unique_ptr<env::Connection>) {});
       if (!listener.ok()) return listener.status();
     }
     return absl::OkStatus();
@@ -520,18 +511,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           http_clients_.Accept(std::move(stream), make_http_, kHttpRefusal);
         });
     if (!http.ok()) return http.status();
-    if (has_controller_) {
-      auto admin = env_.streams.Listen(
-          config_.listen.admin,
-          [this](std::unique_ptr<env::Connection> stream) {
-            http_clients_.Accept(std::move(stream), make_admin_, kHttpRefusal);
-          });
-      if (!admin.ok()) return admin.status();
-      admin_listener_ = *std::move(admin);
-    }
+    auto admin = env_.streams.Listen(
+        config_.listen.admin, [this](std::unique_ptr<env::Connection> stream) {
+          http_clients_.Accept(std::move(stream), make_admin_, kHttpRefusal);
+        });
+    if (!admin.ok()) return admin.status();
     resp_listener_ = *std::move(resp);
     resp_cluster_listener_ = *std::move(resp_cluster);
     http_listener_ = *std::move(http);
+    admin_listener_ = *std::move(admin);
     return absl::OkStatus();
   }
 
@@ -756,7 +744,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   std::unique_ptr<env::Listener> resp_cluster_listener_;
   std::unique_ptr<env::Listener> http_listener_;
   std::unique_ptr<env::Listener> admin_listener_;
-  bool has_controller_ = false;  // The cluster was founded with one.
   Done started_;
   Done stopped_;
   env::Pending stop_timer_;

@@ -105,14 +105,6 @@ class Server {
   // connections, and calls `stopped`. Destroy the Server after that.
   virtual void Stop(Done stopped) = 0;
 
-  // Takes a newer map, which may have other nodes, groups and owners of slots.
-  // Commands of one connection to one slot stay in order. A command that its
-  // group refuses, since the group does not own the slot yet or any more, waits
-  // for the next map (decision 0063). So does one that waits at a group that
-  // the map leaves out. Requires: Start has succeeded; `map` has a higher
-  // version, and the partitioner and number of slots of the map before.
-  virtual void SetMap(shardctrl::ShardMap map) = 0;
-
   // OK, or the reason why this node has stopped acknowledging (a failed or full
   // disk).
   virtual absl::Status status() const = 0;

@@ -216,12 +216,9 @@ int RunNode(node::Config config, const DaemonOptions& options) {
     // Checked before a store is created. An existing store is opened first: if
     // the node already runs, the message should name its lock.
     const node::ListenConfig& listen = config.listen;
-    std::vector<std::string> addresses = {listen.resp, listen.resp_cluster,
-                                          listen.http, listen.peer};
-    if (config.controller || config.join.has_value()) {
-      addresses.push_back(listen.admin);
-    }
-    const absl::Status free = CheckListenAddresses(addresses);
+    const absl::Status free =
+        CheckListenAddresses({listen.resp, listen.resp_cluster, listen.http,
+                              listen.peer, listen.admin});
     if (!free.ok()) return PrintError(std::string(free.message()), kExitFailed);
   }
   RealEnvOptions world;

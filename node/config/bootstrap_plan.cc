@@ -167,7 +167,7 @@ void AddController(const shardctrl::ShardMap& map, const KeyDivision& division,
 
 BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
                                 const KeyDivision& division,
-                                const kv::Rules& rules, bool controller) {
+                                const kv::Rules& rules) {
   CHECK(map.partitioner() == division.partitioner);
   CHECK_EQ(map.slot_count(), division.slot_count);
   BootstrapPlan plan;
@@ -182,12 +182,17 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
               .rules = rules,
               .owned = FoundingRuns(rules, map.RangesOf(group.id))})});
   }
-  if (controller) AddController(map, division, rules, &plan);
+  AddController(map, division, rules, &plan);
   return plan;
 }
 
 absl::Status CheckAgainstBootstrap(const BootstrapPlan& today,
                                    const BootstrapPlan& founded) {
+  if (founded.Find(shardctrl::kControllerGroup) == nullptr) {
+    return absl::FailedPreconditionError(
+        "the cluster of this data directory was founded without a controller, "
+        "which this program needs. Copy its keys into a new cluster");
+  }
   const auto now = FirstParameters(today);
   if (!now.ok()) return now.status();
   const auto then = FirstParameters(founded);
@@ -214,14 +219,6 @@ std::string DifferenceFromBootstrap(const Config& config,
                                     const BootstrapPlan& founded) {
   // The key of a difference depends on the file: [sharding] and [[nodes]], or
   // [[shards]].
-  const auto has_controller = [](const BootstrapPlan& plan) {
-    return plan.Find(shardctrl::kControllerGroup) != nullptr;
-  };
-  if (has_controller(today) != has_controller(founded)) {
-    return Differs("founding.controller",
-                   has_controller(today) ? "true" : "false",
-                   has_controller(founded) ? "true" : "false");
-  }
   const bool even = config.even.has_value();
   if (!SameGroups(today, founded)) {
     return Differs(even ? "sharding.groups" : "shards[].idx", GroupsOf(today),

@@ -18,11 +18,11 @@
 
 namespace quorate::node {
 
-// `division` is that of the map. `controller`: with a group for the controller.
+// The groups of the map, and that of the controller. `division` is that of the
+// map.
 raft::BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
                                       const KeyDivision& division,
-                                      const kv::Rules& rules,
-                                      bool controller = false);
+                                      const kv::Rules& rules);
 
 // OK if the division of keys into slots is that of `founded`. Otherwise
 // kFailedPrecondition with both and the remedy. `today` is the plan

@@ -9,6 +9,7 @@
 #include "node/base/text.h"
 #include "node/config/config.h"
 #include "node/config/map_parts.h"
+#include "shardctrl/controller/state.h"
 
 namespace quorate::node {
 namespace {
@@ -20,8 +21,7 @@ shardctrl::ShardMap MapOf(const Config& config) {
 }
 
 raft::BootstrapPlan PlanOf(const Config& config) {
-  return MakeBootstrapPlan(MapOf(config), config.division, config.rules,
-                           config.controller);
+  return MakeBootstrapPlan(MapOf(config), config.division, config.rules);
 }
 
 std::string Even(std::string_view sharding, int nodes, int read_only = 0) {
@@ -62,18 +62,6 @@ std::string Difference(const std::string& then, const std::string& today) {
   return DifferenceFromBootstrap(config, PlanOf(config), founded);
 }
 
-TEST(BootstrapCheck, ControllerOfTheFounding_IsADifferenceOfItsOwn) {
-  const std::string file = Even("groups = 3", 3);
-  const std::string with = file + "[founding]\ncontroller = true\n";
-  const std::string without = file + "[founding]\ncontroller = false\n";
-  EXPECT_NE(Difference(without, with).find("founding.controller"),
-            std::string::npos)
-      << Difference(without, with);
-  EXPECT_NE(Difference(with, without).find("founding.controller"),
-            std::string::npos);
-  EXPECT_EQ(Difference(with, with), "");
-}
-
 // The slots of two shards alternate. No file has more ranges.
 TEST(BootstrapPlan, ManyRanges_FitIntoTheParameters) {
   std::string slots[2];
@@ -82,7 +70,7 @@ TEST(BootstrapPlan, ManyRanges_FitIntoTheParameters) {
   }
   const shardctrl::ShardMap map = MapOf(ConfigOf(ByHand(slots[0], slots[1])));
   ASSERT_EQ(map.assignments().size(), 16'384u);
-  const raft::BootstrapPlan plan = MakeBootstrapPlan(map, {}, {}, true);
+  const raft::BootstrapPlan plan = MakeBootstrapPlan(map, {}, {});
   EXPECT_EQ(raft::ValidatePlan(plan), absl::OkStatus());
 }
 
@@ -248,6 +236,17 @@ TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
     group.parameters = kv::EncodeParameters(*parameters);
   }
   EXPECT_EQ(DifferenceFromBootstrap(config, PlanOf(config), founded), "");
+}
+
+TEST(BootstrapCheck, ClusterWithoutAController_IsRefused) {
+  const raft::BootstrapPlan today = PlanOf(ConfigOf(Even("groups = 2", 3)));
+  raft::BootstrapPlan founded = today;
+  std::erase_if(founded.groups, [](const raft::GroupPlan& group) {
+    return group.group == shardctrl::kControllerGroup;
+  });
+  EXPECT_EQ(CheckAgainstBootstrap(today, today), absl::OkStatus());
+  EXPECT_EQ(CheckAgainstBootstrap(today, founded).code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 // A program with other limits goes on with those of the cluster.

@@ -233,9 +233,6 @@ struct Config {
   bool restore_as_new_cluster = false;
   // raft::HostOptions::moved.
   bool moved = false;
-  // Founds the cluster with a controller, which lets members change at run
-  // time. A cluster without one never gets one.
-  bool controller = true;
   // How the founded cluster divides its keys into slots.
   KeyDivision division;
   ListenConfig listen;

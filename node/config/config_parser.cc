@@ -68,7 +68,6 @@ constexpr int64_t kPortDistance = 1'000;
 
 constexpr Setting kSettings[] = {
     {"cluster.id", PLACE(config.cluster), 1, kIntegerMax, "", true},
-    {"founding.controller", PLACE(config.controller)},
     {"founding.partitioner", PLACE(founding.partitioner), 0, 0,
      "hash_slots, last_character or key_ranges"},
     {"founding.slots", PLACE(founding.slots), 1, kFewSlotsMax, "", false,
@@ -711,7 +710,7 @@ struct ShowDefault {
 
 // The cluster may be another one than the file says.
 bool DividesKeys(std::string_view name) {
-  return name.starts_with("founding.") && name != "founding.controller";
+  return name.starts_with("founding.");
 }
 
 }  // namespace

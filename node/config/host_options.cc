@@ -28,8 +28,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   if (config.join.has_value()) {
     options.join = {.seeds = config.join->seeds, .token = config.join->token};
   }
-  options.plan =
-      MakeBootstrapPlan(map, config.division, config.rules, config.controller);
+  options.plan = MakeBootstrapPlan(map, config.division, config.rules);
   options.founding_level = raft::Level(KnownRules(config));
   options.lost_directory_advice =
       "A node whose directory was lost needs a token of 'quoratectl node "

@@ -8,6 +8,7 @@
 #ifndef QUORATE_NODE_PEERS_PEER_LINK_H_
 #define QUORATE_NODE_PEERS_PEER_LINK_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -81,6 +82,12 @@ class PeerLink {
   // Some request has no answer. An answer follows, or the request fails in
   // time; both may make room.
   bool awaits_answers() const { return !requests_.empty(); }
+  // The same of requests of clients: the others ask the controller.
+  bool awaits_results() const {
+    return std::ranges::any_of(requests_, [](const auto& request) {
+      return request.second.kind != PeerRequest::Kind::kControl;
+    });
+  }
   // The bytes of requests without an answer.
   size_t asked_bytes() const { return asked_bytes_; }
 

@@ -152,7 +152,7 @@ bool PeerLinks::idle() const {
     const bool takes_answers =
         !peer.gone &&
         env_.transport.link(node).refusal == env::HandshakeRefusal::kNone;
-    return !peer.link->awaits_answers() &&
+    return !peer.link->awaits_results() &&
            (!takes_answers || peer.answers->idle());
   });
 }

@@ -81,8 +81,8 @@ class PeerLinks final : public env::Transport::Receiver {
   // Bytes of requests without an answer, in both directions, and of answers
   // that are not sent.
   size_t held_bytes() const;
-  // Every request of this node has its answer, and every answer of this node
-  // was sent.
+  // Every request of this node's clients has its answer, and every answer of
+  // this node was sent.
   bool idle() const;
 
  private:

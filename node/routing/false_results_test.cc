@@ -46,7 +46,8 @@ class Impostor final : public FalsePeer {
       result.channel = {.term = kTerm, .channel = 1};
       return result;
     }
-    ++(request.kind == PeerRequest::Kind::kRead ? reads_ : writes_);
+    if (request.kind == PeerRequest::Kind::kRead) ++reads_;
+    if (request.kind == PeerRequest::Kind::kApply) ++writes_;
     const kv::CommandReader commands(request.payload.view());
     const kv::Version entry = {kAskedGroup, raft::Index(1'000), 0};
     if (request.kind == PeerRequest::Kind::kApply &&

@@ -27,7 +27,6 @@ class OperatedCluster : public testing::Test {
   using Json = nlohmann::json;
 
   void Begin(TestCluster::Options options) {
-    options.controller = true;
     options.peer_streams = true;
     cluster_ = std::make_unique<TestCluster>(options);
     ASSERT_TRUE(cluster_->AwaitLeaders());

@@ -18,7 +18,6 @@ Config MakeConfig(const TestCluster::Options& options, uint32_t id) {
   config.node = NodeId(id);
   config.data_dir = "unused";
   config.bootstrap = true;
-  config.controller = options.controller;
   config.listen.allow_non_loopback = true;
   config.listen.admin = Concat("n", id, ":8101");
   const uint32_t count = options.nodes + options.read_only_nodes;
@@ -123,6 +122,13 @@ void TestCluster::Crash(size_t node, sim::CrashKind kind) {
 }
 
 void TestCluster::Restart(size_t node) { world_.Restart(machines_[node]); }
+
+void TestCluster::RestartDamaged(size_t node) {
+  Restart(node);
+  CHECK(world_.RunUntilTrue([&] { return starts_[node].ok(); }, Seconds(10)));
+  world_.StallDisk(machines_[node], world_.now() + Seconds(3'600));
+  world_.RunFor(Seconds(5));
+}
 
 absl::Status TestCluster::RestartWith(size_t node, const Config& config) {
   starts_may_fail_ = true;

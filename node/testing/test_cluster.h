@@ -65,8 +65,6 @@ class TestCluster {
     // Nodes send to each other over byte streams, as in production. Without
     // them no node joins.
     bool peer_streams = false;
-    // Founds the cluster with a controller. Most tests are about the groups.
-    bool controller = false;
     // Changes each node's configuration before it is completed.
     void (*adjust)(Config&) = nullptr;
   };
@@ -110,6 +108,9 @@ class TestCluster {
 
   void Crash(size_t node, sim::CrashKind kind = sim::CrashKind::kProcess);
   void Restart(size_t node);
+  // Starts the node, which is down, and on whose disk a replica is damaged. The
+  // disk hangs from then on, so that no new replica replaces it.
+  void RestartDamaged(size_t node);
   // Crashes the node if it runs, and starts it with `config`. Returns the
   // status that Start reported.
   absl::Status RestartWith(size_t node, const Config& config);

@@ -157,7 +157,8 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
         }
       }
       const raft::Level level = present->level;
-      group.levels.try_emplace(level, *std::move(present));
+      group.levels.try_emplace(level, *present);
+      group.configuration = *std::move(present);
     }
   }
   return true;
@@ -170,6 +171,14 @@ bool ReplicaChecker::RoseWithout(GroupId id, ReplicaId replica,
   const auto rose = group->second.levels.upper_bound(known);
   return rose != group->second.levels.end() &&
          !raft::IsMember(rose->second, replica);
+}
+
+bool ReplicaChecker::LeftOut(GroupId id, NodeId node) const {
+  const auto group = groups_.find(id);
+  if (group == groups_.end() || !group->second.configuration) return false;
+  const auto replica = group->second.replicas.find(node);
+  return replica == group->second.replicas.end() ||
+         !raft::IsMember(*group->second.configuration, replica->second);
 }
 
 void ReplicaChecker::OnRestored(NodeId node, GroupId id,

@@ -136,6 +136,9 @@ class ReplicaChecker {
   // Whether the level of the group rose above `known` in a configuration that
   // does not name the replica. A program that knows no more halts it then.
   bool RoseWithout(GroupId group, ReplicaId replica, raft::Level known) const;
+  // Whether the last committed change of the group's configuration names no
+  // replica of the node. Its replica may be dropped then.
+  bool LeftOut(GroupId group, NodeId node) const;
   // A digest of what it knows: the committed log and the leaders of all terms.
   uint64_t Digest() const;
   // The last index known to be committed.
@@ -167,6 +170,8 @@ class ReplicaChecker {
     std::map<NodeId, ReplicaId> replicas;  // The newest of each node.
     std::vector<Committed> log;            // [i] is index i + 1.
     std::map<raft::Level, raft::Configuration> levels;  // The first of each.
+    // The last one that was committed as an entry.
+    std::optional<raft::Configuration> configuration;
     std::map<raft::Term, NodeId> leaders;
     // The last index since the node's start.
     std::map<NodeId, raft::Index> applied;

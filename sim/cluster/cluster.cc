@@ -23,8 +23,6 @@ constexpr ChoiceSite kHashOfEnd("cluster.hash_of_end");
 // Replicas that compare their states at each of more entries may never do so in
 // a run.
 constexpr uint64_t kDigestIntervalMax = 64;
-// Maps of the simulator, unless one of the controller is that new.
-constexpr uint64_t kMapVersion = uint64_t{1} << 40;
 constexpr uint64_t kTurnsPerCheck = 8;
 // A queue beyond its bound stays there for longer.
 constexpr uint64_t kTurnsPerLook = 4;
@@ -91,13 +89,6 @@ class Cluster::Program final : public ReplicaObserver {
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
 
-  // The versions of maps rise in each life of the program.
-  void SetMap(shardctrl::ShardMap::Parts parts, bool is_true) {
-    parts.version = shardctrl::MapVersion(kMapVersion + ++map_version_);
-    server_->SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
-    has_true_map_ = is_true;
-  }
-  bool has_true_map() const { return has_true_map_; }
   bool IsRunning() const {
     return cluster_->world_.running(cluster_->machine(node_));
   }
@@ -322,8 +313,6 @@ class Cluster::Program final : public ReplicaObserver {
   ProgramEnv env_;
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
-  uint64_t map_version_ = 0;
-  bool has_true_map_ = true;
   uint64_t turns_ = 0;
   std::map<GroupId, kv::Store::Counters> counters_;  // At the last change.
   // The leader that sends a snapshot. Zero: no snapshot is being received.
@@ -361,7 +350,6 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       files_(&world, &places_,
              {.groups = options.groups,
               .replicas = options.replicas,
-              .controller = options.controller,
               .bootstrap_left_on = options.bootstrap_left_on,
               .wrong_files = options.wrong_files,
               .changed_addresses = options.changed_addresses,
@@ -420,7 +408,6 @@ std::vector<GroupMembers> Cluster::FoundedGroups() const {
                       .slots = shard.slots});
     voting.insert(shard.replicas.begin(), shard.replicas.end());
   }
-  if (!options_.controller) return groups;
   // Nodes with a replica of a store vote, the first ones.
   GroupMembers& controller = groups.emplace_back();
   controller.group = shardctrl::kControllerGroup;
@@ -526,46 +513,6 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
     return true;
   }
   return false;
-}
-
-bool Cluster::ChangeMap(MachineId machine, uint64_t draw) {
-  Program* const program = programs_[machine.value() - 1];
-  if (program == nullptr || program->server() == nullptr ||
-      !program->server()->status().ok() || shards().size() < 2 ||
-      options_.controller) {
-    return false;  // A controller gives the nodes their maps.
-  }
-  shardctrl::ShardMap::Parts parts =
-      node::MapParts(files_.ConfigOf(machine.value() - 1));
-  const auto take = [&draw](uint64_t bound) {
-    const uint64_t taken = draw % bound;
-    draw /= bound;
-    return taken;
-  };
-  // The slots of a range from `first` on go to another group.
-  shardctrl::Assignment& from =
-      parts.assignments[take(parts.assignments.size())];
-  const uint64_t other = take(parts.groups.size() - 1);
-  const SlotRange slots = from.slots;
-  const auto first =
-      static_cast<uint16_t>(slots.first.value() + take(slots.size()));
-  GroupId to = parts.groups[other].id;
-  if (to >= from.group) to = parts.groups[other + 1].id;
-  if (first == slots.first.value()) {
-    from.group = to;
-  } else {
-    from.slots.last = Slot(static_cast<uint16_t>(first - 1));
-    parts.assignments.push_back({{Slot(first), slots.last}, to});
-  }
-  program->SetMap(std::move(parts), /*is_true=*/false);
-  return true;
-}
-
-void Cluster::RestoreMap(MachineId machine) {
-  Program* const program = programs_[machine.value() - 1];
-  if (program == nullptr || program->has_true_map()) return;
-  program->SetMap(node::MapParts(files_.ConfigOf(machine.value() - 1)),
-                  /*is_true=*/true);
 }
 
 bool Cluster::MayPutBack(MachineId machine,

@@ -48,8 +48,7 @@ struct ClusterOptions {
   uint32_t spares = 0;
   uint32_t reserve = 0;
   uint32_t groups = 3;
-  uint32_t replicas = 3;    // Voters of each group; at most `nodes`.
-  bool controller = false;  // The cluster is founded with one.
+  uint32_t replicas = 3;  // Voters of each group; at most `nodes`.
   // The configuration of the server of a place. The cluster fills in
   // identities, addresses and shards. Null: the default configuration.
   std::function<node::Config(NodeId)> configure;
@@ -163,13 +162,6 @@ class Cluster {
   // false if no replica is fit for that now: it leads, follows no leader, or
   // compares its state too seldom.
   bool SpoilState(MachineId machine, uint64_t draw);
-  // Gives some slots of one group to another one in the map of the machine's
-  // server. The groups themselves keep their slots, so they refuse commands
-  // that follow this map. Returns false if the server does not work, or if
-  // there is one group only.
-  bool ChangeMap(MachineId machine, uint64_t draw);
-  // Gives the server the true map, if it has another.
-  void RestoreMap(MachineId machine);
   // Whether the machine, which is down, may start from `older`, its disk of
   // before. No vote may be lost with it. Of each group a majority without the
   // machine must have all its entries. The checkers excuse it from then on.
@@ -228,7 +220,6 @@ class Cluster {
   const std::vector<node::ShardConfig>& shards() const {
     return files_.shards();
   }
-  bool has_controller() const { return options_.controller; }
   // All groups as they are: those of stores, then that of the controller.
   const std::vector<GroupMembers>& groups() const { return groups_; }
   std::vector<GroupMembers> stores() const;

@@ -276,11 +276,11 @@ bool ClusterChecks::MayHaveMajority(
 
 bool ClusterChecks::ControllerIsLost(
     const std::vector<MachineId>& machines) const {
-  for (const GroupMembers& shard : cluster_.groups()) {
-    if (shard.group != shardctrl::kControllerGroup) continue;
-    return !MayHaveMajority(shard, machines);
-  }
-  return true;
+  const auto& groups = cluster_.groups();
+  return !MayHaveMajority(
+      *std::ranges::find(groups, shardctrl::kControllerGroup,
+                         &GroupMembers::group),
+      machines);
 }
 
 bool ClusterChecks::IsHaltedByRight(NodeId node, GroupId group) const {
@@ -304,7 +304,7 @@ bool ClusterChecks::GroupSettled(const GroupMembers& shard,
     // A clock that was wrong may have made a silent node count as dead. Then
     // its replica was rebuilt on another node.
     if (!Contains(machines, cluster_.machine(node)) ||
-        (cluster_.has_controller() && !NamesNode(led.configuration(), node))) {
+        !NamesNode(led.configuration(), node)) {
       continue;
     }
     const node::Server* at = cluster_.server(node);
@@ -567,7 +567,6 @@ bool ClusterChecks::HasOpenWork() const {
   return std::any_of(nodes.begin(), nodes.end(), [this](const auto& config) {
     const node::Server* const at = cluster_.server(config.id);
     if (at == nullptr || !at->HasOpenWork()) return false;
-    if (!HasController()) return true;
     std::string open;
     AddOpenWork(config.id, &open);
     return !open.empty();
@@ -579,7 +578,7 @@ bool ClusterChecks::HasOpenWork() const {
 bool ClusterChecks::ShowsPolls(absl::string_view line) const {
   constexpr absl::string_view kHeld = "quorate_peer_held_bytes ";
   size_t bytes = 0;
-  return HasController() && absl::StartsWith(line, kHeld) &&
+  return absl::StartsWith(line, kHeld) &&
          absl::SimpleAtoi(line.substr(kHeld.size()), &bytes) &&
          bytes <= kPollBytes * cluster_.nodes().size();
 }

@@ -128,7 +128,6 @@ class ClusterChecks {
   // The number of groups in which the node is sending a snapshot. It may be one
   // that a newer snapshot has replaced.
   size_t SnapshotsInTransfer(NodeId node) const;
-  bool HasController() const { return cluster_.has_controller(); }
   // Whether the line of a page of metrics shows questions for the state of the
   // controller alone.
   bool ShowsPolls(absl::string_view line) const;
@@ -140,7 +139,7 @@ class ClusterChecks {
   // Whether a majority of the voters is among the machines and must work.
   bool MayHaveMajority(const GroupMembers& shard,
                        const std::vector<MachineId>& machines) const;
-  // Whether there is no controller, or it need not have a majority.
+  // Whether the controller need not have a majority.
   bool ControllerIsLost(const std::vector<MachineId>& machines) const;
   // Whether the replica is halted, and must be. Its node has an older program,
   // and the level of the group rose before it had a member there.

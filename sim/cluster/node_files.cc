@@ -58,7 +58,6 @@ node::Config NodeFiles::FileOf(size_t place) const {
   config.cluster = ClusterId(0x51);
   config.node = tenant.node;
   config.data_dir = "simulated";
-  config.controller = options_.controller;
   places_.FillIn(place, &config);
   config.listen.allow_non_loopback = true;
   // The operator replaced the program.

@@ -21,7 +21,6 @@ namespace quorate::sim {
 struct NodeFilesOptions {
   uint32_t groups = 3;
   uint32_t replicas = 3;  // Voters of each group; at most the voting founders.
-  bool controller = false;
   // See ClusterOptions.
   bool bootstrap_left_on = false;
   bool wrong_files = false;

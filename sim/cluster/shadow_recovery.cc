@@ -258,7 +258,7 @@ std::vector<GroupId> ShadowRecovery::GroupsOf(const node::Config& config) {
   for (const node::ShardConfig& shard : config.shards) {
     groups.push_back(shard.group);
   }
-  if (config.controller) groups.push_back(shardctrl::kControllerGroup);
+  groups.push_back(shardctrl::kControllerGroup);
   return groups;
 }
 
@@ -356,9 +356,10 @@ std::string ShadowRecovery::CompareAfter(const Mishap& mishap, NodeId node,
   using Outcome = Mishap::Outcome;
   using Condition = raft::Host::Condition;
   for (const GroupId group : checker_->GroupsOf(node)) {
-    if (host.condition(group) != Condition::kNotHeld) continue;
-    // It may know by its start that the group has left the replica out.
-    if (config.controller) continue;
+    if (host.condition(group) != Condition::kNotHeld ||
+        checker_->LeftOut(group, node)) {
+      continue;
+    }
     return InGroup(group, host.group_status(group).ToString());
   }
   for (const GroupId group : GroupsOf(config)) {

@@ -175,10 +175,6 @@ constexpr WrongFile kOutdated[] = {
            static_cast<uint32_t>(c->shards[0].replicas.size());
        return DivideEvenly(c, s, {.groups = groups, .replicas = replicas});
      }},
-    {"'founding.controller'",
-     [](Config* c, EvenSharding*) {
-       return c->controller = !c->controller, true;
-     }},
     // Every voting node of the file has a replica.
     {"'nodes[].id'",
      [](Config* c, EvenSharding* s) {

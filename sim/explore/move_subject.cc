@@ -108,8 +108,7 @@ MoveSubject::MoveSubject(World* world)
       cluster_(*world, replica_checker_,
                {.nodes = nodes_,
                 .groups = kGroups,
-                .replicas = std::min(nodes_, kReplicasMax),
-                .controller = true}) {
+                .replicas = std::min(nodes_, kReplicasMax)}) {
   members_ = std::make_unique<MemberChanges>(world, &cluster_, &controller_, 0);
   recorder_.log().SetOwners(
       [this](Slot slot) { return cluster_.GroupOf(slot); });

@@ -1,5 +1,5 @@
 // sim/members/controller_checker.h: checks each command of the controller
-// against a model, in every run of a cluster with a controller.
+// against a model, in every run.
 //
 //   controller: a command has the answer and the effects that the model gives
 //   it (controller_model.h).

@@ -33,7 +33,6 @@ class PlacesTest : public testing::Test {
              .spares = 2,
              .groups = 1,
              .replicas = 1,
-             .controller = true,
              .peer_streams = [](NodeId) { return raft::TransportOptions(); }}),
         places_(cluster_.places()) {
     members_.emplace(&world_, &cluster_, &controller_, /*value_bytes=*/100);

@@ -21,7 +21,6 @@ constexpr Fault kDisturbing[] = {
     Fault::kDiskSyncError,        Fault::kDiskFull,
     Fault::kDiskStalled,          Fault::kClockStep,
     Fault::kClockFreeze,          Fault::kBuggify,
-    Fault::kMapChanged,
 };
 
 }  // namespace

@@ -72,7 +72,6 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "node.stopped_by_an_operator",
     "operator.asked_during_a_stop",
     "operator.restarted_one_after_the_other",
-    "operator.two_maps_in_a_pipeline",
     "raft.bad_envelope",
     "raft.bad_founding_message",
     "raft.began_to_lead",

@@ -82,7 +82,6 @@ class Run::Impl final : public Subject {
              .reserve = shape_.reserve,
              .groups = shape_.groups,
              .replicas = shape_.voters,
-             .controller = shape_.controller,
              .configure = Configs(),
              .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
@@ -179,10 +178,9 @@ class Run::Impl final : public Subject {
   void CheckLeaders();
   // Faults that need members which stay.
   void AddMishaps(ScheduleOptions* options);
-  // The voters of each store, and of the controller; empty without one.
+  // The voters of each store, and of the controller.
   std::vector<std::vector<MachineId>> StoreVoters() const;
   std::vector<MachineId> ControllerVoters() const {
-    if (!shape_.controller) return {};
     return cluster_.VotersOf(cluster_.groups().back());
   }
   // For a run in which members change.
@@ -209,9 +207,6 @@ class Run::Impl final : public Subject {
   // The steps of replicas are work of members, and of the calm.
   void ListenToSteps();
   void CheckResources(NodeId node, const node::ResourceUse& use);
-  // Another map of a node's program. Marks a second one that comes while
-  // requests of one connection wait that were sent before the first.
-  bool ChangeMap(MachineId machine, uint64_t draw);
 
   const RunOptions options_;
   Harness harness_;
@@ -251,7 +246,6 @@ class Run::Impl final : public Subject {
       &recorder_, &clients_, NodesOfCluster(), options_.shape.defaults};
   std::vector<MachineId> healed_;  // The nodes that must work.
   SimTime healed_at_;
-  std::map<MachineId, SimTime> map_changed_at_;
 };
 
 void Run::Impl::ListenToCluster() {
@@ -419,9 +413,7 @@ std::vector<std::vector<MachineId>> Run::Impl::StoreVoters() const {
 
 std::vector<std::vector<MachineId>> Run::Impl::SoundGroups() const {
   std::vector<std::vector<MachineId>> groups = StoreVoters();
-  if (shape_.controller && !shape_.controller_may_fail) {
-    groups.push_back(ControllerVoters());
-  }
+  if (!shape_.controller_may_fail) groups.push_back(ControllerVoters());
   return groups;
 }
 
@@ -483,30 +475,11 @@ void Run::Impl::AddMishaps(ScheduleOptions* options) {
                              const ScheduleOptions::Files& older) {
     return cluster_.MayPutBack(machine, older);
   };
-  options->change_map = [this](MachineId machine, uint64_t draw) {
-    return ChangeMap(machine, draw);
-  };
-  options->restore_map = [this](MachineId machine) {
-    cluster_.RestoreMap(machine);
-  };
   options->needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); };
   options->budget.disks_lost = 1;
   options->damage_limit = [this](MachineId machine, std::string_view file) {
     return cluster_.DamageLimit(machine, file);
   };
-}
-
-bool Run::Impl::ChangeMap(MachineId machine, uint64_t draw) {
-  if (!cluster_.ChangeMap(machine, draw)) return false;
-  recorder_.multi_keys().OnMapChanged();
-  const auto before = map_changed_at_.find(machine);
-  if (before != map_changed_at_.end() &&
-      recorder_.availability().HasPipeline(NodeId(machine.value()),
-                                           before->second)) {
-    world_.CountMark(machine, "operator.two_maps_in_a_pipeline");
-  }
-  map_changed_at_[machine] = world_.now();
-  return true;
 }
 
 void Run::Impl::OnScheduled(const Schedule& schedule) {
@@ -519,7 +492,6 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
   cluster_.SetErased([&schedule](MachineId machine) {
     return schedule.erased().contains(machine);
   });
-  if (schedule.on(FaultFamily::kMap)) recorder_.OrderBySlot();
 }
 
 void Run::Impl::StopClients() {
@@ -694,7 +666,6 @@ Tape Run::Impl::tape() const {
   add("operations_per_second", options_.shape.operations_per_second);
   add("keys", options_.shape.keys);
   if (options_.shape.defaults) tape.SetParameter("defaults", "1");
-  if (options_.shape.controller) tape.SetParameter("controller", "1");
   if (options_.shape.members) tape.SetParameter("members", "1");
   return tape;
 }

@@ -44,7 +44,6 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
         &options.shape.operations_per_second);
   shape("keys", RunOptions::kKeysMax, &options.shape.keys);
   options.shape.defaults = parameters.Number("defaults", 0, 0, 1) != 0;
-  options.shape.controller = parameters.Number("controller", 0, 0, 1) != 0;
   options.shape.members = parameters.Number("members", 0, 0, 1) != 0;
   HarnessOptions harness;
   ReadOptions(parameters, &harness);
@@ -71,7 +70,6 @@ std::string ReplayLine(const RunOptions& options, std::string_view program) {
   add("rate", options.shape.operations_per_second);
   add("keys", options.shape.keys);
   if (options.shape.defaults) absl::StrAppend(&line, " --defaults");
-  if (options.shape.controller) absl::StrAppend(&line, " --controller");
   if (options.shape.members) absl::StrAppend(&line, " --members");
   if (options.duration.has_value()) {
     absl::StrAppend(&line, " --duration ", options.duration->ms(), "ms");

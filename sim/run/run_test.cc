@@ -173,22 +173,6 @@ TEST(Run, OneFamilyAlone_CausesItsFaultsAlone) {
   EXPECT_GT(lost, 0u);
 }
 
-TEST(Run, MapsThatDifferFromTheGroups_KeepOrderAndOutcomes) {
-  uint64_t routed_again = 0;
-  for (uint64_t seed = 1; seed <= 8; ++seed) {
-    const RunReport report =
-        sim::Run({.seed = seed,
-                  .shape = {.nodes = 3, .groups = 3, .clients = 5},
-                  .duration = Seconds(20),
-                  .without = OtherFaultFamilies({FaultFamily::kMap})})
-            .Execute();
-    EXPECT_TRUE(report.ok()) << FormatReport(report);
-    const auto mark = report.marks.find("window.refused_command_routed_again");
-    if (mark != report.marks.end()) routed_again += mark->second;
-  }
-  EXPECT_GT(routed_again, 0u);
-}
-
 TEST(Run, WithoutFaults_EverythingSucceeds) {
   const RunReport report = sim::Run({.seed = 1,
                                      .shape = {.nodes = 5,

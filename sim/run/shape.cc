@@ -109,10 +109,7 @@ Shape ShapeDraw::DrawShape() {
       Pick<int>("shape.changed_addresses", 0, {0, 0, 1}) != 0;
   shape.changed_settings =
       Pick<int>("shape.changed_settings", 0, {0, 0, 1}) != 0;
-  shape.controller =
-      fixed_.controller || Pick<int>("shape.controller", 0, {0, 1}) != 0;
   shape.controller_may_fail =
-      shape.controller &&
       Pick<int>("shape.controller_may_fail", 0, {0, 0, 1}) != 0;
   DrawMembers(&shape);
   shape.link_latency = Microseconds(Pick<int64_t>(
@@ -134,7 +131,7 @@ void ShapeDraw::DrawMembers(Shape* shape) {
   const bool fits =
       shape->nodes <= kMembersNodesMax && shape->groups <= kMembersGroupsMax &&
       shape->voters <= kMembersVotersMax && shape->read_only_nodes == 0;
-  const bool drawn = Pick<int>("shape.members", 0, {0, 0, 1}) != 0;
+  const bool drawn = Pick<int>("shape.members", 0, {0, 1}) != 0;
   if (!fixed_.members && (!drawn || !fits || fixed_.members_stay)) return;
   shape->members = true;
   shape->nodes = std::min(shape->nodes, kMembersNodesMax);
@@ -144,7 +141,6 @@ void ShapeDraw::DrawMembers(Shape* shape) {
   shape->spares = Pick<uint32_t>("shape.spares", 0, {2, 3, 4});
   shape->reserve = 2;
   shape->peer_streams = true;
-  shape->controller = true;
   shape->controller_may_fail = false;
   shape->bootstrap_left_on = false;
   shape->older_level = 0;

@@ -39,8 +39,6 @@ struct FixedShape {
   std::optional<uint32_t> keys;
   // Parts without a value have their defaults, instead of being drawn.
   bool defaults = false;
-  // The cluster is founded with a controller, whatever the seed says.
-  bool controller = false;
   // Members come and go, and slots move, whatever the seed says.
   bool members = false;
   // They stay, unless `members` is true: operators crash nodes and lose disks.
@@ -79,7 +77,6 @@ struct Shape {
   bool changed_addresses = false;
   // Nodes are started again with other settings.
   bool changed_settings = false;
-  bool controller = false;  // The cluster is founded with one.
   // Faults may take the majority from the controller's group, for good.
   bool controller_may_fail = false;
   // Nodes come and go, and slots move between groups that do so, too. Operators

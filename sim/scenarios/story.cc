@@ -56,7 +56,6 @@ Story::Story(const StoryOptions& options)
           {.nodes = options.founders,
            .spares = 2,
            .groups = options.groups,
-           .controller = true,
            .peer_streams = [](NodeId) { return raft::TransportOptions(); }}) {
   world_.SetStepHook(
       [this](MachineId machine) { cluster_.AfterTurn(machine); });

@@ -92,7 +92,6 @@ void Healing::HealNode(MachineId node) {
   world.ClockChanged(node);
   world.PauseAfterCalls(node, 0, Duration(0));
   if (world.paused(node)) world.Resume(node);
-  if (context_->options().restore_map) context_->options().restore_map(node);
   // A program that is still stopping would be down later.
   if (context_->IsStopping(node)) {
     context_->KillAndRestart(node);

@@ -23,7 +23,7 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kDiskError,    FaultFamily::kDiskFull,
     FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
     FaultFamily::kClock,        FaultFamily::kMemory,
-    FaultFamily::kOldDisk,      FaultFamily::kMap,
+    FaultFamily::kOldDisk,
 };
 
 // Mean seconds between two fault windows of a family, by draw.
@@ -33,8 +33,6 @@ constexpr uint32_t kMeanSeconds[] = {8, 5, 3, 2};
 constexpr int64_t kStormCrashes = 4;
 // One window of so many makes a state wrong.
 constexpr uint64_t kWindowsPerWrongState = 3;
-// A second map follows the first one within this time, in microseconds.
-constexpr uint64_t kSecondMapMaxUs = 5'000;
 // A program that is told to stop has ended after this time.
 constexpr Duration kStopMax = Seconds(5);
 
@@ -97,8 +95,6 @@ void PlannedFaults::Open(const FaultWindow& window) {
       return OpenWrongState(window);
     case FaultFamily::kOldDisk:
       return damage_->OpenOldDisk(window);
-    case FaultFamily::kMap:
-      return OpenMap(window);
     default:
       return;
   }
@@ -496,33 +492,6 @@ void PlannedFaults::OpenWrongState(const FaultWindow& window) {
   damage_->AddDamaged(node);
   context_->world().faults().Count(Fault::kStateSpoilt, node);
   context_->Note("wrong state in the memory of " + context_->Name(node), node);
-}
-
-// ---- Maps
-
-// As while slots move: a node learns of it before their groups do, or after.
-void PlannedFaults::OpenMap(const FaultWindow& window) {
-  const MachineId node = window.PickNode();
-  if (!context_->options().change_map(node, window.Pick(1, UINT64_MAX))) return;
-  context_->world().faults().Count(Fault::kMapChanged, node);
-  context_->Note("another map of " + context_->Name(node), node);
-  if (window.Pick(2, 2) == 0) ChangeMapAgain(window, node);
-  context_->After(window.Length(Milliseconds(10), Seconds(3)), node,
-                  [this, node] { context_->options().restore_map(node); });
-}
-
-// So soon that one pipeline sees both maps, and commands that wait for the
-// first one find the second.
-void PlannedFaults::ChangeMapAgain(const FaultWindow& window, MachineId node) {
-  const auto wait = static_cast<int64_t>(window.Pick(3, kSecondMapMaxUs));
-  const uint64_t draw = window.Pick(4, UINT64_MAX);
-  context_->world().At(
-      context_->world().now() + Microseconds(wait), [this, node, draw] {
-        if (context_->liveness() || !context_->options().change_map(node, draw))
-          return;
-        context_->world().faults().Count(Fault::kMapChanged, node);
-        context_->Note("a second map of " + context_->Name(node), node);
-      });
 }
 
 // ---- Clocks

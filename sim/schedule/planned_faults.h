@@ -47,8 +47,6 @@ class PlannedFaults {
   void OpenDiskFull(const FaultWindow& window);
   void OpenClock(const FaultWindow& window);
   void OpenWrongState(const FaultWindow& window);
-  void OpenMap(const FaultWindow& window);
-  void ChangeMapAgain(const FaultWindow& window, MachineId node);
 
   FaultContext* const context_;
   const Swarm* const swarm_;

@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, kFaultFamilies> kNames = {
     "delay",     "loss",       "duplication",   "corruption",    "partition",
     "clog",      "streams",    "process_crash", "machine_crash", "pause",
     "disk_slow", "disk_error", "disk_full",     "disk_rot",      "disk_wipe",
-    "clock",     "buggify",    "memory",        "old_disk",      "map",
+    "clock",     "buggify",    "memory",        "old_disk",
 };
 
 }  // namespace
@@ -75,7 +75,6 @@ std::vector<FaultFamily> PossibleFaultFamilies(const ScheduleOptions& options) {
     impossible.push_back(FaultFamily::kMemory);
   }
   if (options.put_back == nullptr) impossible.push_back(FaultFamily::kOldDisk);
-  if (options.change_map == nullptr) impossible.push_back(FaultFamily::kMap);
   return OtherFaultFamilies(impossible);
 }
 

@@ -49,11 +49,9 @@ enum class FaultFamily : uint8_t {
   kMemory,
   // A node starts from an older copy of its disk.
   kOldDisk,
-  // The map of a node differs from the slots that groups own.
-  kMap,
 };
 inline constexpr size_t kFaultFamilies =
-    static_cast<size_t>(FaultFamily::kMap) + 1;
+    static_cast<size_t>(FaultFamily::kOldDisk) + 1;
 std::string_view FaultFamilyName(FaultFamily family);
 // The names, with commas between them.
 std::string FaultFamilyNames(const std::vector<FaultFamily>& families);
@@ -109,12 +107,6 @@ struct ScheduleOptions {
   // The caller then puts them back. Null: no disk is put back.
   using Files = std::vector<std::pair<std::string, std::string>>;
   absl::AnyInvocable<bool(MachineId, const Files& older)> put_back{};
-  // Gives slots to other groups in the map of a machine's program; `draw`
-  // selects which. Returns false if that is not possible now. Null: maps never
-  // change.
-  absl::AnyInvocable<bool(MachineId, uint64_t draw)> change_map{};
-  // Gives the machine's program the true map, if it has another.
-  absl::AnyInvocable<void(MachineId)> restore_map{};
   // Whether no majority can make progress yet, so that the liveness phase needs
   // all nodes. Null: a majority of each group always can.
   absl::AnyInvocable<bool() const> needs_all_nodes{};

@@ -146,8 +146,6 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
   };
   plan.put_back = [](MachineId, const auto&) { return true; };
   plan.spoil_state = [](MachineId, uint64_t) { return true; };
-  plan.change_map = [](MachineId, uint64_t) { return true; };
-  plan.restore_map = [](MachineId) {};
   Schedule schedule(&world, std::move(plan));
   schedule.Begin();
   for (uint32_t i = 1; i <= kNodes; ++i) {

@@ -63,7 +63,6 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "buggify",
     "state_spoilt",
     "disk_put_back",
-    "map_changed",
 };
 
 }  // namespace

@@ -74,10 +74,9 @@ enum class Fault : uint8_t {
   kBuggify,
   kStateSpoilt,  // The state of a replica became wrong in memory.
   kDiskPutBack,  // A node starts from an older copy of its disk.
-  kMapChanged,   // Slots have other groups in the map of a node.
 };
 inline constexpr size_t kFaultKinds =
-    static_cast<size_t>(Fault::kMapChanged) + 1;
+    static_cast<size_t>(Fault::kDiskPutBack) + 1;
 
 // A stable name such as "message_lost", for output and documents.
 std::string_view FaultName(Fault fault);

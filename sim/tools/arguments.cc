@@ -151,7 +151,6 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--verbose") a->verbose = true;
   if (flag == "--no-faults") a->run.faults = false;
   if (flag == "--defaults") a->run.shape.defaults = true;
-  if (flag == "--controller") a->run.shape.controller = true;
   if (flag == "--members") a->run.shape.members = true;
   return absl::OkStatus();
 }
@@ -207,8 +206,7 @@ absl::Status CheckWhole(const SimulateArguments& result,
 
 bool TakesValue(const std::string& flag) {
   return flag != "--json" && flag != "--verbose" && flag != "--no-faults" &&
-         flag != "--defaults" && flag != "--controller" &&
-         flag != "--members" && flag != "--text";
+         flag != "--defaults" && flag != "--members" && flag != "--text";
 }
 
 bool Allowed(SimulateArguments::Command command, Simulated simulated,
@@ -220,9 +218,8 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     return false;
   };
   const bool any = one_of({"--duration", "--no-faults", "--without", "--only"});
-  const bool shape =
-      one_of({"--nodes", "--groups", "--clients", "--rate", "--keys",
-              "--defaults", "--controller", "--members"});
+  const bool shape = one_of({"--nodes", "--groups", "--clients", "--rate",
+                             "--keys", "--defaults", "--members"});
   if (simulated == Simulated::kSubject && shape) return false;
   if (flag == "--json") return true;
   const bool world = any || shape;
@@ -297,8 +294,8 @@ constexpr char kStoreUsage[] =
     "                 [--narrate]\n"
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
-    "                 [--rate N] [--keys N] [--defaults] [--controller]\n"
-    "                 [--members] [--no-faults] [--without FAMILIES] [--only "
+    "                 [--rate N] [--keys N] [--defaults] [--members]\n"
+    "                 [--no-faults] [--without FAMILIES] [--only "
     "FAMILIES] "
     "[--tape-out "
     "FILE]\n"
@@ -308,8 +305,8 @@ constexpr char kStoreUsage[] =
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
     "                 [--clients …] [--rate …] [--keys …] [--defaults] "
-    "[--controller]\n"
-    "                 [--members] [--no-faults] [--without …] [--only …] "
+    "[--members]\n"
+    "                 [--no-faults] [--without …] [--only …] "
     "[--budget 60s]\n"
     "                 [--time-max 180s] [--memory-max 4096] [--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
@@ -334,11 +331,9 @@ constexpr char kStoreUsage[] =
     "time.\n"
     "The seed draws the settings of nodes, clients, links and disks, too. With "
     "--defaults\n"
-    "it draws none of these, and faults alone. Half of the seeds found the "
-    "cluster with\n"
-    "a controller, and with --controller all do. In some of these nodes and "
-    "groups come\n"
-    "and go, and slots move; with --members they do in all.\n";
+    "it draws none of these, and faults alone. In some of the seeds nodes and "
+    "groups\n"
+    "come and go, and slots move; with --members they do in all.\n";
 constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "
