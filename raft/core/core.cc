@@ -102,6 +102,7 @@ struct Core::Impl::InputDispatcher {
   void operator()(RoomToSend& e) { core.OnRoomToSend(e); }
   void operator()(RepliesLost& e) { core.OnRepliesLost(e); }
   void operator()(RoomForEntries&) {}  // The end of the step asks the gate.
+  void operator()(HoldRequested&) { core.OnHoldRequested(); }
 };
 
 void Core::Impl::Step(Now now, Input& input, Output* output) {
@@ -115,6 +116,7 @@ void Core::Impl::Step(Now now, Input& input, Output* output) {
 }
 
 void Core::Impl::OnMessage(const Message& message) {
+  if (IsHeld()) return;
   if (message.to != context_.replica || message.from == context_.replica ||
       message.from == ReplicaId() || message.term == Term() ||
       message.term > kTermMax) {
@@ -231,6 +233,7 @@ Message Core::Impl::NewMessage(MessageType type, ReplicaId to) const {
 // Figure 2: persistent state is on stable storage before a message of its term
 // leaves. Usually it is durable already and the message leaves at once.
 void Core::Impl::Send(Message message) {
+  if (IsHeld()) return;
   if (hard_state_ != durable_hard_state_) return Hold(std::move(message));
   if (message.type == MessageType::kAppendReply ||
       message.type == MessageType::kHeartbeatReply) {
@@ -508,6 +511,7 @@ Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
 Index Core::halted_at() const { return impl_->halted_at(); }
 bool Core::joining() const { return impl_->joining(); }
+bool Core::held() const { return impl_->held(); }
 bool Core::installing() const { return impl_->installing(); }
 bool Core::quiet() const { return impl_->quiet(); }
 LogPosition Core::last() const { return impl_->log().last(); }

@@ -244,6 +244,13 @@ struct ChangeConfiguration {
   Configuration target;
 };
 
+// The replica takes no part any more: it neither votes, campaigns, leads nor
+// acknowledges, and ignores all messages. It goes on to apply what it knows to
+// be committed. It stays so, also after restarts: its last hard state votes for
+// kHeldVote, in a term of its own. A second request changes nothing.
+// (docs/decisions/0132)
+struct HoldRequested {};
+
 // The link to `to` has room after HostGate::MaySend refused, or it is new.
 // Messages of an older link may be lost, and `to` may have been started again.
 // So a new link is used at once to ask what `to` has.
@@ -266,7 +273,8 @@ using Input =
     std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
                  WriteDone, SnapshotTaken, Evict, EntriesRead, ChunkRead,
                  ChunkWritten, SnapshotInstalled, TransferRequested,
-                 ChangeConfiguration, RoomToSend, RepliesLost, RoomForEntries>;
+                 ChangeConfiguration, RoomToSend, RepliesLost, RoomForEntries,
+                 HoldRequested>;
 
 // ---- Output
 
@@ -443,6 +451,8 @@ class Core {
   // entry and no snapshot yet. It knows no configuration, grants no vote, and
   // becomes no voter before it has the configuration that names it.
   bool joining() const;
+  // Whether this replica is held (HoldRequested), and that is durable.
+  bool held() const;
   // Whether a snapshot replaces this replica's log and state now, between
   // SnapshotWork::kInstall and SnapshotInstalled.
   bool installing() const;

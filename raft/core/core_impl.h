@@ -70,6 +70,7 @@ class Core::Impl {
   EntryList ReleaseEntries();
   Index halted_at() const { return halted_at_; }
   bool joining() const { return log_.last().index == Index(); }
+  bool held() const { return durable_hard_state_.voted_for == kHeldVote; }
   bool transferring() const {
     return leads() && leader_role().transfer.has_value();
   }
@@ -162,6 +163,8 @@ class Core::Impl {
   bool IsNeededInElections() const;
   bool MayCampaign() const;
   bool halted() const { return halted_at_ != Index(); }
+  // Perhaps not durably yet.
+  bool IsHeld() const { return hard_state_.voted_for == kHeldVote; }
   // The last entry that may be applied.
   Index ApplyEnd() const { return halted() ? halted_at_ - 1 : commit_; }
   void BecomeFollower(Term term, ReplicaId leader);
@@ -182,6 +185,7 @@ class Core::Impl {
   void OnVoteReply(const Message& message);
   void OnTimeoutNow(const Message& message);
   void OnTransferRequested(const TransferRequested& event);
+  void OnHoldRequested();
   void ContinueLeadershipTransfer();
   void GiveAwayLeadership();
   MonoTime QuorumContact() const;

@@ -168,6 +168,7 @@ void Core::Impl::BecomeLeader() {
 // that one may not be committed. It may have the only log that the others can
 // vote for. Its own vote does not count then.
 bool Core::Impl::IsNeededInElections() const {
+  if (IsHeld()) return false;
   if (IsVoter(log_.configuration(), context_.replica)) return true;
   const Index newest = log_.configuration_index();
   return newest > commit_ &&
@@ -348,6 +349,14 @@ void Core::Impl::ContinueLeadershipTransfer() {
 void Core::Impl::OnTimeoutNow(const Message& message) {
   if (leader() != message.from || !MayCampaign()) return;
   BecomeCandidate(/*forced=*/true);
+}
+
+// In a term that has no other vote of this replica, so the vote is free.
+// Messages of earlier terms no longer count: none waits (SetTerm).
+void Core::Impl::OnHoldRequested() {
+  if (IsHeld()) return;
+  BecomeFollower(hard_state_.term + 1, ReplicaId());
+  SetVote(kHeldVote);
 }
 
 // A majority of voters, with this leader, has been in contact since then.

@@ -12,6 +12,7 @@
 //   advance MS           time passes, no timer fires
 //   run MS               time passes; timers, disks and links do their work
 //   propose n WORD       read n TAG        transfer n TO
+//   hold n               n takes no part any more
 //   change n VOTERS [LEARNERS]      n is to lead these, as in `change 1 1,2 3`
 //   compact n [keep=N]   a snapshot of what n applied, keeping N entries
 //   write n [N|all]      the oldest writes of n's disk become durable
@@ -218,6 +219,8 @@ class Scenario {
       c.Read(Id(words.at(0)), Number(words.at(1)));
     } else if (verb == "transfer") {
       c.Step(Id(words.at(0)), TransferRequested{ReplicaId(Id(words.at(1)))});
+    } else if (verb == "hold") {
+      c.Step(Id(words.at(0)), HoldRequested());
     } else if (verb == "change") {
       Change(words);
     } else if (verb == "compact") {

@@ -88,6 +88,10 @@ struct Configuration {
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
+// HardState::voted_for of a replica that is held (HoldRequested). No replica
+// has this id.
+inline constexpr ReplicaId kHeldVote{~uint64_t{0}};
+
 // Term and vote. They must be durable before any message of that term leaves
 // (Raft paper, Figure 2 "persistent state").
 struct HardState {

@@ -624,6 +624,11 @@ void Host::RecoverReplica(GroupId group, ReplicaId old, RecoverOptions options,
   impl_->RecoverReplica({group, old}, options, std::move(done));
 }
 
+void Host::HoldReplica(GroupId group, ReplicaId old) {
+  Replica* const target = impl_->replicas_.Find(GroupKey{group, old});
+  if (target != nullptr) target->Hold();
+}
+
 void Host::JoinReplica(GroupId group, ReplicaId replica, Configuration known,
                        absl::AnyInvocable<void(absl::Status)> done) {
   impl_->JoinReplica({group, replica}, std::move(known), std::move(done));

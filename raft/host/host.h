@@ -183,6 +183,13 @@ class Host {
   void RecoverReplica(GroupId group, ReplicaId old, RecoverOptions options,
                       absl::AnyInvocable<void(absl::Status)> done);
 
+  // For a group that goes on without the replica `old`, by RecoverReplica on
+  // another node. `old` takes no part any more (raft::HoldRequested), from now
+  // on and after each restart; Core::held says that this is durable. It stays
+  // on disk, and may still be recovered or dropped. No effect if the node holds
+  // no such replica that works.
+  void HoldReplica(GroupId group, ReplicaId old);
+
   // The replica's core and state machine; null if this node has no replica of
   // the group.
   const Core* core(GroupId group) const;

@@ -236,6 +236,53 @@ TEST_P(RecoverAll, OldMembersThatComeBack_DisturbNothing) {
   EXPECT_EQ(group.core().role(), RoleKind::kLeader);
 }
 
+// Two of three are held: no majority is left that could confirm anything, also
+// after each of them was started again.
+TEST_P(RecoverAll, HeldReplicas_TakeNoPartForGood) {
+  Recovers group(6, GetParam());
+  group.ProposeAll(10);
+  group.AwaitAll();
+  for (const uint32_t n : {2, 3}) {
+    EXPECT_FALSE(group.core(n).held());
+    group.host(n).HoldReplica(kGroup, group.core(n).replica());
+  }
+  ASSERT_TRUE(group.Await(
+      [&] { return group.core(2).held() && group.core(3).held(); }));
+  const auto expect_no_leader = [&] {
+    group.cluster().world_.RunFor(Seconds(5));
+    for (const uint32_t n : {1, 2, 3}) {
+      EXPECT_NE(group.core(n).role(), RoleKind::kLeader) << n;
+    }
+  };
+  expect_no_leader();
+  for (const auto kind : {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
+    for (const uint32_t n : {2, 3}) {
+      group.Restart(n, kind);
+      EXPECT_TRUE(group.core(n).held());
+      EXPECT_EQ(group.host(n).group_status(kGroup), absl::OkStatus());
+    }
+    expect_no_leader();
+  }
+  EXPECT_GE(group.Reached("raft.replica_held"), 2u);
+}
+
+// Its node was not the first one that was chosen.
+TEST_P(RecoverAll, HeldReplica_IsRecovered) {
+  Recovers group(7, GetParam());
+  group.ProposeAll(20);
+  group.AwaitAll();
+  group.WriteTail(5);
+  const ReplicaId old = group.core().replica();
+  group.host().HoldReplica(kGroup, old);
+  group.host().HoldReplica(kGroup, old);
+  ASSERT_TRUE(group.Await([&] { return group.core().held(); }));
+  group.Restart(kSurvivor, sim::CrashKind::kMachine);
+  ASSERT_TRUE(group.core().held());
+  EXPECT_EQ(group.Recover(), absl::OkStatus());
+  EXPECT_FALSE(group.core().held());
+  group.ExpectWhole(old);
+}
+
 // The new group takes members as any other one.
 TEST_P(RecoverAll, NewMember_JoinsAndVotes) {
   Recovers group(5, GetParam());

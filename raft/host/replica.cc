@@ -212,6 +212,21 @@ void Replica::TransferLeadership(ReplicaId to) {
   Step(TransferRequested{to});
 }
 
+void Replica::Hold() {
+  if (stepping_) {
+    services_.callbacks.Add(WhileHere([](Replica& here) { here.Hold(); }));
+    return;
+  }
+  if (!status_.ok() || core_->voted_for() == kHeldVote) return;
+  services_.env.tracer.Sometimes("raft.replica_held");
+  services_.env.tracer.Log(
+      env::Severity::kWarning,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   " is being recovered from another node: the replica here "
+                   "is held, and takes no part any more"));
+  Step(HoldRequested());
+}
+
 void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
   if (core_->role() != RoleKind::kLeader) return;
   for (const ReplicaId member : MemberReplicas(core_->configuration())) {

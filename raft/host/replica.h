@@ -90,6 +90,7 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   void ChangeConfiguration(Index base, Configuration target, ProposeDone done);
   void Read(ReadDone done);
   void TransferLeadership(ReplicaId to);
+  void Hold();
   // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
   // The control link to node `to`, which takes replies, is new.

@@ -99,6 +99,7 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "raft.record_received",
     "raft.refused_during_a_transfer",
     "raft.replica_fenced",
+    "raft.replica_held",
     "raft.replica_joins",
     "raft.replica_recovered",
     "raft.snapshot_chunk_received",
