@@ -379,9 +379,10 @@ std::string SurvivorsText(const Json& answer) {
          {"node", "last_term", "last_index", "commit_index", "generation"}) {
       row.push_back(TextOf(survivor.value(name, Json())));
     }
-    for (const char* const name : {"works", "voter"}) {
-      row.push_back(survivor.value(name, false) ? "yes" : "no");
-    }
+    const bool works = survivor.value("works", false);
+    const bool held = works && survivor.value("held", false);
+    row.push_back(held ? "held" : works ? "yes" : "no");
+    row.push_back(survivor.value("voter", false) ? "yes" : "no");
     rows.push_back(std::move(row));
     answered.push_back(survivor.value("node", Json()));
   }
@@ -680,17 +681,18 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
       options, admin, target, absl::StrCat("group show ", group),
       [](const Json& row) {
         const Json leader = row.value("leader", Json());
-        const Json from = row.value("recovering", Json());
+        // It says whether the chosen node answers.
+        const Json problem = row.value("problem", Json());
+        const bool goes_on = row.value("recovering", Json()).is_null();
         // One that led before may be reported yet.
-        const bool done = from.is_null() && !leader.is_null() &&
-                          row.value("leader_answers", true);
-        return Look{.done = done,
-                    .what = absl::StrCat(
-                        "group ", TextOf(row["id"]),
-                        done ? " goes on, led by node " + TextOf(leader)
-                        : from.is_null()
-                            ? " elects a leader"
-                            : " is being recovered from node " + TextOf(from))};
+        const bool done =
+            goes_on && !leader.is_null() && row.value("leader_answers", true);
+        std::string what = problem.is_string() ? problem : "is being recovered";
+        if (goes_on) what = "elects a leader";
+        if (done) what = "goes on, led by node " + TextOf(leader);
+        return Look{
+            .done = done,
+            .what = absl::StrCat("group ", TextOf(row["id"]), " ", what)};
       },
       std::move(done));
 }

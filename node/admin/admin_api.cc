@@ -451,17 +451,6 @@ AdminReply RowOf(const Json& all, std::string_view name, std::string_view id) {
       Concat("there is no ", name.substr(0, name.size() - 1), " ", id));
 }
 
-// Whether enough voters of the group are silent or broken, as the controller
-// knows.
-bool KnowsLoss(const ClusterState& state,
-               const ControllerCommand::RecoverGroup& recover) {
-  const shardctrl::GroupRecord* const group = state.FindGroup(recover.group);
-  return !group->reported.has_value() ||
-         !shardctrl::CountVoters(state, group->reported->configuration,
-                                 recover.broken, recover.replica)
-              .majority;
-}
-
 // It has its store, and works.
 bool IsUp(const shardctrl::NodeRecord& node) {
   return node.state != shardctrl::NodeState::kRemoved &&
@@ -620,12 +609,11 @@ void AdminApi::Recover(GroupId group, bool accept_loss, bool dry_run,
         }
         const bool under_way =
             controller_.state().FindGroup(group)->recovery.has_value();
-        if (plan.works && !under_way && plan.silent_leader != NodeId()) {
-          return failed(
-              ErrorReply(503, "NOT_YET",
-                         Concat("a voter of group ", group,
-                                " still follows node ", plan.silent_leader,
-                                ", which does not answer: ask again")));
+        const std::string not_yet = shardctrl::WhyNotYet(
+            controller_.state(), *controller_.state().FindGroup(group),
+            survivors, plan);
+        if (!not_yet.empty()) {
+          return failed(ErrorReply(503, "NOT_YET", not_yet));
         }
         if (plan.works && !under_way) {
           return failed(ErrorReply(
@@ -636,13 +624,6 @@ void AdminApi::Recover(GroupId group, bool accept_loss, bool dry_run,
         }
         if (group == shardctrl::kControllerGroup) {
           return RecoverController(plan, accept_loss && !dry_run, failed);
-        }
-        if (!under_way && !KnowsLoss(controller_.state(), *plan.command)) {
-          return failed(ErrorReply(
-              503, "NOT_YET",
-              Concat("the controller does not know yet that group ", group,
-                     " has lost its majority. It notices within seconds that "
-                     "a node is silent: ask again")));
         }
         const auto [first, second] = controller_.Secret("");
         Call call{.command = {{first, second}, *plan.command},

@@ -207,6 +207,7 @@ Json SurvivorsJson(const ClusterState& state,
          {"commit_index", survivor.commit.value()},
          {"generation", survivor.configuration.generation},
          {"works", survivor.works},
+         {"held", survivor.held},
          {"voter", shardctrl::MayBeChosen(state, group, node, survivor)}});
   }
   const NodeId choice =

@@ -502,6 +502,7 @@ bool ControllerAgent::Describe(GroupId group,
   replica->group = group;
   replica->replica = core->replica();
   replica->fenced = host_.condition(group) == raft::Host::Condition::kFenced;
+  replica->held = core->held();
   if (replica->fenced || core->joining()) return true;
   const raft::Index at = core->configuration_index();
   if (at <= core->log_start().index) {
@@ -644,127 +645,17 @@ void ControllerAgent::Act(Action action) {
                                          .store = host_.identity().incarnation},
           busy);
     case Kind::kRecover:
+      // After a start the node has to hear the others first.
+      if (MonoNow() - started_ < config_.host.core.election_timeout_max) return;
       Began(busy);
-      return host_.RecoverReplica(
-          action.group, action.replica,
-          {.generation = action.generation, .known_term = action.known_term},
-          Ended(busy));
+      return RecoverOnceOthersAreHeld(std::move(action), busy);
+    case Kind::kHold:
+      return host_.HoldReplica(action.group, action.replica);
   }
 }
 
 std::string_view ControllerAgent::removed() const {
   return cluster_.removed() ? kRemovedText : "";
-}
-
-// ---- Usage.
-
-NodeUsage ControllerAgent::Usage() const {
-  NodeUsage usage{.bytes = measures_.stored_bytes(),
-                  .disk = measures_.disk(),
-                  .lacks_disk = measures_.lacks_disk(),
-                  .memory_left = measures_.memory_left()};
-  for (const shardctrl::SlotMove& move : state().moves) {
-    const HeldCommands held = measures_.held(move);
-    if (held.commands > 0 && usage.held.size() < NodeUsage::kHeldMax) {
-      usage.held.push_back(held);
-    }
-  }
-  for (const GroupId group : host_.groups()) {
-    const raft::Core* const core = host_.core(group);
-    if (core == nullptr) continue;
-    if (core->role() == raft::RoleKind::kLeader &&
-        usage.leads.size() < shardctrl::kGroupsMax) {
-      usage.leads.push_back(group);
-    }
-    for (const raft::Core::FollowerStatus& member : core->followers()) {
-      const bool snapshot = member.snapshot != raft::LogPosition();
-      const bool new_one =
-          !member.caught_up &&
-          !raft::IsVoter(core->configuration(), member.replica);
-      if ((!snapshot && !new_one) ||
-          usage.filled.size() >= NodeUsage::kFilledMax) {
-        continue;
-      }
-      usage.filled.push_back({.group = group,
-                              .node = member.node,
-                              .bytes = member.snapshot_staged,
-                              .bytes_total = member.snapshot_bytes});
-    }
-  }
-  return usage;
-}
-
-shardctrl::Survivor ControllerAgent::Held(GroupId group) const {
-  shardctrl::Survivor held{.store = host_.identity().incarnation};
-  const raft::Core* const core = host_.core(group);
-  if (core == nullptr) return held;
-  held.replica = core->replica();
-  held.works = host_.group_status(group).ok();
-  held.last = core->last();
-  held.commit = core->commit_index();
-  held.configuration = core->configuration();
-  held.configured = core->configuration_index();
-  held.leader = host_.leader(group);
-  return held;
-}
-
-template <typename Answers, typename Ask>
-void ControllerAgent::AskAll(Ask ask,
-                             absl::AnyInvocable<void(Answers)> done) const {
-  using Answer = typename Answers::mapped_type;
-  struct Asked {
-    Answers answers;
-    size_t open = 1;
-    absl::AnyInvocable<void(Answers)> done;
-  };
-  const auto asked = std::make_shared<Asked>();
-  asked->done = std::move(done);
-  const auto close = [asked] {
-    if (--asked->open == 0) asked->done(std::move(asked->answers));
-  };
-  for (const NodeConfig& node : cluster_.nodes()) {
-    if (!view_.alive(node.id)) continue;
-    ++asked->open;
-    ask(node.id, [asked, close, id = node.id](std::optional<Answer> answer) {
-      if (answer.has_value()) asked->answers[id] = *std::move(answer);
-      close();
-    });
-  }
-  close();
-}
-
-void ControllerAgent::AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) {
-  AskAll<ClusterUsage>(
-      [this](NodeId node, auto answered) {
-        link_.AskUsage(node, std::move(answered));
-      },
-      std::move(done));
-}
-
-void ControllerAgent::AskSurvivors(
-    GroupId group, absl::AnyInvocable<void(shardctrl::Survivors)> done) {
-  AskAll<shardctrl::Survivors>(
-      [this, group](NodeId node, auto answered) {
-        link_.AskReplica(node, group, std::move(answered));
-      },
-      std::move(done));
-}
-
-void ControllerAgent::RecoverController(
-    NodeId node, ReplicaId replica, uint64_t generation,
-    absl::AnyInvocable<void(absl::Status)> done) {
-  link_.Recover(node, replica, generation, std::move(done));
-}
-
-void ControllerAgent::RecoverOwn(ReplicaId replica, uint64_t generation,
-                                 ControllerLink::Finished done) {
-  const shardctrl::GroupRecord* const group =
-      state().FindGroup(kControllerGroup);
-  raft::Host::RecoverOptions options{.generation = generation};
-  if (group != nullptr && group->reported.has_value()) {
-    options.known_term = group->reported->term;
-  }
-  host_.RecoverReplica(kControllerGroup, replica, options, std::move(done));
 }
 
 std::pair<uint64_t, uint64_t> ControllerAgent::Secret(std::string_view key) {

@@ -157,6 +157,9 @@ class ControllerAgent final : public ControllerAccess {
   void Report(shardctrl::ControllerCommand::Body body, Busy busy);
   void Bind(const raft::JoinRequest& request);
   void Act(Action action);
+  void RecoverOnceOthersAreHeld(Action action, Busy busy);
+  // The nodes of its voters, as the controller knows them.
+  std::vector<NodeId> VotersOf(GroupId group) const;
   bool GiveUpDamaged(Busy busy);
   void Began(Busy busy) { busy_.insert(busy); }
   // The call returns what the host should call at the end of an action.

@@ -86,11 +86,15 @@ std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
   return usage;
 }
 
+constexpr uint8_t kSurvivorWorks = 1;
+constexpr uint8_t kSurvivorHeld = 2;
+
 Buffer EncodeSurvivor(const shardctrl::Survivor& survivor) {
   std::string out;
   AppendFixed(&out, survivor.store.value());
   AppendFixed(&out, survivor.replica.value());
-  AppendFixed(&out, static_cast<uint8_t>(survivor.works));
+  AppendFixed(&out, static_cast<uint8_t>((survivor.works ? kSurvivorWorks : 0) |
+                                         (survivor.held ? kSurvivorHeld : 0)));
   AppendFixed(&out, survivor.last.term.value());
   AppendFixed(&out, survivor.last.index.value());
   AppendFixed(&out, survivor.commit.value());
@@ -107,7 +111,9 @@ std::optional<shardctrl::Survivor> DecodeSurvivor(std::string_view bytes) {
   shardctrl::Survivor survivor;
   survivor.store = StoreIncarnation(reader.Take<uint64_t>());
   survivor.replica = ReplicaId(reader.Take<uint64_t>());
-  survivor.works = reader.Take<uint8_t>() != 0;
+  const auto flags = reader.Take<uint8_t>();
+  survivor.works = (flags & kSurvivorWorks) != 0;
+  survivor.held = (flags & kSurvivorHeld) != 0;
   survivor.last.term = raft::Term(reader.Take<uint64_t>());
   survivor.last.index = raft::Index(reader.Take<uint64_t>());
   survivor.commit = raft::Index(reader.Take<uint64_t>());

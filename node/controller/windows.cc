@@ -25,6 +25,8 @@ std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind) {
       return "window.node.report_empty";
     case Kind::kRecover:
       return "window.replica.recover";
+    case Kind::kHold:
+      return "window.replica.hold";
   }
   return "window.replica";
 }

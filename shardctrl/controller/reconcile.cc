@@ -34,6 +34,25 @@ const char* DoNotAnswer(size_t count) {
   return count == 1 ? " does not answer" : " do not answer";
 }
 
+// A replica that joins has no configuration yet.
+bool HasConfiguration(const HostedReplica& held) {
+  return held.position != raft::LogPosition();
+}
+
+// Old members that confirm writes while the chosen node is away would lose
+// them. One that joins has no vote, and may be a member of the new generation.
+bool MustBeHeld(const HostedReplica& held, const GroupRecovery& recovery) {
+  return !held.fenced && !held.held && HasConfiguration(held) &&
+         held.configuration.generation < recovery.generation;
+}
+
+Action Holding(const HostedReplica& held) {
+  return {.kind = Kind::kHold,
+          .group = held.group,
+          .replica = held.replica,
+          .why = "the group is being recovered from another node"};
+}
+
 // The work of a node for one group as the holder of a replica, leader or not.
 class OwnReplica {
  public:
@@ -105,14 +124,18 @@ class OwnReplica {
 
   // Nothing else happens to the group until it is recovered.
   void Recover(const GroupRecovery& recovery) {
-    if (host_.node != recovery.node || host_.store != recovery.store) return;
+    const bool from_here =
+        host_.node == recovery.node && host_.store == recovery.store;
     for (const HostedReplica* held : replicas_) {
-      if (held->fenced || held->replica != recovery.replica) continue;
-      Add({.kind = Kind::kRecover,
-           .replica = held->replica,
-           .generation = recovery.generation,
-           .known_term = group_.reported->term,
-           .why = "an operator gave up the majority of the group"});
+      if (from_here && !held->fenced && held->replica == recovery.replica) {
+        Add({.kind = Kind::kRecover,
+             .replica = held->replica,
+             .generation = recovery.generation,
+             .known_term = group_.reported->term,
+             .why = "an operator gave up the majority of the group"});
+      } else if (MustBeHeld(*held, recovery)) {
+        Add(Holding(*held));
+      }
     }
   }
 
@@ -135,11 +158,6 @@ class OwnReplica {
   bool VotesAlready(ReplicaId prepared) const {
     return group_.reported.has_value() &&
            raft::IsVoter(group_.reported->configuration, prepared);
-  }
-
-  // A replica that joins has no configuration yet.
-  static bool HasConfiguration(const HostedReplica& held) {
-    return held.position != raft::LogPosition();
   }
 
   bool IsLeftOut(const HostedReplica& held, const WantedReplica* wanted) const {
@@ -181,8 +199,12 @@ void DropEarlierGenerations(const ClusterState& state, const HostView& host,
                             std::vector<Action>* actions) {
   for (const HostedReplica& held : host.replicas) {
     const GroupRecord* const group = state.FindGroup(held.group);
+    if (group != nullptr && group->recovery.has_value() &&
+        MustBeHeld(held, *group->recovery)) {
+      actions->push_back(Holding(held));
+    }
     if (group == nullptr || !group->reported.has_value() || held.fenced ||
-        held.position == raft::LogPosition() ||
+        !HasConfiguration(held) ||
         held.configuration.generation >=
             group->reported->configuration.generation) {
       continue;

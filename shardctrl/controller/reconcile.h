@@ -13,7 +13,8 @@
 //   - A replica is dropped if a committed configuration that is later than the
 //     last one in its log does not name it. The state must come from the
 //     controller, not from a copy on disk.
-//   - A replica of an earlier generation of its group is always dropped.
+//   - A replica of an earlier generation of its group is always dropped. While
+//     the group is being recovered from another node, it is held.
 #ifndef QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_
 #define QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_
 
@@ -53,6 +54,7 @@ struct HostedReplica {
   GroupId group = {};
   ReplicaId replica = {};
   bool fenced = false;
+  bool held = false;  // It takes no part any more (raft::Core::held).
   // The newest configuration in its log, and its position. Joining replicas
   // have none yet, and those of fenced ones need not be known: position zero.
   // A snapshot may have taken the place of the entry. Then the position is that
@@ -83,8 +85,10 @@ struct ReconcileAction {
     kTransfer,       // Transfer the leadership to `replica` on node `to`.
     kDrop,           // Drop `replica`.
     kReportEmpty,    // Tell the controller that this node has no replica.
-    // Make `replica` the only voter (raft::Host::RecoverReplica).
+    // Make `replica` the only voter (raft::Host::RecoverReplica), once no node
+    // that answers has an old voter that is not held (FindUnheldVoter).
     kRecover,
+    kHold,  // Hold `replica` (raft::Host::HoldReplica).
   };
   Kind kind = Kind::kPrepare;
   GroupId group = {};

@@ -89,6 +89,7 @@ class Model {
   struct Replica {
     ReplicaId id;
     bool fenced = false;
+    bool held = false;
     size_t length = 0;  // It has so many entries of the group's log.
     // Another replica was recovered since: the log is not that of this one any
     // more. Its last configuration and the position.
@@ -144,12 +145,12 @@ class Model {
     return Do(body).outcome == ControllerAnswer::Outcome::kDone;
   }
 
-  // The working replica with this id; null: none runs.
+  // The working replica with this id; null: none runs, or it is held.
   Replica* Find(GroupId group, ReplicaId id) {
     for (auto& [number, node] : nodes_) {
       if (!node.alive) continue;
       for (Replica& one : node.replicas[group]) {
-        if (one.id == id && !one.fenced) return &one;
+        if (one.id == id && !one.fenced && !one.held) return &one;
       }
     }
     return nullptr;
@@ -160,7 +161,7 @@ class Model {
     Node& node = nodes_[member.node];
     if (member.node == without || node.gone) return false;
     for (const Replica& one : node.replicas[group]) {
-      if (one.id == member.replica && !one.fenced) return true;
+      if (one.id == member.replica && !one.fenced && !one.held) return true;
     }
     const auto prepared = node.prepared.find(group);
     return !cluster_.state.FindGroup(group)->reported.has_value() &&
@@ -274,7 +275,7 @@ class Model {
     for (auto& [number, node] : nodes_) {
       if (!node.alive) continue;
       for (Replica& one : node.replicas[id]) {
-        if (one.length == 0 || one.fenced || one.stale) continue;
+        if (one.length == 0 || one.fenced || one.held || one.stale) continue;
         if (MayCampaign(group, one)) candidates.push_back(&one);
       }
     }
@@ -327,8 +328,10 @@ class Model {
     for (auto& [number, replicas] : node.replicas) {
       const Group& group = groups_[number];
       for (const Replica& one : replicas) {
-        HostedReplica held{
-            .group = number, .replica = one.id, .fenced = one.fenced};
+        HostedReplica held{.group = number,
+                           .replica = one.id,
+                           .fenced = one.fenced,
+                           .held = one.held};
         if (one.stale) {
           held.position = one.position;
           held.configuration = one.configuration;
@@ -428,15 +431,64 @@ class Model {
       case Kind::kRecover:
         Recover(id, action);
         break;
+      case Kind::kHold:
+        Hold(id, action);
+        break;
       case Kind::kReportEmpty:
         Do(Command::ReportEmpty{id, node.store});
         break;
     }
   }
+  void Hold(NodeId id, const ReconcileAction& action) {
+    for (Replica& one : nodes_[id].replicas[action.group]) {
+      if (one.id == action.replica) one.held = true;
+    }
+    if (groups_[action.group].leader == action.replica) {
+      groups_[action.group].leader = ReplicaId();
+    }
+    ++marks_["held"];
+  }
+  // Old voters on other nodes that answer must be held first.
+  bool OthersAreHeld(NodeId id, const ReconcileAction& action) {
+    for (auto& [number, node] : nodes_) {
+      if (!node.alive || number == id) continue;
+      for (const HostedReplica& one : View(number).replicas) {
+        if (one.group == action.group && !one.fenced && !one.held &&
+            one.configuration.generation < action.generation &&
+            raft::IsVoter(one.configuration, one.replica)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+  // Another node was chosen meanwhile. The replica is alone under a generation
+  // that is not that of the group.
+  void RecoverInVain(NodeId id, const ReconcileAction& action) {
+    for (Replica& one : nodes_[id].replicas[action.group]) {
+      if (one.id != action.replica || one.stale) continue;
+      const Group& group = groups_[action.group];
+      const size_t at = LastChange(group, one.length);
+      one.position = {group.log[at].term, raft::Index(at + 1)};
+      one.id = ReplicaId((++drawn_ * 7919) % 1000003);
+      one.configuration = group.log[at].configuration;
+      one.configuration.voters = {
+          {.replica = one.id, .node = id, .store = nodes_[id].store}};
+      one.configuration.generation = action.generation;
+      one.stale = true;
+      one.held = false;
+    }
+    ++marks_["recovered in vain"];
+  }
   // The replica gets a new id and is alone. All others are of an earlier
   // generation then.
   void Recover(NodeId id, const ReconcileAction& action) {
     Group& group = groups_[action.group];
+    if (!OthersAreHeld(id, action)) return;
+    const auto& wish = cluster_.state.FindGroup(action.group)->recovery;
+    if (!wish.has_value() || wish->replica != action.replica) {
+      return RecoverInVain(id, action);
+    }
     if (action.generation <= group.generation) return;
     for (auto& [number, node] : nodes_) {
       for (Replica& one : node.replicas[action.group]) {
@@ -451,6 +503,7 @@ class Model {
       if (one.id != action.replica) continue;
       if (one.stale || one.fenced) return Fail("no replica to recover");
       one.id = ReplicaId((++drawn_ * 7919) % 1000003);
+      one.held = false;
       raft::Configuration alone =
           group.log[LastChange(group, one.length)].configuration;
       alone.voters = {
@@ -639,6 +692,7 @@ class Model {
       }
     }
     const raft::Configuration present = groups_[id].log.back().configuration;
+    if (Chance(2)) return GiveUpMajority(id, present.voters);
     for (const raft::Member& voter : present.voters) {
       Node& node = nodes_[voter.node];
       const bool others =
@@ -664,13 +718,35 @@ class Model {
     }
     if (!MayLose(id, NodeId())) ++marks_["lost majority"];
   }
+  // The operator believes that the others will not come back, and is wrong.
+  void GiveUpMajority(GroupId id, const std::vector<raft::Member>& voters) {
+    const raft::Member& survivor = voters[Draw(voters.size())];
+    for (const raft::Member& voter : voters) {
+      if (voter.node == survivor.node || !nodes_[voter.node].alive) continue;
+      Crash(voter.node);
+      Do(Command::ReportSilence{voter.node});
+    }
+    given_up_ = id;
+    Rescue();
+    given_up_ = GroupId();
+    const auto& recovery = cluster_.state.FindGroup(id)->recovery;
+    if (recovery.has_value() && Chance(2)) Crash(recovery->node);
+  }
+  bool WaitsForChosen(GroupId id) {
+    const auto& recovery = cluster_.state.FindGroup(id)->recovery;
+    return recovery.has_value() && !nodes_[recovery->node].alive;
+  }
   // The operator gives lost majorities up, and the lost nodes.
   void Rescue() {
     for (auto& [id, group] : groups_) {
       const GroupRecord& record = *cluster_.state.FindGroup(id);
-      if ((lost_.empty() && !calm_) || group.log.empty() ||
-          MayLose(id, NodeId()) || record.recovery.has_value()) {
-        continue;
+      const bool lost = (!lost_.empty() || calm_) && !MayLose(id, NodeId());
+      const bool waits = WaitsForChosen(id);
+      if (group.log.empty() || (!lost && !waits && id != given_up_)) continue;
+      if (record.recovery.has_value() && !waits) continue;
+      if (waits) {
+        ++marks_["chosen again"];
+        Do(Command::ReportSilence{record.recovery->node});
       }
       std::vector<ReplicaId> broken;
       if (record.reported.has_value()) {
@@ -720,7 +796,10 @@ class Model {
     ++marks_[absl::StrCat(what, done ? "" : " refused")];
   }
   void Operate(NodeId id) {
-    if (!lost_.empty() && Chance(2)) return Rescue();
+    const bool waits =
+        std::any_of(groups_.begin(), groups_.end(),
+                    [&](const auto& one) { return WaitsForChosen(one.first); });
+    if ((!lost_.empty() || waits) && Chance(2)) return Rescue();
     switch (Draw(13)) {
       case 0:
         if (nodes_.size() < 8) AddNode();
@@ -820,7 +899,7 @@ class Model {
         for (const Replica& one : node.replicas[row.id]) {
           absl::StrAppend(&text, " [node ", id.value(), " replica ",
                           one.id.value(), one.fenced ? " fenced" : "",
-                          " length ", one.length, "]");
+                          one.held ? " held" : "", " length ", one.length, "]");
         }
       }
     }
@@ -840,6 +919,7 @@ class Model {
   std::deque<std::shared_ptr<const ClusterState>> states_;
   std::map<std::string, int> marks_;
   std::vector<NodeId> lost_;  // Nodes of lost majorities, until removed.
+  GroupId given_up_;          // Its majority is only away.
   bool calm_ = false;
 };
 
@@ -855,11 +935,11 @@ TEST(ReconcileModel, AnyScript_KeepsTheRulesAndEndsAsWished) {
   }
   // The scripts reach everything.
   for (const char* mark :
-       {"action 0", "action 1", "action 2", "action 3", "action 4",
-        "action 5", "action 6", "action 7", "action 8", "recovered",
-        "joint",    "fence",    "replace",  "drain",    "drain refused",
-        "undrain",  "remove",   "lost",     "set",      "transfer",
-        "repair"}) {
+       {"action 0", "action 1",      "action 2",    "action 3", "action 4",
+        "action 5", "action 6",      "action 7",    "action 8", "recovered",
+        "held",     "joint",         "fence",       "replace",  "drain",
+        "undrain",  "remove",        "lost",        "set",      "transfer",
+        "repair",   "drain refused", "chosen again"}) {
     EXPECT_GT(marks[mark], 20) << mark;
   }
 }

@@ -524,12 +524,34 @@ TEST_F(RecoveryTest, ChosenReplica_IsRecoveredAndNothingElse) {
   EXPECT_EQ(actions[0].kind, Kind::kRecover);
   EXPECT_EQ(actions[0].generation, 2u);
   EXPECT_EQ(actions[0].known_term, Reported().term);
-  EXPECT_EQ(Kinds(Host(2)), std::vector<Kind>{});
-  // The old members may have a leader again.
-  EXPECT_EQ(Kinds(LeaderHost(2)), std::vector<Kind>{});
+}
+
+// They may have a leader again.
+TEST_F(RecoveryTest, OtherReplicasOfEarlierGenerations_AreHeld) {
   HostView other = Host(1);
   other.replicas[0].replica = ReplicaId(5);
-  EXPECT_EQ(Kinds(other), std::vector<Kind>{});
+  for (HostView host : {Host(2), LeaderHost(2), other}) {
+    const auto actions = Act(host);
+    ASSERT_EQ(actions.size(), 1u);
+    EXPECT_EQ(actions[0].kind, Kind::kHold);
+    EXPECT_EQ(actions[0].replica, host.replicas[0].replica);
+    host.replicas[0].held = true;
+    EXPECT_EQ(Kinds(host), std::vector<Kind>{});
+  }
+  // One that joins may be a member of the new generation.
+  HostView joining = Host(2);
+  joining.replicas[0].position = raft::LogPosition();
+  EXPECT_EQ(Kinds(joining), std::vector<Kind>{});
+  HostView recovered = Host(2);
+  recovered.replicas[0].configuration.generation = 2;
+  EXPECT_EQ(Kinds(recovered), std::vector<Kind>{});
+}
+
+// It is chosen after the node that was chosen first.
+TEST_F(RecoveryTest, HeldReplicaThatIsChosen_IsRecovered) {
+  HostView host = Host(1);
+  host.replicas[0].held = true;
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kRecover});
 }
 
 // Its term may be lower than that of the lost leader.
@@ -558,7 +580,7 @@ TEST_F(RecoveryTest, ReplicaOfAnEarlierGeneration_IsDroppedAlthoughWanted) {
 TEST_F(RecoveryTest, GivenUpStore_DropsReplicasOfEarlierGenerations) {
   const HostView second = Host(2);
   cluster_.state.FindNode(NodeId(2))->store = StoreIncarnation(5);
-  EXPECT_EQ(Kinds(second), std::vector<Kind>{});
+  EXPECT_EQ(Kinds(second), std::vector<Kind>{Kind::kHold});
   Note();
   EXPECT_EQ(Kinds(second), std::vector<Kind>{Kind::kDrop});
   cluster_.state.FindNode(NodeId(2))->state = NodeState::kRemoved;

@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "env/time.h"
 #include "raft/core/configuration.h"
 #include "raft/core/quorum.h"
+#include "shardctrl/controller/wishes.h"
 #include "shardctrl/controller/words.h"
 
 namespace quorate::shardctrl {
@@ -32,13 +34,20 @@ void AddLostNodes(const raft::Configuration& known, const Survivors& survivors,
   lost->erase(std::unique(lost->begin(), lost->end()), lost->end());
 }
 
-// The voters that their nodes do not have, or have fenced.
+// It can vote.
+bool Votes(const raft::Configuration& known, const Survivors& survivors,
+           ReplicaId voter) {
+  return Works(known, survivors, voter) &&
+         !survivors.at(raft::NodeOf(known, voter)).held;
+}
+
+// The voters that their nodes do not have, have fenced, or hold.
 std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
                                     const Survivors& survivors) {
   std::vector<ReplicaId> broken;
   for (const ReplicaId voter : raft::VoterReplicas(known)) {
     if (survivors.contains(raft::NodeOf(known, voter)) &&
-        !Works(known, survivors, voter)) {
+        !Votes(known, survivors, voter)) {
       broken.push_back(voter);
     }
   }
@@ -54,7 +63,7 @@ bool IsVoter(const Survivor& survivor) {
 bool CanLead(const Survivor& candidate, const Survivors& survivors) {
   const raft::Configuration& own = candidate.configuration;
   return raft::QuorumValue(own, false, [&](ReplicaId voter) {
-    return Works(own, survivors, voter) &&
+    return Votes(own, survivors, voter) &&
            survivors.at(raft::NodeOf(own, voter)).last <= candidate.last;
   });
 }
@@ -65,7 +74,7 @@ bool CanLead(const Survivor& candidate, const Survivors& survivors) {
 bool GoesOn(const Survivors& survivors, uint64_t generation) {
   return std::any_of(survivors.begin(), survivors.end(), [&](const auto& one) {
     const Survivor& survivor = one.second;
-    return survivor.works && IsVoter(survivor) &&
+    return survivor.works && !survivor.held && IsVoter(survivor) &&
            survivor.configuration.generation == generation &&
            (survivor.leader != NodeId() || CanLead(survivor, survivors));
   });
@@ -75,7 +84,7 @@ bool GoesOn(const Survivors& survivors, uint64_t generation) {
 NodeId SilentLeader(const Survivors& survivors, uint64_t generation) {
   NodeId silent;
   for (const auto& [node, survivor] : survivors) {
-    if (!survivor.works || !IsVoter(survivor) ||
+    if (!survivor.works || survivor.held || !IsVoter(survivor) ||
         survivor.configuration.generation != generation) {
       continue;
     }
@@ -97,16 +106,31 @@ bool IsOutdated(const GroupRecord& group, const Survivor& survivor) {
          std::pair(survivor.configuration.generation, survivor.configured);
 }
 
+// Enough voters of the group are silent or broken, as the controller knows.
+bool KnowsLoss(const ClusterState& state, const GroupRecord& group,
+               const ControllerCommand::RecoverGroup& recover) {
+  return !group.reported.has_value() ||
+         !CountVoters(state, group.reported->configuration, recover.broken,
+                      recover.replica)
+              .majority;
+}
+
 std::string TextOf(const GroupRecord& record, NodeId choice,
                    const Survivor& survivor, const std::vector<NodeId>& lost) {
   const GroupId group = record.id;
   const std::string others =
       record.Configuration() == nullptr ? "the others" : NodesText(lost);
+  const std::string instead =
+      record.recovery.has_value()
+          ? absl::StrCat(NodeText(record.recovery->node),
+                         ", which was chosen before, does not answer: ")
+          : "";
   return absl::StrCat(
-      "group ", group.value(), " would go on from node ", choice.value(),
-      ". Its last entry is ", survivor.last.index.value(), " of term ",
-      survivor.last.term.value(), ", and it knows that those up to ",
-      survivor.commit.value(), " are committed. ",
+      instead, "group ", group.value(), " would go on from node ",
+      choice.value(), ". Its last entry is ", survivor.last.index.value(),
+      " of term ", survivor.last.term.value(),
+      ", and it knows that those up to ", survivor.commit.value(),
+      " are committed. ",
       lost.empty() && record.Configuration() != nullptr
           ? std::string("No voter is missing")
           : absl::StrCat("Later entries that ", others,
@@ -135,6 +159,17 @@ bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
   const WantedReplica* const wanted = group.WantedOn(node);
   return wanted != nullptr && wanted->replica == survivor.replica &&
          wanted->purpose == ReplicaPurpose::kVoter;
+}
+
+NodeId FindUnheldVoter(const Survivors& survivors, NodeId chosen,
+                       uint64_t generation) {
+  for (const auto& [node, survivor] : survivors) {
+    if (node != chosen && survivor.works && !survivor.held &&
+        IsVoter(survivor) && survivor.configuration.generation < generation) {
+      return node;
+    }
+  }
+  return NodeId();
 }
 
 RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
@@ -200,6 +235,45 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
     plan.command->broken = BrokenVoters(*known, survivors);
   }
   return plan;
+}
+
+std::string WhyNotYet(const ClusterState& state, const GroupRecord& group,
+                      const Survivors& survivors, const RecoveryPlan& plan) {
+  const ControllerCommand::RecoverGroup& command = *plan.command;
+  const std::string name = GroupText(group.id);
+  const auto& under_way = group.recovery;
+  if (plan.works && !under_way.has_value()) {
+    return plan.silent_leader == NodeId()
+               ? ""
+               : absl::StrCat("a voter of ", name, " still follows ",
+                              NodeText(plan.silent_leader),
+                              ", which does not answer: ask again");
+  }
+  if (group.id == kControllerGroup) return "";
+  if (under_way.has_value()) {
+    if (command.node == under_way->node) return "";
+    const NodeRecord* const chosen = state.FindNode(under_way->node);
+    if (chosen != nullptr && chosen->store == under_way->store &&
+        chosen->state != NodeState::kRemoved &&
+        chosen->silent_since == WallTime(0)) {
+      return absl::StrCat(name, " is being recovered from ",
+                          NodeText(chosen->id),
+                          ". The controller notices within seconds that the "
+                          "node is silent: ask again");
+    }
+    const NodeId unheld =
+        FindUnheldVoter(survivors, command.node, under_way->generation);
+    if (unheld != NodeId()) {
+      return absl::StrCat(NodeText(unheld), " does not know yet that ", name,
+                          " is being recovered: ask again");
+    }
+  }
+  if (!KnowsLoss(state, group, command)) {
+    return absl::StrCat("the controller does not know yet that ", name,
+                        " has lost its majority. It notices within seconds "
+                        "that a node is silent: ask again");
+  }
+  return "";
 }
 
 }  // namespace quorate::shardctrl

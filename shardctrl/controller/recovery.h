@@ -23,6 +23,7 @@ struct Survivor {
   StoreIncarnation store = {};
   ReplicaId replica = {};       // Zero: the node holds none that runs.
   bool works = false;           // It is neither fenced nor halted.
+  bool held = false;            // It takes no part any more.
   raft::LogPosition last = {};  // The last entry of its log.
   raft::Index commit = {};      // It knows that these are committed.
   // The one in effect at its last entry. It may not be committed. Empty: none.
@@ -60,11 +61,23 @@ struct RecoveryPlan {
 bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
                  NodeId node, const Survivor& survivor);
 
+// A node but `chosen` that has a voter of a generation before `generation`
+// which is not held: it may still confirm writes, with others. Zero: there is
+// none.
+NodeId FindUnheldVoter(const Survivors& survivors, NodeId chosen,
+                       uint64_t generation);
+
 // The choice is the voter whose last entry has the highest position. It has
 // every entry that any survivor knows to be committed. If the group is being
-// recovered from a node that answers, that one stays the choice.
+// recovered from a node that answers, that one stays the choice. Otherwise
+// another one takes its place.
 RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
                           const Survivors& survivors);
+
+// A sentence for the operator about a condition that comes true within seconds,
+// and must come first. Empty: there is none. Requires: the plan has a command.
+std::string WhyNotYet(const ClusterState& state, const GroupRecord& group,
+                      const Survivors& survivors, const RecoveryPlan& plan);
 
 }  // namespace quorate::shardctrl
 

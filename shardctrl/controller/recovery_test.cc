@@ -306,6 +306,69 @@ TEST_F(PlanRecoveryTest, ControllerThatKnowsNoStoreYet_IsRecoveredFromAVoter) {
   EXPECT_FALSE(plan(kFirst, StoreIncarnation()).command.has_value());
 }
 
+TEST_F(PlanRecoveryTest, HeldVoters_CannotLeadAndMayBeChosen) {
+  Survivors survivors = {{NodeId(1), On(1, 3, 3)},
+                         {NodeId(2), On(2, 3, 4)},
+                         {NodeId(3), On(3, 3, 3)}};
+  EXPECT_TRUE(Plan(survivors).works);
+  for (auto& [node, survivor] : survivors) survivor.held = true;
+  const RecoveryPlan plan = Plan(survivors);
+  EXPECT_FALSE(plan.works);
+  ASSERT_TRUE(plan.command.has_value()) << plan.text;
+  EXPECT_EQ(plan.command->node, NodeId(2));
+  // So the controller counts no majority.
+  EXPECT_EQ(plan.command->broken.size(), 3u);
+}
+
+TEST_F(PlanRecoveryTest, OldVoterThatIsNotHeld_IsFound) {
+  Survivors survivors = {{NodeId(1), On(1, 3, 3)}, {NodeId(2), On(2, 3, 3)}};
+  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 2), NodeId(2));
+  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(2), 2), NodeId(1));
+  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 0), NodeId())
+      << "it is of the new generation";
+  survivors.at(NodeId(2)).held = true;
+  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 2), NodeId());
+  survivors.at(NodeId(2)).held = false;
+  survivors.at(NodeId(2)).works = false;
+  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 2), NodeId());
+}
+
+// The chosen node is gone before it began, and the others are back.
+TEST_F(PlanRecoveryTest, ChosenNodeThatIsSilent_GivesItsPlaceToAnother) {
+  GroupRecord& group = *cluster_.state.FindGroup(kFirst);
+  group.recovery =
+      GroupRecovery{.node = NodeId(3),
+                    .store = Cluster::StoreOf(3),
+                    .replica = Cluster::MemberOn(kFirst, 3).replica,
+                    .generation = 3};
+  Survivors survivors = {{NodeId(1), On(1, 3, 3)},
+                         {NodeId(2), On(2, 3, 4)},
+                         {NodeId(4), On(4, 3, 3)},
+                         {NodeId(5), On(5, 3, 3)}};
+  const auto why_not_yet = [&] {
+    return WhyNotYet(cluster_.state, group, survivors, Plan(survivors));
+  };
+  EXPECT_EQ(why_not_yet(),
+            "group 1 is being recovered from node 3. The controller notices "
+            "within seconds that the node is silent: ask again");
+  cluster_.Do(ControllerCommand::ReportSilence{NodeId(3)});
+  EXPECT_EQ(why_not_yet(),
+            "node 1 does not know yet that group 1 is being recovered: ask "
+            "again");
+  for (auto& [node, survivor] : survivors) survivor.held = true;
+  EXPECT_EQ(why_not_yet(), "");
+  const RecoveryPlan plan = Plan(survivors);
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->node, NodeId(2));
+  EXPECT_TRUE(plan.text.starts_with(
+      "node 3, which was chosen before, does not answer: group 1 would go on "
+      "from node 2. "))
+      << plan.text;
+  const ControllerAnswer answer = cluster_.Do(*plan.command);
+  EXPECT_EQ(answer.outcome, ControllerAnswer::Outcome::kDone) << answer.text;
+  EXPECT_GT(group.recovery->generation, 3u);
+}
+
 TEST_F(PlanRecoveryTest, MajorityOrALeader_MeansThatItWorks) {
   EXPECT_TRUE(Plan({{NodeId(1), On(1, 3, 3)},
                     {NodeId(2), On(2, 3, 3)},

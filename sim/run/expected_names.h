@@ -25,6 +25,7 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "client.watched_key_expired",
     "client.watched_keys_unchanged",
     "controller.lost_its_majority",
+    "controller.recovery_waits_for_holds",
     "kv.duplicate_answered_from_session",
     "kv.expired_session_refused",
     "kv.full_session_refused",

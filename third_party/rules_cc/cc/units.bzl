@@ -41,7 +41,8 @@ UNITS = {
     ],
     "node/connections": ["clients input_budget metrics"],
     "node/controller": [
-        "controller_agent controller_link move_room slot_mover windows wish_reports",
+        "agent_survivors controller_agent controller_link move_room slot_mover" +
+        " windows wish_reports",
     ],
     "node/http": [
         "http_conditions http_headers http_parameters http_replies http_reply" +
