@@ -124,8 +124,7 @@ std::vector<NodeId> ControllerAgent::VotersOf(GroupId group) const {
 void ControllerAgent::RecoverOnceOthersAreHeld(Action action, Busy busy) {
   AskSurvivors(action.group, [this, busy, action = std::move(action)](
                                  const shardctrl::Survivors& survivors) {
-    NodeId unheld =
-        shardctrl::FindUnheldVoter(survivors, self(), action.generation);
+    NodeId unheld = shardctrl::FindUnheldVoter(survivors, self());
     for (const NodeId node : VotersOf(action.group)) {
       const bool silent = !survivors.contains(node);
       if (silent && node != self() && view_.alive(node)) unheld = node;

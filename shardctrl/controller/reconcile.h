@@ -86,7 +86,7 @@ struct ReconcileAction {
     kDrop,           // Drop `replica`.
     kReportEmpty,    // Tell the controller that this node has no replica.
     // Make `replica` the only voter (raft::Host::RecoverReplica), once no node
-    // that answers has an old voter that is not held (FindUnheldVoter).
+    // that answers has a voter that is not held (FindUnheldVoter).
     kRecover,
     kHold,  // Hold `replica` (raft::Host::HoldReplica).
   };

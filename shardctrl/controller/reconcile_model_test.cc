@@ -454,7 +454,6 @@ class Model {
       if (!node.alive || number == id) continue;
       for (const HostedReplica& one : View(number).replicas) {
         if (one.group == action.group && !one.fenced && !one.held &&
-            one.configuration.generation < action.generation &&
             raft::IsVoter(one.configuration, one.replica)) {
           return false;
         }

@@ -161,11 +161,10 @@ bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
          wanted->purpose == ReplicaPurpose::kVoter;
 }
 
-NodeId FindUnheldVoter(const Survivors& survivors, NodeId chosen,
-                       uint64_t generation) {
+NodeId FindUnheldVoter(const Survivors& survivors, NodeId chosen) {
   for (const auto& [node, survivor] : survivors) {
     if (node != chosen && survivor.works && !survivor.held &&
-        IsVoter(survivor) && survivor.configuration.generation < generation) {
+        IsVoter(survivor)) {
       return node;
     }
   }
@@ -261,8 +260,7 @@ std::string WhyNotYet(const ClusterState& state, const GroupRecord& group,
                           ". The controller notices within seconds that the "
                           "node is silent: ask again");
     }
-    const NodeId unheld =
-        FindUnheldVoter(survivors, command.node, under_way->generation);
+    const NodeId unheld = FindUnheldVoter(survivors, command.node);
     if (unheld != NodeId()) {
       return absl::StrCat(NodeText(unheld), " does not know yet that ", name,
                           " is being recovered: ask again");

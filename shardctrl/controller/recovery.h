@@ -61,11 +61,9 @@ struct RecoveryPlan {
 bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
                  NodeId node, const Survivor& survivor);
 
-// A node but `chosen` that has a voter of a generation before `generation`
-// which is not held: it may still confirm writes, with others. Zero: there is
-// none.
-NodeId FindUnheldVoter(const Survivors& survivors, NodeId chosen,
-                       uint64_t generation);
+// A node but `chosen` that has a voter which is not held: it may confirm
+// writes, with others, or another node was chosen later. Zero: there is none.
+NodeId FindUnheldVoter(const Survivors& survivors, NodeId chosen);
 
 // The choice is the voter whose last entry has the highest position. It has
 // every entry that any survivor knows to be committed. If the group is being

@@ -320,17 +320,22 @@ TEST_F(PlanRecoveryTest, HeldVoters_CannotLeadAndMayBeChosen) {
   EXPECT_EQ(plan.command->broken.size(), 3u);
 }
 
-TEST_F(PlanRecoveryTest, OldVoterThatIsNotHeld_IsFound) {
+TEST_F(PlanRecoveryTest, VoterThatIsNotHeld_IsFound) {
   Survivors survivors = {{NodeId(1), On(1, 3, 3)}, {NodeId(2), On(2, 3, 3)}};
-  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 2), NodeId(2));
-  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(2), 2), NodeId(1));
-  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 0), NodeId())
-      << "it is of the new generation";
+  const auto found = [&] { return FindUnheldVoter(survivors, NodeId(1)); };
+  EXPECT_EQ(found(), NodeId(2));
+  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(2)), NodeId(1));
+  // Another node was chosen later.
+  survivors.at(NodeId(2)).configuration.generation = 7;
+  EXPECT_EQ(found(), NodeId(2));
   survivors.at(NodeId(2)).held = true;
-  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 2), NodeId());
+  EXPECT_EQ(found(), NodeId());
   survivors.at(NodeId(2)).held = false;
   survivors.at(NodeId(2)).works = false;
-  EXPECT_EQ(FindUnheldVoter(survivors, NodeId(1), 2), NodeId());
+  EXPECT_EQ(found(), NodeId());
+  survivors.at(NodeId(2)) = On(2, 3, 3);
+  survivors.at(NodeId(2)).replica = ReplicaId(77);
+  EXPECT_EQ(found(), NodeId()) << "it is no voter";
 }
 
 // The chosen node is gone before it began, and the others are back.
