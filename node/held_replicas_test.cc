@@ -74,22 +74,26 @@ class HeldReplicasTest : public OperatedCluster {
   std::pair<int, Json> Recover(std::string_view body) {
     return Ask(0, "POST", Concat("/v1/groups/", group_, "/recover"), body);
   }
-  // The wish is in the log of the controller, and the chosen node has not
-  // begun when it dies.
-  void WishAndLoseTheChosenNode() {
+  // Returns at the moment when the wish is in the controller's log. The chosen
+  // node has not heard of it.
+  std::unique_ptr<TestClient> Wish() {
     auto client = cluster_->ConnectAdmin(0);
     constexpr std::string_view kBody = "{\"accept_loss\": true}";
     client->Send(Concat("POST /v1/groups/", group_,
                         "/recover HTTP/1.1\r\nHost: localhost\r\n"
                         "Connection: close\r\nContent-Length: ",
                         kBody.size(), "\r\n\r\n", kBody));
-    ASSERT_TRUE(RunUntil([&] {
+    EXPECT_TRUE(RunUntil([&] {
       for (size_t n = 0; n < 3; ++n) {
         if (StateOn(n).FindGroup(group_)->recovery.has_value()) return true;
       }
       return false;
     }));
-    ASSERT_EQ(Generation(kChosen), 0u);
+    EXPECT_EQ(Generation(kChosen), 0u);
+    return client;
+  }
+  void WishAndLoseTheChosenNode() {
+    auto client = Wish();
     cluster_->Crash(kChosen, sim::CrashKind::kMachine);
     RunUntil([&] { return client->closed(); });
     EXPECT_TRUE(client->Take().starts_with("HTTP/1.1 200 "));
@@ -106,11 +110,9 @@ class HeldReplicasTest : public OperatedCluster {
   void CutChosen(bool cut) {
     for (const size_t n : {kFirst, kSecond}) CutBetween(kChosen, n, cut);
   }
-  // The nodes of its voters, which are the first three.
-  void CutFromTheController(bool cut) {
-    for (const size_t n : {kFirst, kSecond}) {
-      for (size_t other = 0; other < 3; ++other) CutBetween(n, other, cut);
-    }
+  // Its voters are on the first three nodes.
+  void CutFromTheController(size_t node, bool cut) {
+    for (size_t other = 0; other < 3; ++other) CutBetween(node, other, cut);
   }
   void CutBetween(size_t one, size_t other, bool cut) {
     const sim::MachineId a = cluster_->machine(one);
@@ -230,26 +232,39 @@ TEST_F(HeldReplicasTest, SecondRecovery_ChoosesAnotherVoter) {
   ExpectNothingLost();
 }
 
-// They reach no node that knows of the recovery before the chosen one is back.
+// They lead again. The chosen node hears them before it hears of the recovery,
+// and they hear of that from it alone.
 TEST_F(HeldReplicasTest, ChosenNode_WaitsForOldVotersThatAnswer) {
   LoseMajority();
-  WishAndLoseTheChosenNode();
-  CutFromTheController(true);
+  CutChosen(true);
+  CutFromTheController(kFirst, true);
+  CutFromTheController(kSecond, true);
   for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
   for (int i = 0; i < 20 && !Increment(kFirst); ++i) {
     cluster_->world().RunFor(Milliseconds(200));
   }
   ASSERT_GT(confirmed_, 1);
-  cluster_->Restart(kChosen);
+  const auto client = Wish();
+  CutFromTheController(kChosen, true);
+  CutChosen(false);
+  ASSERT_TRUE(RunUntil([&] {
+    return host(kChosen).leader(group_) == NodeId(4) ||
+           host(kChosen).leader(group_) == NodeId(5);
+  }));
+  cluster_->world().RunFor(Seconds(2));
+  ASSERT_EQ(Generation(kChosen), 0u);
+  CutFromTheController(kChosen, false);
   ASSERT_TRUE(RunUntil([&] {
     return host(kChosen).core(group_) != nullptr && Generation(kChosen) > 0;
   }));
   EXPECT_TRUE(IsHeld(kFirst));
   EXPECT_TRUE(IsHeld(kSecond));
-  CutFromTheController(false);
+  CutFromTheController(kFirst, false);
+  CutFromTheController(kSecond, false);
   ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
     return row["settled"] == true && row["voters"].size() == 3;
   })) << last_.dump(1);
+  ExpectNothingLost();
 }
 
 // Once their nodes know of the recovery, they reach only each other.
@@ -260,8 +275,8 @@ TEST_F(HeldReplicasTest, WithoutTheController_StayHeld) {
   ASSERT_TRUE(RunUntil([&] { return IsHeld(kFirst) && IsHeld(kSecond); }));
   for (const size_t n : {kFirst, kSecond}) {
     cluster_->Crash(n, sim::CrashKind::kMachine);
+    CutFromTheController(n, true);
   }
-  CutFromTheController(true);
   for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
   for (int i = 0; i < 20; ++i) {
     for (const size_t n : {kFirst, kSecond}) {
@@ -270,7 +285,8 @@ TEST_F(HeldReplicasTest, WithoutTheController_StayHeld) {
   }
   EXPECT_TRUE(IsHeld(kFirst));
   EXPECT_TRUE(IsHeld(kSecond));
-  CutFromTheController(false);
+  CutFromTheController(kFirst, false);
+  CutFromTheController(kSecond, false);
   cluster_->Restart(kChosen);
   ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
     return row["settled"] == true && row["voters"].size() == 3;
