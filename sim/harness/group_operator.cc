@@ -231,24 +231,10 @@ void GroupOperator::EndReplica(size_t node) {
 // each configuration that may be in effect keeps its replicas: all other nodes
 // work, and have the same one.
 bool GroupOperator::MayLose(size_t node) const {
-  const size_t leader = Leader();
-  if (leader == nodes_.size() || leader == node) return false;
-  const raft::Core& leading = *CoreOn(leader);
-  const raft::Configuration& present = leading.configuration();
-  if (!leading.CanServeReads() || !present.outgoing_voters.empty() ||
-      leading.configuration_index() > leading.commit_index()) {
-    return false;
-  }
-  size_t kept = 0;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (present_->ended[i] || i == node) continue;
-    const raft::Core* const core = CoreOn(i);
-    if (core == nullptr) return false;
-    if (!raft::IsMember(present, core->replica())) continue;
-    if (core->configuration() != present) return false;
-    kept += raft::IsVoter(present, core->replica()) ? 1 : 0;
-  }
-  return kept > present.voters.size() / 2;
+  const std::vector<const raft::Core*> cores = Cores();
+  return LeaderAmong(cores) != node && CanSpare(cores, node, [this](size_t i) {
+           return !present_->ended[i];
+         });
 }
 
 bool GroupOperator::MayEndReplica(size_t node) const {
@@ -619,16 +605,10 @@ void GroupOperator::CheckHistory() {
   }
 }
 
-size_t GroupOperator::Leader() const {
-  size_t leader = nodes_.size();
-  raft::Term latest;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    const raft::Core* const core = CoreOn(i);
-    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
-    if (core->term() >= latest) leader = i;
-    latest = std::max(latest, core->term());
-  }
-  return leader;
+std::vector<const raft::Core*> GroupOperator::Cores() const {
+  std::vector<const raft::Core*> cores;
+  for (size_t i = 0; i < nodes_.size(); ++i) cores.push_back(CoreOn(i));
+  return cores;
 }
 
 // A node that has started. Null: there is none.

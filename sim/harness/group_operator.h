@@ -48,6 +48,7 @@
 #include "raft/host/host.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/command_history.h"
+#include "sim/harness/replica_views.h"
 #include "sim/harness/state_machine_test.h"
 #include "sim/harness/wrong_requests.h"
 #include "sim/world/world.h"
@@ -165,7 +166,8 @@ class GroupOperator {
   void Propose(raft::Host* host);
 
   // The node that leads in the highest term; the number of nodes: none.
-  size_t Leader() const;
+  size_t Leader() const { return LeaderAmong(Cores()); }
+  std::vector<const raft::Core*> Cores() const;  // By node.
   raft::Host* AnyHost() const;
   // Null: it has no working replica of the group.
   const raft::Core* CoreOn(size_t node) const;

@@ -1,8 +1,12 @@
 #include "sim/harness/replica_views.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
+#include "env/ids.h"
+#include "raft/core/configuration.h"
+#include "sim/schedule/majority_stays.h"
 
 namespace quorate::sim {
 
@@ -32,6 +36,30 @@ bool ReplicasAgree(Replicas replicas,
     }
   }
   return true;
+}
+
+bool CanSpare(Replicas replicas, size_t node,
+              absl::FunctionRef<bool(size_t)> stays) {
+  const size_t leader = LeaderAmong(replicas);
+  if (leader == replicas.size()) return false;
+  const raft::Core& leading = *replicas[leader];
+  const raft::Configuration& present = leading.configuration();
+  if (!leading.CanServeReads() || !present.outgoing_voters.empty() ||
+      leading.configuration_index() > leading.commit_index()) {
+    return false;
+  }
+  std::set<ReplicaId> left;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    if (i == node || !stays(i)) continue;
+    const raft::Core* const core = replicas[i];
+    if (core == nullptr) return false;
+    if (!raft::IsMember(present, core->replica())) continue;
+    if (core->configuration() != present) return false;
+    left.insert(core->replica());
+  }
+  return MajorityStays(present, [&](const raft::Member& member) {
+    return left.contains(member.replica);
+  });
 }
 
 std::string DescribeReplica(const raft::Core* replica) {

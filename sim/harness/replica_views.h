@@ -20,6 +20,11 @@ size_t LeaderAmong(Replicas replicas);
 // Whether those that must work know the leader and have applied its whole log.
 bool ReplicasAgree(Replicas replicas,
                    absl::FunctionRef<bool(size_t)> must_work);
+// Whether the group has a leader and can do without the replica of `node` for
+// good. Each other node of which `stays` is true must have a replica that
+// works, since one that is down may have a later configuration.
+bool CanSpare(Replicas replicas, size_t node,
+              absl::FunctionRef<bool(size_t)> stays);
 // Role, term and progress of a replica, for people.
 std::string DescribeReplica(const raft::Core* replica);
 

@@ -11,6 +11,7 @@
 #include "shardctrl/controller/rows.h"
 #include "sim/members/cluster_operator.h"
 #include "sim/members/majority_loss.h"
+#include "sim/schedule/majority_stays.h"
 
 namespace quorate::sim {
 
@@ -127,19 +128,12 @@ bool ClusterOperator::MayLose(size_t place) const {
   for (const GroupId group : rules_.groups()) {
     configurations.emplace_back(group, *rules_.Committed(group));
   }
-  const auto keeps = [&](GroupId group,
-                         const std::vector<raft::Member>& voters) {
-    const auto stay =
-        std::count_if(voters.begin(), voters.end(), [&](const auto& member) {
-          return left.contains({group, member.replica});
+  return std::all_of(
+      configurations.begin(), configurations.end(), [&](const auto& known) {
+        return MajorityStays(known.second, [&](const raft::Member& member) {
+          return left.contains({known.first, member.replica});
         });
-    return voters.empty() || static_cast<size_t>(stay) * 2 > voters.size();
-  };
-  return std::all_of(configurations.begin(), configurations.end(),
-                     [&](const auto& known) {
-                       return keeps(known.first, known.second.voters) &&
-                              keeps(known.first, known.second.outgoing_voters);
-                     });
+      });
 }
 
 bool ClusterOperator::AnyIsDamaged() const {
