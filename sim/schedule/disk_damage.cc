@@ -39,8 +39,12 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
   if (context_->options().may_damage) {
     const std::vector<MachineId>& nodes = context_->nodes();
     const MachineId node = nodes[window.Pick(0, nodes.size())];
-    return DamageOnceAllowed(window, node, kDamageTries,
-                             context_->world().DiskContents(node));
+    return OnceAllowed(
+        node, kDamageTries,
+        [this, window, node, before = context_->world().DiskContents(node)] {
+          RestartDamaged(window, node, CrashOf(window), DelayOf(window),
+                         before);
+        });
   }
   MachineId one;
   if (!MayLoseNodes() || !swarm_->PickDiskFaultTarget(window, &one)) return;
@@ -51,7 +55,7 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
       all ? swarm_->disk_fault_targets() : std::vector<MachineId>{one};
   const Duration delay = DelayOf(window);
   for (MachineId node : victims) {
-    if (erased_.contains(node)) continue;
+    if (erased_.contains(node) || !MayDamage(node)) continue;
     // Writes from now on may be the ones that get lost.
     std::vector<FileContents> before = context_->world().DiskContents(node);
     context_->After(
@@ -63,19 +67,32 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
   }
 }
 
-void DiskDamage::DamageOnceAllowed(const FaultWindow& window, MachineId node,
-                                   int tries,
-                                   std::vector<FileContents> before) {
+void DiskDamage::OnceAllowed(MachineId node, int tries,
+                             absl::AnyInvocable<void()> then) {
   if (context_->liveness() || tries == 0) return;
-  if (!context_->options().may_damage(node)) {
-    context_->After(
-        kDamageAgain, node,
-        [this, window, node, tries, before = std::move(before)]() mutable {
-          DamageOnceAllowed(window, node, tries - 1, std::move(before));
-        });
-    return;
+  if (MayDamage(node)) return then();
+  context_->After(kDamageAgain, node,
+                  [this, node, tries, then = std::move(then)]() mutable {
+                    OnceAllowed(node, tries - 1, std::move(then));
+                  });
+}
+
+bool DiskDamage::MayDamage(MachineId node) const {
+  const std::optional<uint32_t>& most =
+      context_->options().budget.disks_damaged;
+  if (most.has_value() && !damaged_.contains(node) &&
+      damaged_.size() >= *most) {
+    return false;
   }
-  RestartDamaged(window, node, CrashOf(window), DelayOf(window), before);
+  auto& may_damage = context_->options().may_damage;
+  return may_damage == nullptr || may_damage(node);
+}
+
+void DiskDamage::AddDamaged(MachineId node, const std::string& file) {
+  damaged_[node].insert(file);
+  if (context_->options().on_damaged) {
+    context_->options().on_damaged(node, file);
+  }
 }
 
 // Recovery reads the damaged files.
@@ -112,9 +129,6 @@ void DiskDamage::Damage(const FaultWindow& window, MachineId node,
     constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
                                      "lost write ", "torn block "};
     AddDamaged(node, file);
-    if (context_->options().on_damaged) {
-      context_->options().on_damaged(node, file);
-    }
     context_->Note(kWhat[kind] + context_->Name(node) + " " + file);
     return;
   }
@@ -242,25 +256,38 @@ void DiskDamage::PutBack(MachineId node, const Files& files) {
 }
 
 // A node whose disk was erased has lost its promises, so a voter must not take
-// part again. Disks are lost in the second half of a run.
+// part again. If groups do not change their members, disks are lost in the
+// second half of a run.
 void DiskDamage::OpenErase(const FaultWindow& window) {
+  if (erasures_ >= context_->options().budget.disks_lost) return;
+  if (context_->options().may_damage) {
+    const std::vector<MachineId>& nodes = context_->nodes();
+    const MachineId node = nodes[window.Pick(0, nodes.size())];
+    return OnceAllowed(node, kDamageTries, [this, window, node] {
+      if (erasures_ < context_->options().budget.disks_lost) {
+        Erase(node, window.Length(Milliseconds(10), Seconds(5)));
+      }
+    });
+  }
   MachineId node;
   const auto seconds =
       static_cast<uint64_t>(context_->options().length.ns() / Seconds(1).ns());
-  if (!MayLoseNodes() ||
-      erased_.size() >= context_->options().budget.disks_lost ||
-      window.second() < seconds / 2 ||
+  if (!MayLoseNodes() || window.second() < seconds / 2 ||
       !swarm_->PickDiskFaultTarget(window, &node) || erased_.contains(node)) {
     return;
   }
-  if (context_->world().running(node))
-    context_->world().Crash(node, CrashKind::kMachine);
-  context_->world().EraseDisk(node);
   erased_.insert(node);
+  Erase(node, window.Length(Milliseconds(10), Seconds(5)));
+}
+
+void DiskDamage::Erase(MachineId node, Duration down) {
+  World& world = context_->world();
+  if (world.running(node)) world.Crash(node, CrashKind::kMachine);
+  world.EraseDisk(node);
+  ++erasures_;
   AddDamaged(node);
   context_->Note("erased disk of " + context_->Name(node), node);
-  context_->After(window.Length(Milliseconds(10), Seconds(5)), node,
-                  [this, node] { context_->RestartIfDown(node); });
+  context_->After(down, node, [this, node] { context_->RestartIfDown(node); });
 }
 
 }  // namespace quorate::sim

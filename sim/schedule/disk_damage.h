@@ -12,6 +12,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "sim/disk/disk_image.h"
 #include "sim/schedule/fault_context.h"
@@ -38,9 +39,9 @@ class DiskDamage {
 
   // Records that bytes of a file cannot be read any more. Without a name: that
   // any part of the node may be wrong.
-  void AddDamaged(MachineId node, const std::string& file = "") {
-    damaged_[node].insert(file);
-  }
+  void AddDamaged(MachineId node, const std::string& file = "");
+  // Whether one more disk may be damaged, and it may be that of the node.
+  bool MayDamage(MachineId node) const;
 
   // The nodes whose disk was damaged or erased, with the names of the damaged
   // files. An empty name stands for all files. Replicas that need the files may
@@ -57,12 +58,12 @@ class DiskDamage {
   Files ReadFiles(MachineId node) const;
   // Replaces all files of a machine that is down.
   void PutBack(MachineId node, const Files& files);
-  // Damages a disk as soon as that is allowed, for which it tries so often.
-  void DamageOnceAllowed(const FaultWindow& window, MachineId node, int tries,
-                         std::vector<FileContents> before);
+  // Does it as soon as the disk may be damaged, for which it tries so often.
+  void OnceAllowed(MachineId node, int tries, absl::AnyInvocable<void()> then);
   // Damages the disk, and starts the node again after the time `down`.
   void RestartDamaged(const FaultWindow& window, MachineId node, CrashKind kind,
                       Duration down, const std::vector<FileContents>& before);
+  void Erase(MachineId node, Duration down);
   // Damages one stored sector or block of a machine that is down. `before` has
   // its files as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node,
@@ -90,6 +91,7 @@ class DiskDamage {
   const Swarm* const swarm_;
   Damaged damaged_;
   absl::btree_set<MachineId> erased_;
+  size_t erasures_ = 0;
   bool put_back_ = false;  // Some node started from an older disk.
 };
 

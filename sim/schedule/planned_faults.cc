@@ -415,7 +415,7 @@ void PlannedFaults::MakeUnreadable(const FaultWindow& window, MachineId node,
   World& world = context_->world();
   const std::vector<std::string> files = world.DiskFiles(node);
   if (context_->options().damage_limit == nullptr || !damage_->MayLoseNodes() ||
-      files.empty()) {
+      !damage_->MayDamage(node) || files.empty()) {
     return;
   }
   const std::string& file = files[window.Pick(2, files.size())];

@@ -71,6 +71,10 @@ struct FaultBudget {
   std::optional<uint32_t> nodes_down{};
   // So many disks have errors, or no room, for a while. Empty: a minority.
   std::optional<uint32_t> disks_failing{};
+  // So many of these disks have some stored bytes that are wrong from then on.
+  // Their programs must detect that, and may end for good. Empty: those that
+  // the groups of a raft::Host can spare, and none without a raft::Host.
+  std::optional<uint32_t> disks_damaged{};
   // So many of these disks lose everything, once each. Such a node starts with
   // an empty disk.
   uint32_t disks_lost = 0;
@@ -114,10 +118,10 @@ struct ScheduleOptions {
   // the damage from a torn tail. No protocol survives damage that recovery
   // cannot detect. Null: no disk is damaged.
   absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> damage_limit{};
-  // Whether the machine's disk may be damaged at this moment, and what is told
-  // of it afterwards. Null: a minority of each of `groups` may be at any time,
-  // for good.
+  // Whether the machine's disk may be damaged or erased at this moment. Null: a
+  // minority of each of `groups` may be at any time, for good.
   absl::AnyInvocable<bool(MachineId)> may_damage{};
+  // Called afterwards. An empty name stands for all files, which are erased.
   absl::AnyInvocable<void(MachineId, const std::string& file)> on_damaged{};
 };
 

@@ -2,13 +2,17 @@
 #include "sim/schedule/schedule.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "sim/schedule/fault_context.h"
+#include "sim/schedule/schedule_options.h"
 #include "sim/schedule/swarm.h"
 
 namespace quorate::sim {
@@ -117,6 +121,59 @@ std::vector<std::vector<MachineId>> Groups() {
   return {{MachineId(1), MachineId(2), MachineId(3)},
           {MachineId(2), MachineId(3), MachineId(4)},
           {MachineId(3), MachineId(4), MachineId(5)}};
+}
+
+// Names of damaged files by node; an empty name stands for an erased disk.
+using DamagedFiles = std::map<MachineId, std::multiset<std::string>>;
+
+// A run in which the second disk may be damaged from the fifth second on.
+DamagedFiles DamageSecond(uint64_t seed, FaultBudget budget) {
+  World world({.seed = seed});
+  std::vector<MachineId> nodes;
+  for (uint32_t i = 1; i <= kNodes; ++i) nodes.push_back(world.AddMachine());
+  for (const MachineId node : nodes) world.PutDiskFile(node, "log", "bytes");
+  DamagedFiles damaged;
+  ScheduleOptions plan{.nodes = nodes, .groups = Groups(), .budget = budget};
+  plan.length = Seconds(20);
+  plan.family_on = Ratio{1, 1};
+  plan.without = OtherFaultFamilies(
+      {FaultFamily::kDiskRot, FaultFamily::kDiskWipe, FaultFamily::kDiskError});
+  plan.damage_limit = [](MachineId, std::string_view) { return uint64_t{5}; };
+  plan.may_damage = [&world, nodes](MachineId machine) {
+    return machine == nodes[1] && world.now() >= SimTime() + Seconds(5);
+  };
+  plan.on_damaged = [&](MachineId machine, const std::string& file) {
+    EXPECT_GE(world.now(), SimTime() + Seconds(5));
+    damaged[machine].insert(file);
+  };
+  Schedule schedule(&world, std::move(plan));
+  schedule.Begin();
+  for (const MachineId node : nodes) world.Start(node, nullptr);
+  world.RunFor(Seconds(20));
+  return damaged;
+}
+
+TEST(Schedule, DiskThatMayBeDamagedLater_IsTheOnlyOne) {
+  bool rots = false;
+  bool erased = false;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const DamagedFiles damaged = DamageSecond(seed, {.disks_lost = 2});
+    for (const auto& [machine, files] : damaged) {
+      EXPECT_EQ(machine, MachineId(2)) << "seed " << seed;
+      rots |= files.contains("log");
+      erased |= files.contains("");
+      EXPECT_LE(files.count(""), 2u) << "seed " << seed;
+    }
+  }
+  EXPECT_TRUE(rots);
+  EXPECT_TRUE(erased);
+}
+
+TEST(Schedule, BudgetWithoutDamagedDisks_SparesThem) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    EXPECT_TRUE(DamageSecond(seed, {.disks_damaged = 0}).empty())
+        << "seed " << seed;
+  }
 }
 
 Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
