@@ -83,6 +83,32 @@ TEST(CounterSimulationTest, ManySeeds_GrowToFourNodesAndBack) {
   }
 }
 
+// The members of the only group change, and disks are damaged and lost.
+TEST(CounterSimulationTest, ManySeeds_ReplaceDisks) {
+  std::map<std::string, uint64_t> reached;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    sim::Harness harness({.seed = seed});
+    sim::StateMachineSubject counter(&harness.world(),
+                                     std::make_unique<CounterTest<Counter>>(),
+                                     {.operated = {0, 1},
+                                      .peer_streams = {1, 1},
+                                      .members = {1, 1},
+                                      .late = {1, 2}});
+    harness.Execute(counter);
+    EXPECT_EQ(harness.Violations(), std::vector<std::string>())
+        << "seed " << seed;
+    for (const auto& [mark, count] : harness.world().marks()) {
+      reached[std::string(mark)] += count;
+    }
+  }
+  for (const char* mark :
+       {"operator.node_removed", "operator.node_left", "operator.node_learns",
+        "operator.node_votes", "operator.lost_disk_replaced",
+        "operator.damaged_disk_replaced", "raft.store_admitted"}) {
+    EXPECT_GT(reached[mark], 0u) << mark;
+  }
+}
+
 // Some node stays out of the majority that is healed, and may lead.
 TEST(CounterSimulationTest, NoFamilyIsOn_AnyNodeMayLeadToTheEnd) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {

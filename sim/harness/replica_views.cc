@@ -62,6 +62,14 @@ bool CanSpare(Replicas replicas, size_t node,
   });
 }
 
+bool HasMemberOn(const raft::Configuration& configuration, NodeId node) {
+  bool has = false;
+  raft::ForEachMember(configuration, [&](const raft::Member& member) {
+    has |= member.node == node;
+  });
+  return has;
+}
+
 std::string DescribeReplica(const raft::Core* replica) {
   if (replica == nullptr) return "no replica works";
   return absl::StrCat(std::string(raft::RoleName(replica->role())), " of term ",

@@ -8,6 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
+#include "env/ids.h"
 #include "raft/core/core.h"
 
 namespace quorate::sim {
@@ -25,6 +26,8 @@ bool ReplicasAgree(Replicas replicas,
 // works, since one that is down may have a later configuration.
 bool CanSpare(Replicas replicas, size_t node,
               absl::FunctionRef<bool(size_t)> stays);
+// Whether some replica on the node votes or learns.
+bool HasMemberOn(const raft::Configuration& configuration, NodeId node);
 // Role, term and progress of a replica, for people.
 std::string DescribeReplica(const raft::Core* replica);
 

@@ -19,12 +19,15 @@ namespace {
 constexpr GroupId kGroup(1);
 constexpr uint64_t kNodesMax = 64;
 constexpr Duration kSupervisorDelay = Seconds(1);
+// How many disks are erased in a run whose members change.
+constexpr uint32_t kDisksLost = 3;
 // A command of a client. Zero: a tape leaves it out.
 constexpr ChoiceSite kCommand("workload.command");
 // Whether the run has an operator.
 constexpr ChoiceSite kOperated("operator.works");
 constexpr ChoiceSite kPeerStreams("shape.peer_streams");
 constexpr ChoiceSite kLate("operator.late_node");
+constexpr ChoiceSite kMembers("members.change");
 
 std::string AddressOf(size_t index) {
   return absl::StrCat("n", index + 1, ":9001");
@@ -47,9 +50,11 @@ class StateMachineSubject::Node final : public ReplicaObserver {
             [subject](GroupId, const raft::Configuration&) {
               return subject->test_->Make();
             },
-            this) {
+            this),
+        members_(host_, kGroup, subject->PeersOf(index)) {
     subject_->nodes_[index_] = this;
     if (operated()) subject_->operator_->OnBoot(index_);
+    if (changes()) subject_->member_operator_->OnBoot(index_);
     host_.Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Node() {
@@ -67,6 +72,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     return host_.group_status(kGroup).ok() ? host_.core(kGroup) : nullptr;
   }
   bool idle() const { return open_ == 0; }
+  raft::Members& members() { return members_; }
   raft::Host* host() { return started_ ? &host_ : nullptr; }
 
   // True if the replica may have changed.
@@ -116,6 +122,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
 
  private:
   bool operated() const { return subject_->operator_.has_value(); }
+  bool changes() const { return subject_->member_operator_.has_value(); }
   ReplicaChecker& CheckerOf(GroupId group) override {
     return group == kGroup ? subject_->checker_
                            : subject_->operator_->CheckerOf(index_);
@@ -159,13 +166,17 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   // Calls of a program that dies in this turn fail, too.
   bool MayNotWork() const {
     const MachineId machine = subject_->machines_[index_];
-    return subject_->world_.disk_failures(machine) > 0 ||
+    return subject_->HasBadDisk(index_) ||
+           subject_->world_.disk_failures(machine) > 0 ||
            !subject_->world_.running(machine);
   }
 
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) return OnStopped(status);
-    if (!subject_->late(index_)) {
+    // The operator knows which replicas must be there.
+    if (!subject_->late(index_) &&
+        !(changes() &&
+          host_.condition(kGroup) == raft::Host::Condition::kNotHeld)) {
       subject_->checker_.OnReplicaNotStarted(
           NodeId(index_ + 1), kGroup, host_.group_status(kGroup), MayNotWork());
     }
@@ -181,7 +192,9 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     timer_ = loop.At(loop.ReadClock().mono + subject_->options_.interval,
                      [this] { Tick(); });
     if (operated()) subject_->operator_->OnTick(index_);
-    if (subject_->late(index_) || !subject_->WantsCommand(index_)) return;
+    if (changes()) subject_->member_operator_->OnTick(index_);
+    if (operated() && subject_->late(index_)) return;
+    if (!subject_->WantsCommand(index_)) return;
     const std::optional<Random> random = subject_->DrawCommand(index_);
     if (random.has_value()) Propose(*random, [](const auto&) {});
   }
@@ -193,8 +206,9 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   bool changed_ = false;  // The replica may have changed in this turn.
   size_t open_ = 0;
   env::Pending timer_;
-  // Destroyed first: its callbacks use the members above.
+  // Destroyed before the members above, which its callbacks use.
   raft::Host host_;
+  raft::Members members_;
 };
 
 StateMachineSubject::StateMachineSubject(World* world,
@@ -219,14 +233,51 @@ StateMachineSubject::~StateMachineSubject() {
 }
 
 ScheduleOptions StateMachineSubject::Start() {
+  AddMachines();
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    world_.Start(machines_[i], [this, i](env::Env& env) {
+      return std::make_shared<Node>(env, this, i);
+    });
+  }
+  const auto end = machines_.begin() + static_cast<ptrdiff_t>(founders_);
+  ScheduleOptions options{
+      .nodes = machines_,
+      .groups = {{machines_.begin(), end}},
+      .leader =
+          [this](uint64_t) {
+            const size_t leader = Leader();
+            return leader == nodes_.size() ? MachineId() : machines_[leader];
+          },
+      // A group is founded by all members.
+      .needs_all_nodes =
+          [this] {
+            const auto end = created_.begin() + founders_;
+            return std::find(created_.begin(), end, false) != end;
+          }};
+  if (disks_.has_value()) AddDiskFaults(&options);
+  return options;
+}
+
+// If members change, no fixed set is a majority.
+void StateMachineSubject::AddDiskFaults(ScheduleOptions* options) {
+  if (!member_operator_.has_value()) return disks_->AddTo(options, nullptr);
+  disks_->AddTo(options, [this] { return member_operator_->idle(); });
+  options->groups = {machines_};
+  options->needs_all_nodes = [] { return true; };
+  options->budget.disks_lost = kDisksLost;
+}
+
+void StateMachineSubject::AddMachines() {
   Choices& choices = world_.choices();
   const bool operated =
       choices.Chance(kOperated, ChoiceKey{}, options_.operated);
   const bool streams =
       choices.Chance(kPeerStreams, ChoiceKey{}, options_.peer_streams);
   if (streams) peer_streams_.emplace();
-  const bool one_more =
-      operated && streams && choices.Chance(kLate, ChoiceKey{}, options_.late);
+  const bool members = !operated && streams && !scripted_ &&
+                       choices.Chance(kMembers, ChoiceKey{}, options_.members);
+  const bool one_more = (members || (operated && streams)) &&
+                        choices.Chance(kLate, ChoiceKey{}, options_.late);
   nodes_.resize(founders_ + (one_more ? 1 : 0));
   commands_.resize(nodes_.size());
   created_.resize(nodes_.size());
@@ -236,33 +287,22 @@ ScheduleOptions StateMachineSubject::Start() {
     if (!late(i)) voters.push_back(NodeId(i + 1));
   }
   checker_.SetVoters(kGroup, std::move(voters));
+  const auto host_of = [this](size_t node) { return HostOf(node); };
   if (operated) {
-    operator_.emplace(
-        &world_, &machines_, founders_, test_.get(),
-        [this](size_t node) { return HostOf(node); },
-        [this](size_t node) { return PeersOf(node); });
+    operator_.emplace(&world_, &machines_, founders_, test_.get(), host_of,
+                      [this](size_t node) { return PeersOf(node); });
+  } else {
+    disks_.emplace(&world_, &machines_, host_of);
   }
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    world_.Start(machines_[i], [this, i](env::Env& env) {
-      return std::make_shared<Node>(env, this, i);
-    });
-  }
-  const std::vector<MachineId> founders(machines_.begin(),
-                                        machines_.begin() + founders_);
-  return {.nodes = machines_,
-          .groups = {founders},
-          .leader =
-              [this](uint64_t) {
-                const size_t leader = Leader();
-                return leader == nodes_.size() ? MachineId()
-                                               : machines_[leader];
-              },
-          // A group is founded by all members.
-          .needs_all_nodes =
-              [this] {
-                const auto end = created_.begin() + founders_;
-                return std::find(created_.begin(), end, false) != end;
-              }};
+  if (!members) return;
+  member_operator_.emplace(
+      &world_, &machines_, founders_, &*disks_,
+      MemberOperator::Hooks{
+          .host = host_of,
+          .command = [this](size_t node, std::string_view line,
+                            raft::Members::Reply reply) {
+            nodes_[node]->members().Handle(line, reply);
+          }});
 }
 
 raft::HostOptions StateMachineSubject::OptionsOf(size_t index) {
@@ -275,21 +315,23 @@ raft::HostOptions StateMachineSubject::OptionsOf(size_t index) {
     group.voters.push_back(NodeId(i + 1));
   }
   options.peers = PeersOf(index);
-  if (late(index)) {
+  if (Joins(index)) {
     options.cluster = {};  // It learns the id when it is admitted.
     options.join.emplace();
-    for (size_t i = 0; i < founders_; ++i) {
-      options.join->seeds.push_back(AddressOf(i));
+    for (const env::PeerAddress& peer : options.peers) {
+      if (!late(peer.node.value() - 1)) {
+        options.join->seeds.push_back(peer.address);
+      }
     }
   } else {
     options.plan.groups.push_back(std::move(group));
     options.bootstrap = !created_[index];
   }
-  if (founders_ < nodes_.size()) {
-    options.admit = [this](const raft::JoinRequest& request) {
-      return operator_->Admit(request);
-    };
-  }
+  options.admit = [this](const raft::JoinRequest& request) {
+    if (operator_.has_value()) return operator_->Admit(request);
+    if (member_operator_.has_value()) return member_operator_->Admit(request);
+    return absl::PermissionDeniedError("no node joins");
+  };
   options.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   options.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
   return options;
@@ -310,6 +352,7 @@ raft::Host* StateMachineSubject::HostOf(size_t index) const {
 void StateMachineSubject::StopClients() {
   issuing_ = false;
   if (operator_.has_value()) operator_->Finish();
+  if (member_operator_.has_value()) member_operator_->Finish();
 }
 
 void StateMachineSubject::AfterTurn(MachineId machine) {
@@ -318,6 +361,10 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   Node* const node = nodes_[it - machines_.begin()];
   if (node == nullptr) return;
   if (node->AfterTurn()) CheckReplicas(it - machines_.begin());
+  if (disks_.has_value()) {
+    disks_->AfterTurn(it - machines_.begin(),
+                      raft::HostOptions().log.witness_delay);
+  }
   if (script_begun_) FollowScript(it - machines_.begin());
 }
 
@@ -420,16 +467,7 @@ bool StateMachineSubject::Agreed() const {
   if (leader == cores.size()) return false;
   const raft::Configuration& members = cores[leader]->configuration();
   return ReplicasAgree(cores, [&](size_t i) {
-    // Operators of a script remove members.
-    const bool left = std::any_of(script_.begin(), script_.end(),
-                                  [i](const Step& step) {
-                                    return step.removed == NodeId(i + 1);
-                                  }) &&
-                      std::none_of(members.voters.begin(), members.voters.end(),
-                                   [i](const raft::Member& member) {
-                                     return member.node == NodeId(i + 1);
-                                   });
-    return !late(i) && MustWork(i) && !left;
+    return MustWork(i) && !HasBadDisk(i) && HasMemberOn(members, NodeId(i + 1));
   });
 }
 
@@ -455,6 +493,11 @@ std::vector<Subject::Condition> StateMachineSubject::Conditions(Stage stage) {
                             ? "agreement after a loss of power"
                             : "agreement of replicas",
                         [this] { return Agreed(); }});
+  if (member_operator_.has_value() && stage != Stage::kMajorities) {
+    conditions.push_back({"the last job of the operator",
+                          [this] { return member_operator_->Settled(); },
+                          [this] { return member_operator_->progress(); }});
+  }
   // The group may need a node that has faults before.
   if (operator_.has_value() && stage != Stage::kMajorities) {
     operator_->Probe();
@@ -601,6 +644,8 @@ std::map<std::string, uint64_t> StateMachineSubject::Checks() const {
           {"durability", checker_.majorities_checked()},
           {"election_safety", checker_.leader_changes()},
           {"linearizability", answers_checked_},
+          {"members",
+           member_operator_.has_value() ? member_operator_->checks() : 0},
           {"own", own_checks_},
           {"state_machine_safety", checker_.applied_entries()}};
 }
@@ -620,6 +665,7 @@ std::string StateMachineSubject::Describe() const {
         "\n");
   }
   if (operator_.has_value()) text += operator_->Describe();
+  if (member_operator_.has_value()) text += member_operator_->Describe();
   return text;
 }
 

@@ -34,6 +34,8 @@
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/command_history.h"
 #include "sim/harness/group_operator.h"
+#include "sim/harness/member_operator.h"
+#include "sim/harness/node_disks.h"
 #include "sim/harness/replica_observer.h"
 #include "sim/harness/replica_views.h"
 #include "sim/harness/state_machine_test.h"
@@ -55,6 +57,9 @@ struct StateMachineSubjectOptions {
   // In so many runs nodes send with the product's transport over byte streams,
   // in the others over the simulated network of messages.
   Ratio peer_streams{1, 2};
+  // In so many of the other runs over byte streams an operator changes the
+  // members of the group (sim/harness/member_operator.h).
+  Ratio members{3, 4};
   // In so many runs with an operator and byte streams, one more node joins the
   // cluster later.
   Ratio late{1, 1};
@@ -113,6 +118,18 @@ class StateMachineSubject final : public Subject {
   // Whether the node is healed.
   bool MustWork(size_t index) const;
   bool late(size_t index) const { return index >= founders_; }
+  // The node starts with HostOptions::join.
+  bool Joins(size_t index) const {
+    return late(index) ||
+           (member_operator_.has_value() && member_operator_->joins(index));
+  }
+  // A fault has hit the disk, so no replica need work.
+  bool HasBadDisk(size_t index) const {
+    return disks_.has_value() && disks_->bad(index);
+  }
+  void AddDiskFaults(ScheduleOptions* options);
+  // Draws who changes groups, and adds the machines.
+  void AddMachines();
   bool Agreed() const;
   // By the test's own checker, after a turn of the node with this index.
   void CheckReplicas(size_t turn);
@@ -149,6 +166,9 @@ class StateMachineSubject final : public Subject {
   std::vector<StateMachineTest::Replica> replicas_;  // Kept for its memory.
   CommandHistory history_;
   std::optional<GroupOperator> operator_;  // Empty: the run has none.
+  // Empty in runs with a second group, whose members have rules of their own.
+  std::optional<NodeDisks> disks_;
+  std::optional<MemberOperator> member_operator_;  // Empty: members stay.
   // A hash of what clients began and what they know, in its order.
   uint64_t client_order_ = 0;
   bool scripted_ = false;
