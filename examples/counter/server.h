@@ -40,6 +40,7 @@ class CounterServer final : public raft::Host::Observer {
   // `started` is called once.
   void Start(Done started);
   const raft::Host& host() const { return host_; }
+  raft::Members& members() { return members_; }
 
  private:
   using Reply = raft::LineServer::Reply;

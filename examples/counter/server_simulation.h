@@ -27,7 +27,9 @@ class CounterServerTest final : public sim::ServerTest {
     auto server = std::make_shared<T>(env, node.host, node.client_address,
                                       std::move(stopped));
     server->Start(std::move(started));
-    return {.program = server, .host = &server->host()};
+    return {.program = server,
+            .host = &server->host(),
+            .members = &server->members()};
   }
 
   // The numbers are so large that hardly two are equal.
@@ -70,7 +72,8 @@ class CounterServerTest final : public sim::ServerTest {
 template <typename T = CounterServer>
 std::unique_ptr<sim::Subject> SimulatedCounterServer(sim::World& world) {
   return std::make_unique<sim::ServerSubject>(
-      &world, std::make_unique<CounterServerTest<T>>());
+      &world, std::make_unique<CounterServerTest<T>>(),
+      sim::ServerSubjectOptions{.members = {3, 4}});
 }
 
 }  // namespace quorate::examples

@@ -3,18 +3,25 @@
 #include "examples/counter/server_simulation.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/transport.h"
 #include "examples/counter/counter.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
 #include "raft/service/line_server.h"
+#include "raft/service/members.h"
 #include "sim/harness/harness.h"
+#include "sim/schedule/schedule_options.h"
 
 namespace quorate::examples {
 namespace {
@@ -23,14 +30,19 @@ constexpr GroupId kGroup(1);
 constexpr uint64_t kSeeds = 10;
 
 enum class Mistake : uint8_t {
-  kReadsAtOnce,     // Answers a sum without Host::Read.
-  kAnswersTooSoon,  // Answers an add before it is committed.
-  kRefusesUnknown,  // Says "not executed" of an add that was perhaps executed.
-  kStopsAnswering,  // Answers nothing after the hundredth request.
-  kCountsStarts,    // The state depends on the number of starts.
-  kForgets,         // A snapshot lacks the last digit of the state.
-  kTakesNoState,    // Refuses every snapshot.
-  kGivesUp,         // Says that it stopped after the hundredth request.
+  kReadsAtOnce,      // Answers a sum without Host::Read.
+  kAnswersTooSoon,   // Answers an add before it is committed.
+  kRefusesUnknown,   // Says "not executed" of an add that was perhaps executed.
+  kStopsAnswering,   // Answers nothing after the hundredth request.
+  kCountsStarts,     // The state depends on the number of starts.
+  kForgets,          // A snapshot lacks the last digit of the state.
+  kTakesNoState,     // Refuses every snapshot.
+  kGivesUp,          // Says that it stopped after the hundredth request.
+  kServesRemoved,    // Answers by its last sum if it has no replica.
+  kDropsItself,      // Drops its replica after the fiftieth request.
+  kComesBack,        // Makes a new replica for one that has left.
+  kKnowsNoPeers,     // Lets no node join the group.
+  kForgetsItsStore,  // A node that joined removes its files at each start.
 };
 
 // Begins with another sum at each start.
@@ -70,6 +82,7 @@ class WrongServer final : public raft::Host::Observer {
               Done stopped)
       : env_(env),
         address_(std::move(address)),
+        joins_(host.join.has_value()),
         stopped_(std::move(stopped)),
         clients_(
             [this](const std::string& line, raft::LineServer::Reply reply) {
@@ -78,11 +91,15 @@ class WrongServer final : public raft::Host::Observer {
               if (mistake == Mistake::kGivesUp && ++requests_ == 100) {
                 stopped_(absl::UnavailableError("tired"));
               }
+              if (mistake == Mistake::kDropsItself && ++requests_ == 50) {
+                host_.DropReplica(kGroup, [](const absl::Status&) {});
+              }
+              if (mistake == Mistake::kComesBack) ComeBack();
               line == "sum" ? Sum(std::move(reply))
                             : Add(line.substr(4), std::move(reply));
             }),
         host_(
-            env, std::move(host),
+            env, host,
             [](GroupId, const raft::Configuration&)
                 -> std::unique_ptr<raft::StateMachine> {
               if (mistake == Mistake::kCountsStarts) {
@@ -96,22 +113,64 @@ class WrongServer final : public raft::Host::Observer {
               }
               return std::make_unique<Counter>();
             },
-            this) {}
+            this),
+        members_(host_, kGroup,
+                 mistake == Mistake::kKnowsNoPeers
+                     ? std::vector<env::PeerAddress>()
+                     : host.peers) {}
 
   void Start(Done started) {
+    if (mistake != Mistake::kForgetsItsStore || !joins_) {
+      return StartHost(std::move(started));
+    }
+    pending_ = env_.disk.List(
+        [this, started = std::move(started)](
+            absl::StatusOr<std::vector<std::string>> names) mutable {
+          if (!names.ok()) return started(names.status());
+          RemoveAndStart(*std::move(names), std::move(started));
+        });
+  }
+  const raft::Host& host() const { return host_; }
+  raft::Members& members() { return members_; }
+
+ private:
+  void RemoveAndStart(std::vector<std::string> names, Done started) {
+    if (names.empty()) return StartHost(std::move(started));
+    const std::string name = names.back();
+    names.pop_back();
+    pending_ = env_.disk.Remove(
+        name, [this, names = std::move(names),
+               started = std::move(started)](const absl::Status&) mutable {
+          RemoveAndStart(std::move(names), std::move(started));
+        });
+  }
+  void StartHost(Done started) {
     host_.Start(
         [this, started = std::move(started)](absl::Status status) mutable {
           if (status.ok()) status = clients_.Listen(env_, address_);
           started(std::move(status));
         });
   }
-  const raft::Host& host() const { return host_; }
-
- private:
+  void ComeBack() {
+    if (host_.core(kGroup) != nullptr) {
+      known_ = host_.core(kGroup)->configuration();
+    } else if (known_.has_value()) {
+      host_.PrepareReplica(kGroup, [this](absl::StatusOr<ReplicaId> id) {
+        if (!id.ok()) return;
+        host_.JoinReplica(kGroup, *id, *known_, [](const absl::Status&) {});
+      });
+    }
+  }
   int64_t sum() const {
     return static_cast<const Counter*>(host_.state_machine(kGroup))->sum();
   }
   void Sum(raft::LineServer::Reply reply) {
+    if (mistake == Mistake::kServesRemoved) {
+      if (host_.core(kGroup) != nullptr) last_ = sum();
+      if (host_.core(kGroup) == nullptr && last_.has_value()) {
+        return reply("ok " + std::to_string(*last_));
+      }
+    }
     if (mistake == Mistake::kReadsAtOnce) {
       return host_.group_status(kGroup).ok()
                  ? reply("ok " + std::to_string(sum()))
@@ -145,10 +204,15 @@ class WrongServer final : public raft::Host::Observer {
 
   env::Env& env_;
   const std::string address_;
+  const bool joins_;
   Done stopped_;
   int requests_ = 0;
+  std::optional<int64_t> last_;
+  std::optional<raft::Configuration> known_;
+  env::Pending pending_;
   raft::LineServer clients_;
   raft::Host host_;
+  raft::Members members_;
 };
 
 TEST(CounterServerSimulationTest, ManySeeds_BehaveLikeOneCounter) {
@@ -236,6 +300,67 @@ TEST(CounterServerSimulationTest, StateThatDiffers_IsExplained) {
   }
 }
 
+// While members stay and stored bytes are right, each node has a replica.
+TEST(CounterServerSimulationTest, MemberThatLeftAndServes_IsFound) {
+  ExpectFound<Mistake::kServesRemoved>("linearizability: ");
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const sim::HarnessResult result = sim::RunSeed(
+        {.seed = seed, .without = {sim::FaultFamily::kDiskRot}},
+        [](sim::World& world) {
+          return std::make_unique<sim::ServerSubject>(
+              &world,
+              std::make_unique<
+                  CounterServerTest<WrongServer<Mistake::kServesRemoved>>>());
+        });
+    EXPECT_TRUE(result.ok()) << "seed " << seed;
+  }
+}
+
+TEST(CounterServerSimulationTest, MemberThatDropsItself_IsFound) {
+  ExpectFound<Mistake::kDropsItself>("kept: node ");
+}
+
+TEST(CounterServerSimulationTest, MemberThatComesBackByItself_IsFound) {
+  ExpectFound<Mistake::kComesBack>("dropped: node ");
+}
+
+TEST(CounterServerSimulationTest, ServerThatLetsNoNodeJoin_IsFound) {
+  ExpectFound<Mistake::kKnowsNoPeers>("refused: node ");
+}
+
+TEST(CounterServerSimulationTest, NodeThatForgetsItsStore_IsFound) {
+  ExpectFound<Mistake::kForgetsItsStore>("store: node ");
+}
+
+// Nodes come, leave and learn, and lose their disks. Some disks have wrong
+// bytes.
+TEST(CounterServerSimulationTest, MembersAndDisks_Change) {
+  std::map<std::string, uint64_t> reached;
+  std::set<std::string> checks;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    sim::Harness harness({.seed = seed});
+    const std::unique_ptr<sim::Subject> subject =
+        SimulatedCounterServer<>(harness.world());
+    harness.Execute(*subject);
+    EXPECT_EQ(harness.Violations(), std::vector<std::string>())
+        << "seed " << seed;
+    for (const auto& [mark, count] : harness.world().marks()) {
+      reached[std::string(mark)] += count;
+    }
+    for (const auto& [rule, count] : subject->Checks()) {
+      if (count > 0) checks.insert(rule);
+    }
+  }
+  for (const char* mark :
+       {"operator.node_removed", "operator.node_left", "raft.store_admitted",
+        "operator.node_learns", "operator.node_votes",
+        "operator.lost_disk_replaced", "operator.damaged_disk_replaced",
+        "log.suspects_copied", "raft.replica_dropped"}) {
+    EXPECT_GT(reached[mark], 0u) << mark;
+  }
+  EXPECT_TRUE(checks.contains("members"));
+}
+
 // Its own checker believes that no sum has an even number of digits.
 class OddDigits final : public sim::ServerTest {
  public:
@@ -291,7 +416,7 @@ TEST(CounterServerSimulationTest, OwnChecker_IsAskedAfterTurnsAndAtTheEnd) {
     }
     EXPECT_TRUE(violation.starts_with("digits: of ")) << violation;
     EXPECT_NE(violation.find(words), std::string::npos) << violation;
-    EXPECT_NE(violation.find("\n  node 1: group 1 "), std::string::npos)
+    EXPECT_NE(violation.find("\n  node 2: group 1 "), std::string::npos)
         << violation;
   }
 }

@@ -28,7 +28,9 @@ class LockServerTest final : public sim::ServerTest {
     auto server = std::make_shared<T>(env, node.host, node.client_address,
                                       std::move(stopped));
     server->Start(std::move(started));
-    return {.program = server, .host = &server->host()};
+    return {.program = server,
+            .host = &server->host(),
+            .members = &server->members()};
   }
 
   // Each acquisition has an owner of its own, so that its client finds out
@@ -101,7 +103,8 @@ class LockServerTest final : public sim::ServerTest {
 template <typename T = LockServer>
 std::unique_ptr<sim::Subject> SimulatedLockServer(sim::World& world) {
   return std::make_unique<sim::ServerSubject>(
-      &world, std::make_unique<LockServerTest<T>>());
+      &world, std::make_unique<LockServerTest<T>>(),
+      sim::ServerSubjectOptions{.members = {3, 4}});
 }
 
 }  // namespace quorate::examples

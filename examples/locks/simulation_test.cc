@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
 #include "raft/service/line_server.h"
+#include "raft/service/members.h"
 #include "sim/harness/harness.h"
 
 namespace quorate::examples {
@@ -73,11 +74,12 @@ class WrongLockServer final : public raft::Host::Observer {
                                        : Change(line, std::move(reply));
             }),
         host_(
-            env, std::move(host),
+            env, host,
             [](GroupId, const raft::Configuration&) {
               return std::make_unique<T>();
             },
-            this) {}
+            this),
+        members_(host_, kGroup, host.peers) {}
 
   void Start(Done started) {
     host_.Start(
@@ -87,6 +89,7 @@ class WrongLockServer final : public raft::Host::Observer {
         });
   }
   const raft::Host& host() const { return host_; }
+  raft::Members& members() { return members_; }
 
  private:
   void Get(const std::string& lock, raft::LineServer::Reply reply) {
@@ -117,6 +120,7 @@ class WrongLockServer final : public raft::Host::Observer {
   Done stopped_;
   raft::LineServer clients_;
   raft::Host host_;
+  raft::Members members_;
 };
 
 TEST(LockSimulationTest, ManySeeds_BehaveLikeLocks) {
@@ -146,7 +150,7 @@ void ExpectFound(std::string_view begin, uint64_t seeds = kSeeds) {
 }
 
 TEST(LockSimulationTest, LeasesThatSnapshotsLose_AreFound) {
-  ExpectFound<LosingLocks>("linearizability: ");
+  ExpectFound<LosingLocks>("linearizability: ", 100);
 }
 
 TEST(LockSimulationTest, ReleasesOfOthersLeases_AreFound) {

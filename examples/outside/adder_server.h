@@ -50,6 +50,7 @@ class AdderServer final : public quorate::raft::HostObserver {
     });
   }
   const quorate::raft::Host& host() const { return host_; }
+  quorate::raft::Members& members() { return members_; }
 
  private:
   using Reply = quorate::raft::LineServer::Reply;

@@ -25,7 +25,7 @@ class AdderServerTest final : public quorate::sim::ServerTest {
     auto server = std::make_shared<AdderServer>(
         env, node.host, node.client_address, std::move(stopped));
     server->Start(std::move(started));
-    return {.program = server, .host = &server->host()};
+    return {server, &server->host(), &server->members()};
   }
 
   Request Draw(uint32_t client, const quorate::Random& random,
@@ -81,6 +81,7 @@ class AdderServerTest final : public quorate::sim::ServerTest {
 int main(int argc, char** argv) {
   return quorate::sim::SubjectMain(argc, argv, [](quorate::sim::World& world) {
     return std::make_unique<quorate::sim::ServerSubject>(
-        &world, std::make_unique<AdderServerTest>());
+        &world, std::make_unique<AdderServerTest>(),
+        quorate::sim::ServerSubjectOptions{.members = {3, 4}});
   });
 }

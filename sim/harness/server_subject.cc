@@ -18,6 +18,10 @@ namespace quorate::sim {
 namespace {
 
 constexpr Duration kSupervisorDelay = Seconds(1);
+// Between two looks of the operator at one node.
+constexpr Duration kOperatorInterval = Milliseconds(50);
+// How many disks are erased in a run whose members change.
+constexpr uint32_t kDisksLost = 3;
 // The limits of the search for an order of one object's requests.
 constexpr lincheck::CheckOptions kSearch = {.nodes_max = 5'000'000,
                                             .bytes_max = 512 << 20,
@@ -25,6 +29,8 @@ constexpr lincheck::CheckOptions kSearch = {.nodes_max = 5'000'000,
 // A request of a client. Zero: a tape leaves it out.
 constexpr ChoiceSite kRequest("workload.request");
 constexpr ChoiceSite kPeerStreams("shape.peer_streams");
+constexpr ChoiceSite kMembers("members.change");
+constexpr ChoiceSite kLate("members.late_node");
 constexpr ChoiceSite kCrash("workload.client_crash_ms");
 constexpr ChoiceSite kDown("workload.client_down");
 constexpr ChoiceSite kPause("workload.client_pause_ms");
@@ -59,6 +65,7 @@ class ServerSubject::Node {
             [this](const absl::Status& status) { OnStarted(status); },
             [this](const absl::Status& why) { OnStopped(why); })) {
     subject_.nodes_[index_] = this;
+    if (subject_.operator_.has_value()) subject_.operator_->OnBoot(index_);
     if (subject_.witness_.has_value()) {
       subject_.witness_->OnBoot(NodeId(index_ + 1));
     }
@@ -68,6 +75,16 @@ class ServerSubject::Node {
   }
 
   bool started() const { return started_; }
+  bool has_host() const { return server_.host != nullptr; }
+  void Command(std::string_view line, raft::Members::Reply reply) {
+    if (server_.members != nullptr) {
+      server_.members->Handle(line, reply);
+    } else {
+      subject_.world_.Violate(
+          "members: the test returns no Server::members, but its options have "
+          "runs whose members change");
+    }
+  }
   // Null: the server starts, or has none.
   const raft::Host* host() const { return started_ ? server_.host : nullptr; }
   // The server, once it has started.
@@ -152,6 +169,13 @@ class ServerSubject::Node {
     if (!status.ok()) return OnStopped(status);
     subject_.created_[index_] = true;
     started_ = true;
+    if (subject_.operator_.has_value()) Tick();
+  }
+  void Tick() {
+    env::Loop& loop = env_.env().loop;
+    timer_ =
+        loop.At(loop.ReadClock().mono + kOperatorInterval, [this] { Tick(); });
+    subject_.operator_->OnTick(index_);
   }
   void OnStopped(const absl::Status& why) {
     subject_.checker_.OnNodeStopped(NodeId(index_ + 1), why, MayNotWork());
@@ -161,7 +185,8 @@ class ServerSubject::Node {
   // Calls of a program that dies in this turn fail, too.
   bool MayNotWork() const {
     const MachineId machine = subject_.machines_[index_];
-    return subject_.world_.disk_failures(machine) > 0 ||
+    return subject_.HasBadDisk(index_) ||
+           subject_.world_.disk_failures(machine) > 0 ||
            !subject_.world_.running(machine);
   }
 
@@ -171,6 +196,7 @@ class ServerSubject::Node {
   absl::btree_map<GroupId, Seen> seen_;
   absl::btree_map<GroupId, Viewed> viewed_;
   ProgramEnv env_;
+  env::Pending timer_;
   // Destroyed first: its callbacks use the members above.
   ServerTest::Server server_;
 };
@@ -198,13 +224,7 @@ ServerSubject::~ServerSubject() {
 }
 
 ScheduleOptions ServerSubject::Start() {
-  if (world_.choices().Chance(kPeerStreams, ChoiceKey{},
-                              options_.peer_streams)) {
-    peer_streams_.emplace();
-  }
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", i + 1)}));
-  }
+  AddMachines();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     world_.Start(machines_[i], [this, i](env::Env& env) {
       return std::make_shared<Node>(env, this, i);
@@ -213,25 +233,71 @@ ScheduleOptions ServerSubject::Start() {
   StartClients();
   std::vector<MachineId> clients;
   for (const Client& client : clients_) clients.push_back(client.machine);
-  return {.nodes = machines_,
-          .clients = std::move(clients),
-          .groups = {machines_},
-          .budget = options_.budget,
-          .leader =
-              [this](uint64_t draw) {
-                const std::vector<GroupId> groups = Groups();
-                if (groups.empty()) return MachineId();
-                const size_t leader =
-                    LeaderAmong(Cores(groups[draw % groups.size()]));
-                return leader == nodes_.size() ? MachineId()
-                                               : machines_[leader];
-              },
-          // A group is founded by all members.
-          .needs_all_nodes =
-              [this] {
-                return std::find(created_.begin(), created_.end(), false) !=
-                       created_.end();
-              }};
+  ScheduleOptions options{
+      .nodes = machines_,
+      .clients = std::move(clients),
+      .groups = {machines_},
+      .budget = options_.budget,
+      .leader =
+          [this](uint64_t draw) {
+            const std::vector<GroupId> groups = Groups();
+            if (groups.empty()) return MachineId();
+            const size_t leader =
+                LeaderAmong(Cores(groups[draw % groups.size()]));
+            return leader == nodes_.size() ? MachineId() : machines_[leader];
+          },
+      // A group is founded by all members.
+      .needs_all_nodes =
+          [this] {
+            return std::find(created_.begin(), created_.end(), false) !=
+                   created_.end();
+          }};
+  AddDiskFaults(&options);
+  return options;
+}
+
+void ServerSubject::AddMachines() {
+  Choices& choices = world_.choices();
+  bool members = false;
+  if (choices.Chance(kPeerStreams, ChoiceKey{}, options_.peer_streams)) {
+    peer_streams_.emplace();
+    members = choices.Chance(kMembers, ChoiceKey{}, options_.members);
+  }
+  if (members && choices.Chance(kLate, ChoiceKey{}, options_.late)) {
+    nodes_.resize(options_.nodes + 1);
+    created_.resize(nodes_.size());
+  }
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", i + 1)}));
+  }
+  const auto host_of = [this](size_t node) {
+    return nodes_[node] == nullptr ? nullptr : nodes_[node]->host();
+  };
+  disks_.emplace(&world_, &machines_, host_of);
+  if (!members) return;
+  operator_.emplace(&world_, &machines_, options_.nodes, &*disks_,
+                    MemberOperator::Hooks{
+                        .host = host_of,
+                        .command = [this](size_t node, std::string_view line,
+                                          raft::Members::Reply reply) {
+                          nodes_[node]->Command(line, std::move(reply));
+                        }});
+}
+
+// If members change, no fixed set is a majority.
+void ServerSubject::AddDiskFaults(ScheduleOptions* options) {
+  if (nodes_[0] == nullptr || !nodes_[0]->has_host()) {
+    return disks_->AddUnsparedTo(options);
+  }
+  if (!operator_.has_value()) return disks_->AddTo(options, nullptr);
+  disks_->AddTo(options, [this] { return operator_->idle(); });
+  options->needs_all_nodes = [] { return true; };
+  options->budget.disks_lost = std::max(options->budget.disks_lost, kDisksLost);
+}
+
+void ServerSubject::StopClients() {
+  issuing_ = false;
+  if (operator_.has_value()) operator_->Finish();
 }
 
 void ServerSubject::StartClients() {
@@ -313,18 +379,31 @@ void ServerSubject::PlanPause(uint32_t id, uint64_t number) {
             });
 }
 
-ServerTest::Node ServerSubject::OptionsOf(size_t index) const {
+ServerTest::Node ServerSubject::OptionsOf(size_t index) {
   raft::HostOptions host;
   host.cluster = ClusterId(1);
   host.node = NodeId(index + 1);
   host.listen_address = AddressOf(index);
   raft::GroupPlan group{.group = GroupId(1)};
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    group.voters.push_back(NodeId(i + 1));
+    if (i < options_.nodes) group.voters.push_back(NodeId(i + 1));
     if (i != index) host.peers.push_back({NodeId(i + 1), AddressOf(i)});
   }
-  host.plan.groups.push_back(std::move(group));
-  host.bootstrap = !created_[index];
+  if (operator_.has_value()) {
+    host.admit = [this](const raft::JoinRequest& request) {
+      return operator_->Admit(request);
+    };
+  }
+  if (operator_.has_value() && operator_->joins(index)) {
+    host.cluster = {};  // It learns the id when it is admitted.
+    host.join.emplace();
+    for (size_t i = 0; i < options_.nodes; ++i) {
+      if (i != index) host.join->seeds.push_back(AddressOf(i));
+    }
+  } else {
+    host.plan.groups.push_back(std::move(group));
+    host.bootstrap = !created_[index];
+  }
   host.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   host.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
   ServerTest::Node node{.host = std::move(host),
@@ -428,7 +507,8 @@ void ServerSubject::CheckServers(ServerTest::Moment moment, size_t turn) {
                   ", at ", TimeText(world_.now()));
   for (const ServerTest::Running& server : running_) {
     if (server.host == nullptr) continue;
-    absl::StrAppend(&violation, "\n  node ", server.node.value(), ":");
+    absl::StrAppend(&violation, "\n  node ", server.node.value(), ":",
+                    server.host->groups().empty() ? " no replica works" : "");
     for (const GroupId group : server.host->groups()) {
       absl::StrAppend(
           &violation, " group ", group.value(), " ",
@@ -523,7 +603,8 @@ bool ServerSubject::MustWork(size_t index) const {
 
 bool ServerSubject::Started() const {
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (MustWork(i) && (nodes_[i] == nullptr || !nodes_[i]->started())) {
+    if (MustWork(i) && !HasBadDisk(i) &&
+        (nodes_[i] == nullptr || !nodes_[i]->started())) {
       return false;
     }
   }
@@ -533,8 +614,12 @@ bool ServerSubject::Started() const {
 bool ServerSubject::Agreed() const {
   const std::vector<GroupId> groups = Groups();
   return std::all_of(groups.begin(), groups.end(), [this](GroupId group) {
-    return ReplicasAgree(Cores(group),
-                         [this](size_t i) { return MustWork(i); });
+    const std::vector<const raft::Core*> cores = Cores(group);
+    const size_t leader = LeaderAmong(cores);
+    return ReplicasAgree(cores, [&](size_t i) {
+      return MustWork(i) && !HasBadDisk(i) &&
+             HasMemberOn(cores[leader]->configuration(), NodeId(i + 1));
+    });
   });
 }
 
@@ -566,6 +651,11 @@ std::vector<Subject::Condition> ServerSubject::Conditions(Stage stage) {
   conditions.push_back(
       {lost_power ? "agreement after a loss of power" : "agreement of replicas",
        [this] { return Started() && Agreed(); }});
+  if (operator_.has_value() && stage != Stage::kMajorities) {
+    conditions.push_back({"the last job of the operator",
+                          [this] { return operator_->Settled(); },
+                          [this] { return operator_->progress(); }});
+  }
   return conditions;
 }
 
@@ -605,6 +695,7 @@ std::map<std::string, uint64_t> ServerSubject::Checks() const {
   return {{"digest", digests_compared_},
           {"election_safety", checker_.leader_changes()},
           {"linearizability", answers_checked_},
+          {"members", operator_.has_value() ? operator_->checks() : 0},
           {"own", own_checks_}};
 }
 
@@ -635,6 +726,7 @@ std::string ServerSubject::Describe() const {
   for (const Client& client : clients_) {
     if (client.program != nullptr) text += client.program->Describe();
   }
+  if (operator_.has_value()) text += operator_->Describe();
   return text;
 }
 

@@ -17,6 +17,9 @@
 //   - no replica is fenced, unless the disk had errors;
 //   - a term has one leader, and replicas with equal logs have equal digests;
 //   - replicas agree after faults.
+// Stored bytes of its log and its snapshots are damaged while its groups can
+// spare the disk (sim/harness/node_disks.h). An operator may change its members
+// (sim/harness/member_operator.h). The rules of both hold, too.
 //
 // Clients crash and pause, too. The request of one that crashes has an unknown
 // outcome.
@@ -43,6 +46,8 @@
 #include "sim/checks/repeated_execution.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/checks/state_witness.h"
+#include "sim/harness/member_operator.h"
+#include "sim/harness/node_disks.h"
 #include "sim/harness/server_client.h"
 #include "sim/harness/server_test.h"
 #include "sim/harness/subject.h"
@@ -64,6 +69,11 @@ struct ServerSubjectOptions {
   // In so many runs nodes send with the product's transport over byte streams,
   // in the others over the simulated network of messages.
   Ratio peer_streams{1, 2};
+  // In so many of the runs over byte streams an operator changes the members of
+  // group 1, and disks are lost. Not zero: Start returns Server::members.
+  Ratio members{0, 1};
+  // In so many of these runs, one more node joins the cluster later.
+  Ratio late{1, 2};
   // The failures that the server survives. The default is that of consensus.
   FaultBudget budget{};
 };
@@ -78,7 +88,7 @@ class ServerSubject final : public Subject {
   // Clients fail in runs in which programs of nodes do.
   void OnScheduled(const Schedule& schedule) override;
   void AfterTurn(MachineId machine) override;
-  void StopClients() override { issuing_ = false; }
+  void StopClients() override;
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
   }
@@ -117,7 +127,7 @@ class ServerSubject final : public Subject {
     absl::btree_map<raft::Index, uint64_t> digests;
   };
 
-  ServerTest::Node OptionsOf(size_t index) const;
+  ServerTest::Node OptionsOf(size_t index);
   void StartClients();
   void PlanCrash(uint32_t id, uint64_t number);
   void PlanPause(uint32_t id, uint64_t number);
@@ -128,6 +138,13 @@ class ServerSubject final : public Subject {
   std::vector<GroupId> Groups() const;
   std::vector<const raft::Core*> Cores(GroupId group) const;  // By node.
   bool MustWork(size_t index) const;
+  // A fault has hit the disk, so no replica need work.
+  bool HasBadDisk(size_t index) const {
+    return disks_.has_value() && disks_->bad(index);
+  }
+  // Draws whether members change, and adds the machines.
+  void AddMachines();
+  void AddDiskFaults(ScheduleOptions* options);
   // All nodes that must work have started.
   bool Started() const;
   // Replicas of hosts agree.
@@ -150,6 +167,8 @@ class ServerSubject final : public Subject {
   Supervisor supervisor_;
   // Empty: nodes send over the network of messages.
   std::optional<raft::TransportOptions> peer_streams_;
+  std::optional<NodeDisks> disks_;
+  std::optional<MemberOperator> operator_;  // Empty: members stay.
   std::vector<MachineId> machines_;
   std::vector<Node*> nodes_;   // Owned by their machines. Null: it is down.
   std::vector<bool> created_;  // The server has started once.

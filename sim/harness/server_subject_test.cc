@@ -33,6 +33,7 @@ enum class Mistake : uint8_t {
   kIsSilent,        // Answers nothing after the hundredth request.
   kGivesUp,         // Says that it stopped after the hundredth request.
   kNeverStarts,     // Its second start does not end.
+  kTrustsItsDisk,   // Does not compare checksums.
 };
 
 // A number on the disk. The file has two places, which are written in turn, so
@@ -58,7 +59,7 @@ class Register {
 
  private:
   using Reply = raft::LineServer::Reply;
-  static constexpr uint64_t kPlaceBytes = 512;
+  static constexpr uint64_t kPlaceBytes = 24;
 
   struct Set {
     uint64_t value = 0;
@@ -82,7 +83,10 @@ class Register {
       const char* const place = bytes->data() + at;
       const auto number = LoadFixed<uint64_t>(place);
       const auto value = LoadFixed<uint64_t>(place + 8);
-      if (LoadFixed<uint64_t>(place + 16) != Checksum(number, value)) continue;
+      if (mistake_ != Mistake::kTrustsItsDisk &&
+          LoadFixed<uint64_t>(place + 16) != Checksum(number, value)) {
+        continue;
+      }
       if (number > number_)
         std::tie(number_, value_) = std::pair(number, value);
     }
@@ -294,6 +298,17 @@ TEST(ServerSubjectTest, BudgetWithoutPowerLoss_KeepsWhatIsNotDurable) {
   EXPECT_EQ(FirstViolation(Registers({.nodes = 1, .budget = budget},
                                      Mistake::kAnswersTooSoon)),
             "");
+}
+
+// The newest write is whole, and the other place is not needed.
+TEST(ServerSubjectTest, BudgetWithADamagedDisk_FindsAMissingChecksum) {
+  ServerSubjectOptions options = Alone();
+  EXPECT_EQ(FirstViolation(Registers(options, Mistake::kTrustsItsDisk)), "");
+  options.budget.disks_damaged = 1;
+  EXPECT_EQ(FirstViolation(Registers(options)), "");
+  const std::string violation =
+      FirstViolation(Registers(options, Mistake::kTrustsItsDisk));
+  EXPECT_TRUE(violation.starts_with("linearizability: ")) << violation;
 }
 
 TEST(ServerSubjectTest, BudgetWithALostDisk_LosesTheRegister) {

@@ -22,6 +22,7 @@
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "raft/host/host.h"
+#include "raft/service/members.h"
 
 namespace quorate::sim {
 
@@ -31,7 +32,8 @@ class ServerTest {
   struct Node {
     // For a server with a raft::Host. Complete: identity, peers, one group (id
     // 1) of which all nodes are voters, small snapshots. `bootstrap` is true
-    // until a start succeeded.
+    // until a start succeeded. If members change, `admit` is there, and late
+    // nodes and those with a lost disk have `join`.
     raft::HostOptions host;
     std::string client_address;  // Where it listens for clients.
     NodeId id;                   // From 1 on.
@@ -45,6 +47,9 @@ class ServerTest {
     // A part of the program, whose replicas are checked. Null: the server has
     // no consensus, or its own.
     const raft::Host* host = nullptr;
+    // A part of the program, to which an operator passes commands about the
+    // members of group 1 (ServerSubjectOptions::members). Null: members stay.
+    raft::Members* members = nullptr;
   };
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
