@@ -37,6 +37,15 @@ class SimulationTest(unittest.TestCase):
         self.assertIn('family.loss', out)
         self.assertIn('raft.', out)
 
+    # Some of the runs cannot have these families.
+    def test_Only_NamesFamiliesOfDisks(self):
+        for program in (PROGRAM, os.path.join(FOLDER, 'server_simulation')):
+            with self.subTest(os.path.basename(program)):
+                status, out, error = self.run_program('swarm', '--seeds', '1..6', '--duration', '5s', '--only', 'disk_rot,disk_wipe', program=program)
+                self.assertEqual(0, status, out + error)
+                self.assertRegex(out, r'family\.disk_rot\n')
+                self.assertRegex(out, r'family\.disk_wipe\n')
+
     def test_Diff_ComparesTwoRuns(self):
         status, out, _ = self.run_program('diff', '3', '3', '--duration', '5s')
         self.assertEqual((0, 'equal: '), (status, out[:7]))

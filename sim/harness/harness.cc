@@ -105,6 +105,12 @@ void Harness::PlanFaults(Subject& subject, ScheduleOptions options) {
   options.length = duration_ - duration_ / kHealthyDivisor;
   options.without = options_.without;
   possible_families_ = PossibleFaultFamilies(options);
+  for (const FaultFamily family : options.elsewhere) {
+    if (std::find(possible_families_.begin(), possible_families_.end(),
+                  family) == possible_families_.end()) {
+      possible_families_.push_back(family);
+    }
+  }
   schedule_.emplace(&world_, std::move(options));
   schedule_->Begin();
   subject.OnScheduled(*schedule_);

@@ -67,8 +67,8 @@ class Harness {
   static std::vector<Duration> DrawnDurations();
   const HarnessOptions& options() const { return options_; }
   Duration duration() const { return duration_; }
-  // The families of faults that the run may have, drawn or not. All of them
-  // until faults are planned.
+  // The families of faults that runs of the subject may have, drawn or not. All
+  // of them until faults are planned.
   const std::vector<FaultFamily>& possible_families() const {
     return possible_families_;
   }

@@ -289,6 +289,9 @@ void ServerSubject::AddDiskFaults(ScheduleOptions* options) {
   if (nodes_[0] == nullptr || !nodes_[0]->has_host()) {
     return disks_->AddUnsparedTo(options);
   }
+  if (options_.members.numerator > 0) {
+    options->elsewhere = {FaultFamily::kDiskWipe};
+  }
   if (!operator_.has_value()) return disks_->AddTo(options, nullptr);
   disks_->AddTo(options, [this] { return operator_->idle(); });
   options->needs_all_nodes = [] { return true; };

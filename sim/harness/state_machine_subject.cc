@@ -254,6 +254,9 @@ ScheduleOptions StateMachineSubject::Start() {
             const auto end = created_.begin() + founders_;
             return std::find(created_.begin(), end, false) != end;
           }};
+  if (options_.operated.numerator < options_.operated.denominator) {
+    options.elsewhere = {FaultFamily::kDiskRot, FaultFamily::kDiskWipe};
+  }
   if (disks_.has_value()) AddDiskFaults(&options);
   return options;
 }

@@ -94,6 +94,8 @@ struct ScheduleOptions {
   Duration length = Seconds(60);
   // Families that are never on.
   std::vector<FaultFamily> without{};
+  // Families that other runs of the subject may have, and this one cannot.
+  std::vector<FaultFamily> elsewhere{};
   // The probability that each other family is on. Empty: each run draws it.
   std::optional<Ratio> family_on{};
   // The most by which a clock without a stated error is wrong.
