@@ -528,7 +528,8 @@ bool ControllerAgent::Describe(GroupId group,
     leads.members.push_back(
         {.replica = member.replica,
          .answers = member.active && (!voter || member.match > raft::Index()),
-         .caught_up = member.caught_up});
+         .caught_up = member.caught_up,
+         .takes_leadership = !view_.gives_away(member.node)});
   }
   replica->leads = std::move(leads);
   return true;
@@ -634,7 +635,6 @@ void ControllerAgent::Act(Action action) {
             End(busy, result.status);
           });
     case Kind::kTransfer:
-      if (view_.gives_away(action.to)) return;
       return host_.TransferLeadership(action.group, action.replica);
     case Kind::kDrop:
       Began(busy);

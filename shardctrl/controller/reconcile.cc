@@ -350,6 +350,10 @@ class Leader {
            (known != nullptr && known->answers &&
             (known->caught_up || IsAnnounced(replica)));
   }
+  bool TakesLeadership(ReplicaId replica) const {
+    const HostedReplica::Member* known = Known(replica);
+    return known != nullptr && known->takes_leadership;
+  }
   // This leader has announced the replica as one of the next voters.
   bool IsAnnounced(ReplicaId replica) const {
     const auto& reported = group_.reported;
@@ -501,6 +505,7 @@ class Leader {
     const raft::Member* best = nullptr;
     for (const raft::Member& voter : present_.voters) {
       if (voter.replica == self_.replica || !MayVote(voter.replica) ||
+          !TakesLeadership(voter.replica) ||
           !IsWanted(voter, ReplicaPurpose::kVoter)) {
         continue;
       }

@@ -41,6 +41,9 @@ struct HostedReplica {
     // It may become a voter: it has the configuration that names it, and lacks
     // little of the rest.
     bool caught_up = false;
+    // False: its node gives leaderships away, since its disk has no room or it
+    // stops.
+    bool takes_leadership = true;
   };
   struct Leadership {
     raft::Term term = {};

@@ -288,6 +288,20 @@ TEST_F(ReconcileTest, DrainedLeader_TransfersFirst) {
   EXPECT_EQ(actions[0].to, NodeId(2));
 }
 
+// A preferred successor whose disk is full must not keep the replica.
+TEST_F(ReconcileTest, SuccessorThatTakesNoLeadership_IsPassedOver) {
+  Want({2, 3, 4});
+  Prefer(3);
+  HostView leader = LeaderHost(1);
+  Reported().leader = NodeId(1);
+  MemberOf(leader, Cluster::MemberOn(kFirst, 3).replica).takes_leadership =
+      false;
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kTransfer);
+  EXPECT_EQ(actions[0].to, NodeId(2));
+}
+
 TEST_F(ReconcileTest, ReplicaLeftOut_IsDroppedOnceTheReportIsLater) {
   Want({1, 2, 4});
   const HostView old = Host(3);
