@@ -271,6 +271,16 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
   }
 }
 
+void ExpiryChecker::OnStore(GroupId group, WallTime log_time) {
+  const WallTime expected = states_->LogTimeOf(group);
+  if (log_time == expected) return;
+  violate_(absl::StrCat("log time: the store of group ", group.value(),
+                        " is at ", log_time.ms(),
+                        " ms, but its entries and the seals of its slots "
+                        "bring it to ",
+                        expected.ms(), " ms"));
+}
+
 void ExpiryChecker::OnFrozen(GroupId from, MoveId move) {
   shown_of_frozen_.try_emplace(move, group_clocks_[from].shown_ms);
 }

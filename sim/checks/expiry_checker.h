@@ -130,6 +130,9 @@ class ExpiryChecker {
   // The move took keys to another group, whose log time is at least this from
   // now on.
   void OnMoved(const kv::MovePlan& plan, SimTime now, WallTime log_time);
+  // The log time of the leader's store behind the newest entry that the states
+  // have taken.
+  void OnStore(GroupId group, WallTime log_time);
   // A replica of the group starts, and knows its log alone.
   void OnStart(GroupId group, SimTime now) {
     group_clocks_[group].starts.push_back(now);

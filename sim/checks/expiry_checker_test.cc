@@ -288,6 +288,15 @@ TEST_F(ExpiryCheckerTest, LogTimeThatStandsStill_Found) {
   ExpectFound("log time");
 }
 
+TEST_F(ExpiryCheckerTest, StoreWhoseTimeIsNotThatOfItsLog_Found) {
+  Entry(UnixMs());
+  const WallTime log_time = states_.LogTimeOf(kGroup);
+  checker_.OnStore(kGroup, log_time);
+  EXPECT_TRUE(found_.empty());
+  checker_.OnStore(kGroup, log_time - Milliseconds(1));
+  ExpectFound("log time: the store of group 1");
+}
+
 TEST_F(ExpiryCheckerTest, DueAtAnotherTimeThanAsked_Found) {
   const auto ticket = Invoke(SetCall("a", 100));
   CommitSet("a", UnixMs() + 200);

@@ -65,8 +65,9 @@ LogChecker::LogChecker(Clock clock, Report violate, Describe describe,
       moves_([this](std::string what) { violate_(std::move(what)); }) {
   followers_.states->SetAccepts(
       [this](GroupId group, Slot slot) { return moves_.Accepts(group, slot); });
-  moves_.SetLogTimes([states = followers_.states](GroupId group) {
-    return states->LogTimeOf(group);
+  moves_.SetLogTimes([this](GroupId group) {
+    const WallTime log_time = followers_.states->LogTimeOf(group);
+    return shown_ ? std::max(log_time, shown_(group)) : log_time;
   });
 }
 

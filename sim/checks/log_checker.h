@@ -100,6 +100,12 @@ class LogChecker {
     moves_.SetFounders(std::move(owner_of));
   }
 
+  // `shown` returns the latest log time that a read round of the group has
+  // shown. Without this call moves are compared with the entries alone.
+  void SetShownTimes(absl::AnyInvocable<WallTime(GroupId)> shown) {
+    shown_ = std::move(shown);
+  }
+
   // There is no fault from now on, and each group has a leader. Slots are
   // frozen for at most this time. The loss of power at the end comes when no
   // move is open.
@@ -180,6 +186,7 @@ class LogChecker {
   Describe explain_;
   const Followers followers_;
   MoveChecker moves_;
+  absl::AnyInvocable<WallTime(GroupId)> shown_;  // Null: not known.
   bool flushed_ = false;
   // The strings of arguments and results.
   lincheck::History strings_;

@@ -206,6 +206,10 @@ class Run::Impl final : public Subject {
   }
   // The steps of replicas are work of members, and of the calm.
   void ListenToSteps();
+  // A replica has the state after the entry `index`.
+  void CheckLogTime(NodeId node, GroupId group, raft::Index index);
+  // The latest log time that reads of the group may have shown.
+  WallTime ShownTime(GroupId group);
   void CheckResources(NodeId node, const node::ResourceUse& use);
 
   const RunOptions options_;
@@ -246,6 +250,7 @@ class Run::Impl final : public Subject {
       &recorder_, &clients_, NodesOfCluster(), options_.shape.defaults};
   std::vector<MachineId> healed_;  // The nodes that must work.
   SimTime healed_at_;
+  std::map<GroupId, raft::Index> newest_;  // Entries that were committed.
 };
 
 void Run::Impl::ListenToCluster() {
@@ -258,6 +263,7 @@ void Run::Impl::ListenToCluster() {
       if (moves) recorder_.multi_keys().OnMapChanged();
       return;
     }
+    newest_[group] = entry.index;
     NoteCommitted(group, entry, cluster_.leaderships().In(group, entry.term),
                   &recorder_);
   });
@@ -269,6 +275,7 @@ void Run::Impl::ListenToCluster() {
     if (index == raft::Index()) {
       recorder_.expiry().OnStart(group, world_.now());
     }
+    CheckLogTime(node, group, index);
   });
   ListenToSteps();
   cluster_.SetRequestHook([this](NodeId node, const Buffer& bytes) {
@@ -285,6 +292,31 @@ void Run::Impl::ListenToSteps() {
     if (members) members_->OnStep(group, core);
     calm_phase_.OnStep(group, core, output);
   });
+}
+
+// A follower may have a wrong state.
+void Run::Impl::CheckLogTime(NodeId node, GroupId group, raft::Index index) {
+  const auto newest = newest_.find(group);
+  const node::Server* const server = cluster_.server(node);
+  if (newest == newest_.end() || newest->second != index || server == nullptr) {
+    return;
+  }
+  const raft::Core* const core = server->host().core(group);
+  const kv::Store* const store = server->store(group);
+  if (store == nullptr || core->role() != raft::RoleKind::kLeader) return;
+  recorder_.expiry().OnStore(group, store->log_time());
+}
+
+WallTime Run::Impl::ShownTime(GroupId group) {
+  WallTime shown{0};
+  for (const MachineId machine : cluster_.machines()) {
+    const node::Server* const server =
+        cluster_.ServerAt(Places::PlaceWith(NodeId(machine.value())));
+    const raft::Core* const core =
+        server == nullptr ? nullptr : server->host().core(group);
+    if (core != nullptr) shown = std::max(shown, core->read_log_time());
+  }
+  return shown;
 }
 
 void Run::Impl::Explain(const StatePlace& place) {
@@ -304,6 +336,8 @@ void Run::Impl::PrepareRecorder() {
       [this](std::string_view key) { return cluster_.GroupOf(key); });
   recorder_.log().SetOwners(
       [this](Slot slot) { return cluster_.GroupOf(slot); });
+  recorder_.log().SetShownTimes(
+      [this](GroupId group) { return ShownTime(group); });
   recorder_.SetSessionRules(shape_.rules.sessions);
   recorder_.SetClocks(BoundsOfClocks(world_, cluster_));
   if (members_.has_value()) recorder_.OrderBySlot();
