@@ -41,6 +41,7 @@ void StaleReadChecker::OnMoved(const kv::MovePlan& plan, raft::Index index) {
       Owner& owner = moved_[slot];
       owner.group = plan.to;
       owner.index = index;
+      owner.before = states_->last();
       owner.former.erase(plan.to);
       owner.former[plan.from] = raft::Index(entries_[plan.from].size());
     }
@@ -64,6 +65,15 @@ bool StaleReadChecker::IsBehind(NodeId node, const Owner& owner) const {
       });
 }
 
+uint64_t StaleReadChecker::StartsOn(NodeId node) const {
+  uint64_t starts = 0;
+  for (auto at = replicas_.lower_bound({node, GroupId()});
+       at != replicas_.end() && at->first.first == node; ++at) {
+    starts += at->second.starts;
+  }
+  return starts;
+}
+
 StaleReadChecker::Sent StaleReadChecker::Send(NodeId node, GroupId founder,
                                               Slot slot) const {
   const auto moved = moved_.find(slot);
@@ -72,6 +82,10 @@ StaleReadChecker::Sent StaleReadChecker::Send(NodeId node, GroupId founder,
   Sent sent{.node = node, .group = has_moved ? GroupId() : group};
   const auto replica = replicas_.find({node, group});
   const auto entries = entries_.find(group);
+  if (has_moved && !IsBehind(node, moved->second)) {
+    sent.moved = moved->second.before;
+    sent.node_starts = StartsOn(node);
+  }
   if (replica == replicas_.end()) return sent;
   const uint64_t applied = replica->second.applied.value();
   if (has_moved && (applied < moved->second.index.value() ||
@@ -100,7 +114,10 @@ void StaleReadChecker::OnReply(const Sent& sent, const std::string& key,
   const bool same =
       replica != replicas_.end() && replica->second.starts == sent.starts;
   const Position bound = BoundOf(sent);
-  const Position applied = same ? sent.applied : 0;
+  Position applied = same ? sent.applied : 0;
+  if (sent.moved > 0 && sent.node_starts == StartsOn(sent.node)) {
+    applied = std::max(applied, sent.moved);
+  }
   if (!number && states_->FirstFrom(std::max(applied, bound), key, value)) {
     return;
   }

@@ -4,8 +4,10 @@
 // A stale read returns a committed value, which may be old. It is not older
 // than the state that its replica had when the read was sent, unless the
 // replica has started again since. A replica that has not applied the move of a
-// slot may lack all later writes. With a bound (QUORATE.CONSISTENCY BOUNDED)
-// it has every write that was committed that long before it was sent.
+// slot may lack all later writes. Once it has, the answer has all writes of
+// before the move, whichever replica gives it. With a bound
+// (QUORATE.CONSISTENCY BOUNDED) it has every write that was committed that long
+// before it was sent.
 #ifndef QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
 #define QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
 
@@ -58,6 +60,10 @@ class StaleReadChecker {
     bool number = false;
     uint64_t starts = 0;
     Position applied = 0;
+    // The last position when the slot moved, if no replica of the node may
+    // still have the slot as a former owner. It counts while none starts.
+    Position moved = 0;
+    uint64_t node_starts = 0;
     // The answer must have the writes that were committed by then.
     std::optional<SimTime> newest_missing = {};
   };
@@ -91,6 +97,7 @@ class StaleReadChecker {
   struct Owner {
     GroupId group;
     raft::Index index;
+    Position before = 0;  // The last position of all groups by then.
     // Those before, with their last entry then. A replica that has not applied
     // it may still have the slot, and its node may not know the new owner.
     std::map<GroupId, raft::Index> former = {};
@@ -98,6 +105,8 @@ class StaleReadChecker {
   std::map<Slot, Owner> moved_;
   // Whether the node may answer as a former owner.
   bool IsBehind(NodeId node, const Owner& owner) const;
+  // How often a replica of the node has started.
+  uint64_t StartsOn(NodeId node) const;
   uint64_t checked_ = 0;
 };
 

@@ -164,6 +164,30 @@ TEST_F(StaleReadCheckerTest, SlotThatMoved_HasTheStateOfItsNewGroup) {
   ExpectFound("older than the replica's state");
 }
 
+// The node has a replica of the source alone, which has applied the move.
+TEST_F(StaleReadCheckerTest, SlotThatLeft_IsNotAnsweredByItsFormerGroup) {
+  constexpr GroupId kOther(7);
+  Commit("k", "a");
+  Commit("k", "b");
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(2));
+  checker_.OnEntry(kOther, raft::Index(1), now_);
+  checker_.OnMoved({.id = MoveId(1),
+                    .from = kReadGroup,
+                    .to = kOther,
+                    .slots = {{kReadSlot, kReadSlot}}},
+                   raft::Index(1));
+  const StaleReadChecker::Sent sent =
+      checker_.Send(kNode, kReadGroup, kReadSlot);
+  checker_.OnReply(sent, "k", BulkOf("b"));
+  EXPECT_TRUE(found_.empty());
+  checker_.OnReply(sent, "k", kNil);
+  ExpectFound("older than the replica's state");
+  found_.clear();
+  checker_.OnApplied(kNode, GroupId(8), raft::Index(0));
+  checker_.OnReply(sent, "k", kNil);
+  EXPECT_TRUE(found_.empty()) << "another replica of the node began";
+}
+
 TEST_F(StaleReadCheckerTest, NumberThatWasNotAskedFor_Found) {
   const ClientReply five{.type = ClientReply::Type::kInteger, .integer = 5};
   Commit("k", "a");
