@@ -496,8 +496,10 @@ void SlotMover::EndRound(const kv::MoveStatus& status, Task& task) {
   const uint64_t written = status.at.changes.value() - task.round_last.value();
   const uint64_t copied = task.next_change.value() - task.round_read.value();
   Duration& pause = task.progress.write_pause;
-  if (task.round_began.has_value() && written > copied / 2 &&
-      !task.window.Raise()) {
+  // Few clients write faster than the largest window copies.
+  if (env_.buggify.Fire("node.writers_too_fast") ||
+      (task.round_began.has_value() && written > copied / 2 &&
+       !task.window.Raise())) {
     pause = std::clamp(pause + pause, kWritePauseMin, kWritePauseMax);
   }
   task.round_began = now;

@@ -22,6 +22,7 @@ using shardctrl::NodeState;
 constexpr ChoiceSite kVerb("operator.verb");
 constexpr ChoiceSite kDetail("operator.detail");
 constexpr ChoiceSite kAsks("operator.asks");
+constexpr ChoiceSite kInterrupts("operator.interrupts");
 // Zero: a tape leaves the verb out.
 constexpr uint64_t kNoVerb = 0;
 constexpr Duration kAnswerMax = Seconds(6);
@@ -325,6 +326,23 @@ void ClusterOperator::Set(NodeId node) {
         .body = absl::StrCat("{\"zone\":\"z", Draw(2, 3), "\",\"host\":\"h",
                              Draw(3, 4),
                              "\",\"weight\":", 50 * (1 + Draw(4, 4)), "}")});
+}
+
+void ClusterOperator::InterruptMove(uint64_t number) {
+  if (!acts_ || rules_.state() == nullptr) return;
+  std::vector<MoveId> open;
+  for (const shardctrl::SlotMove& move : state().moves) {
+    if (move.decision == shardctrl::MoveState::kOpen && !move.paused) {
+      open.push_back(move.id);
+    }
+  }
+  if (open.empty()) return;
+  const uint64_t draw = world_.choices().Below(
+      kInterrupts, ChoiceKey{options_.id, number}, 2 * open.size());
+  Tell({.method = "POST",
+        .target = absl::StrCat("/v1/moves/", open[draw / 2].value(),
+                               draw % 2 == 0 ? "/pause" : "/cancel")});
+  world_.CountMark(MachineId(), "operator.move_interrupted");
 }
 
 // The token of a node that has its store does not bind another one, and no

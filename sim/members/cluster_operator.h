@@ -65,6 +65,9 @@ class ClusterOperator {
   }
   // Begins some moves at once.
   void MoveInCalm();
+  // Cancels or pauses a move that is open, if the operator still acts. `number`
+  // names the choice.
+  void InterruptMove(uint64_t number);
   // No request waits for an answer.
   bool idle() const { return open_ == 0 && recovering_.empty(); }
   uint64_t verbs() const { return verbs_; }

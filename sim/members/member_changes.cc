@@ -27,9 +27,15 @@ using shardctrl::WantedReplica;
 
 constexpr ChoiceSite kOperators("members.operators");
 constexpr ChoiceSite kInterval("members.operator_interval");
+constexpr ChoiceSite kInterrupts("members.interrupts_move");
 constexpr uint32_t kOperatorsMax = 3;
 constexpr uint64_t kIntervalsMax = 8;
 constexpr Duration kLook = Milliseconds(100);
+// From the last changes of a move until its decision is known, clients wait.
+constexpr std::string_view kStepsOfMoves[] = {
+    "window.move.delta", "window.move.freeze", "window.move.seal",
+    "window.move.decide"};
+constexpr Ratio kInterrupted{1, 8};
 
 // Those that may take voters.
 uint32_t DataNodes(const ClusterState& state) {
@@ -56,6 +62,8 @@ MemberChanges::MemberChanges(World* world, Cluster* cluster,
       cuts_(world, &cluster->places()) {}
 
 void MemberChanges::Start(std::vector<MachineId>* machines) {
+  world_.AddMarkHook(
+      [this](MachineId, std::string_view mark) { OnMark(mark); });
   const uint64_t count =
       1 + world_.choices().Below(kOperators, ChoiceKey{}, kOperatorsMax);
   for (uint32_t i = 1; i <= count; ++i) {
@@ -100,6 +108,17 @@ void MemberChanges::OnStep(GroupId group, const raft::Core& core) {
   rules_.OnWorks(core.replica());
   rules_.OnStep(group, core);
   cuts_.OnStep(group, core);
+}
+
+void MemberChanges::OnMark(std::string_view mark) {
+  if (std::ranges::find(kStepsOfMoves, mark) == std::end(kStepsOfMoves)) return;
+  const uint64_t number = ++move_steps_;
+  if (!world_.choices().Chance(kInterrupts, ChoiceKey{number}, kInterrupted)) {
+    return;
+  }
+  // The mark is in the middle of a turn.
+  world_.At(world_.now(),
+            [this, number] { operators_.front()->InterruptMove(number); });
 }
 
 void MemberChanges::AfterTurn() {

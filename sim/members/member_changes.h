@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,8 @@ class MemberChanges {
     friend bool operator==(const Seen&, const Seen&) = default;
   };
 
+  // When a move takes a step, an operator may cancel or pause an open move.
+  void OnMark(std::string_view mark);
   // Notes which replicas work.
   void Look();
   // Whether other nodes live or run anywhere than at the last call.
@@ -113,6 +116,7 @@ class MemberChanges {
   std::vector<Seen> seen_;  // By place.
   std::set<NodeId> were_read_only_;
   SimTime next_look_;
+  uint64_t move_steps_ = 0;
 };
 
 }  // namespace quorate::sim
