@@ -55,8 +55,10 @@ void Topology::OnClusterChanged() {
                            : group.voters.front());
   }
   assigned_.clear();
+  has_slots_.assign(groups_.size(), false);
   for (const shardctrl::Assignment& assignment : map().assignments()) {
     assigned_.push_back(PositionOf(assignment.group));
+    has_slots_[assigned_.back()] = true;
   }
 }
 
@@ -130,13 +132,16 @@ void Topology::RefreshNode(Node& node) {
     return PositionOf(group) == groups_.size() ||
            (!Works(id, group) && !std::ranges::binary_search(named, group));
   });
+  // A client that reads at replicas looks for those of the groups with slots.
+  std::ranges::stable_partition(
+      groups, [&](GroupId group) { return has_slots_[PositionOf(group)]; });
   const auto working = std::ranges::find_if(
       groups, [&](GroupId group) { return Works(id, group); });
   node.failed = !node.linked || (!groups.empty() && working == groups.end());
   if (!node.slots.empty() || groups.empty()) return;
   // A node that leads nothing is a replica of the leader of the first group
-  // whose replica works here. Without such a replica it is a master without
-  // slots.
+  // whose replica works here, if possible of one with slots. Without such a
+  // replica it is a master without slots.
   node.master = LeaderOf(working == groups.end() ? groups.front() : *working);
   if (node.master == id) node.master = NodeId();
 }

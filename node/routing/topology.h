@@ -105,6 +105,7 @@ class Topology {
   std::vector<GroupId> groups_;
   // The positions of the groups of the map's assignments.
   std::vector<size_t> assigned_;
+  std::vector<bool> has_slots_;  // By the same positions.
   std::vector<Node> nodes_;
   std::string slots_replies_[2][2];  // The second index: all.
   std::string shards_replies_[2];

@@ -132,6 +132,42 @@ TEST_F(TopologyTest, MapThatChanged_TextsAreMadeAgain) {
   EXPECT_EQ(Places(), Places());
 }
 
+// Its replica could not be found by clients that read at replicas.
+TEST_F(TopologyTest, ReplicaOfTwoGroups_IsListedWithTheOneThatHasSlots) {
+  shardctrl::ShardMap::Parts parts = MapParts(MakeConfig());
+  parts.version = shardctrl::MapVersion(2);
+  parts.nodes.push_back({.id = NodeId(4),
+                         .name = "n4",
+                         .peer_address = "n4:1",
+                         .resp_address = "n4:2",
+                         .resp_cluster_address = "n4:3",
+                         .http_address = "n4:4"});
+  for (shardctrl::Assignment& assignment : parts.assignments) {
+    if (assignment.group == GroupId(1)) assignment.group = GroupId(2);
+  }
+  parts_->cluster().SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
+  parts_->router().links().OnMapChanged();
+  view().OnMapChanged();
+  parts_->router().OnMapChanged();
+  topology().OnClusterChanged();
+  const auto report = [this](uint32_t node, std::vector<uint32_t> groups,
+                             uint32_t leader) {
+    NodeReport of_node{.start = 1, .changes = 1};
+    for (const uint32_t group : groups) {
+      of_node.rows.push_back({.group = GroupId(group),
+                              .state = ReplicaState::kFine,
+                              .leader = NodeId(leader),
+                              .term = raft::Term(1)});
+    }
+    static_cast<StatusObserver&>(view()).OnReport(
+        NodeId(node), StoreIncarnation(node), of_node);
+  };
+  report(3, {1, 3, 4, 5, 6, 7, 8}, 3);
+  report(4, {2}, 4);
+  report(2, {1, 2}, 0);
+  EXPECT_EQ(topology().nodes()[1].master, NodeId(4));
+}
+
 // A node without an address can be told to no client.
 TEST_F(TopologyTest, NodesOfAnotherMap_AreListedIfTheirAddressIsKnown) {
   shardctrl::ShardMap::Parts parts = MapParts(MakeConfig());
