@@ -351,6 +351,9 @@ std::string MemberChanges::UnmetOfSlots(const ClusterState& state) const {
       if (store->size_bytes() != bytes) {
         return at + "keys of slots that are not" + of;
       }
+      if (!store->moves().empty()) {
+        return at + "a move that has ended" + of;
+      }
     }
   }
   return "";
