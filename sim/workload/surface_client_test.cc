@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sim/testing/parrot.h"
@@ -59,6 +61,21 @@ TEST(SurfaceClient, BytesThatAreNoReply_Found) {
 
 TEST(SurfaceClient, AnotherStatus_Found) {
   EXPECT_THAT(ViolationsOf(kRefusal, kMissing), HasSubstr("status 404, not"));
+}
+
+// Such a node refuses every request, whatever is wrong with it.
+TEST(SurfaceClient, NodeThatStops_IsNoViolation) {
+  const auto answer = [](absl::string_view code) {
+    const std::string body =
+        absl::StrCat("{\"error\":{\"code\":\"", code, "\"}}");
+    return absl::StrCat(
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+        "Content-Length: ",
+        body.size(), "\r\n\r\n", body);
+  };
+  EXPECT_EQ(ViolationsOf(kRefusal, answer("STOPPED")), "");
+  EXPECT_THAT(ViolationsOf(kRefusal, answer("NO_LEADER")),
+              HasSubstr("status 503, not"));
 }
 
 }  // namespace
