@@ -445,8 +445,10 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
   const node::Config& config = cluster_.configs()[node.value() - 1];
   LogSpaceChecker::Use use{.segment_bytes = config.host.log.segment_bytes,
                            .slack_segments = config.host.log.slack_segments};
+  size_t replicas = 0;
   for (const GroupMembers& shard : cluster_.groups()) {
     if (!shard.Has(node)) continue;
+    ++replicas;
     const raft::Core* const core = server->host().core(shard.group);
     if (core == nullptr || core->installing() ||
         server->host().condition(shard.group) !=
@@ -462,6 +464,11 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
     for (raft::Index index = known; index < core->last().index;) {
       use.live_bytes += core->EntryAt(++index).size_bytes();
     }
+  }
+  // Others were left out, and the node does not know that yet. Without a
+  // replica nothing is written, and files are freed after a write.
+  if (replicas == 0 || server->host().groups().size() != replicas) {
+    return std::nullopt;
   }
   for (const std::string& file : world_.DiskFiles(machine)) {
     if (!absl::StartsWith(file, kLogPrefix)) continue;

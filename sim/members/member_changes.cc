@@ -399,8 +399,14 @@ std::string MemberChanges::Describe() const {
                     static_cast<int>(node.state),
                     node.leaving ? " leaving" : "", node.lost ? " lost" : "",
                     node.dead ? " dead" : "",
-                    node.silent_since > WallTime(0) ? " silent" : "", " place ",
-                    place == cluster_.places().size() ? 0 : place + 1, "\n");
+                    node.silent_since > WallTime(0) ? " silent" : "");
+    if (place == cluster_.places().size()) {
+      absl::StrAppend(&text, "\n");
+      continue;
+    }
+    const bool damaged = cluster_.places().IsDamaged(place);
+    absl::StrAppend(&text, " place ", place + 1, damaged ? " damaged" : "",
+                    "\n");
   }
   for (const GroupRecord& group : rules_.state()->groups) {
     absl::StrAppend(&text, "group ", group.id.value(), " of ", group.replicas,

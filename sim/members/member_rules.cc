@@ -267,6 +267,14 @@ const raft::Configuration* MemberRules::Committed(GroupId id) const {
   return &group->second.committed.rbegin()->second;
 }
 
+bool MemberRules::IsBehind(GroupId id, const raft::Core& core) const {
+  const auto group = groups_.find(id);
+  return group != groups_.end() && !group->second.committed.empty() &&
+         std::pair(core.configuration().generation,
+                   core.configuration_index()) <
+             group->second.committed.rbegin()->first;
+}
+
 bool MemberRules::Retired(GroupId group) const {
   return state() != nullptr && group < state()->next_group &&
          state()->FindGroup(group) == nullptr;

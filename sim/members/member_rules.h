@@ -92,6 +92,8 @@ class MemberRules {
 
   // The newest committed configuration; null: none is known.
   const raft::Configuration* Committed(GroupId group) const;
+  // Whether the replica has not heard of that one yet.
+  bool IsBehind(GroupId group, const raft::Core& core) const;
   // The replicas that were wanted until lately: leaders may go by them. The
   // present ones are not among them.
   using Wanted = std::vector<shardctrl::WantedReplica>;

@@ -117,7 +117,10 @@ bool ClusterOperator::MayLose(size_t place) const {
           !raft::IsMember(*committed, core->replica())) {
         continue;
       }
-      configurations.emplace_back(group, core->configuration());
+      // By an older configuration no log that lacks the newer one is elected.
+      if (!rules_.IsBehind(group, *core)) {
+        configurations.emplace_back(group, core->configuration());
+      }
       if (i != place && !places_.IsDamaged(i) && Stays(i) &&
           at->host().group_status(group).ok()) {
         left.emplace(group, core->replica());

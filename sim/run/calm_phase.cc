@@ -70,7 +70,11 @@ void CalmPhase::AskDuringAStop(NodeId stopping) {
   for (const GroupMembers& shard : cluster_.stores()) {
     if (!checks_.HasMajority(shard.group, others)) without.insert(shard.group);
   }
-  if (nodes.empty() || without.size() == cluster_.stores().size()) return;
+  const bool any_serves =
+      std::ranges::any_of(cluster_.stores(), [&](const GroupMembers& shard) {
+        return !shard.slots.empty() && !without.contains(shard.group);
+      });
+  if (nodes.empty() || !any_serves) return;
   world_.CountMark(cluster_.machine(stopping), "operator.asked_during_a_stop");
   const bool late_reader =
       world_.choices().Chance(kLateReader, ChoiceKey{stopping.value()}, {1, 2});
