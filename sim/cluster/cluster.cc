@@ -548,6 +548,19 @@ void Cluster::EndWrongStates() {
 }
 
 void Cluster::Lose(NodeId node) {
+  if (places_.change()) {
+    // Operators replace it, as one with a damaged disk.
+    world_.At(world_.now(), [this, node] {
+      const size_t place = PlaceOf(node);
+      if (!places_.HasStore(place)) return;
+      for (const GroupMembers& group : groups_) {
+        wrong_states_.OnDropped(node, group.group);
+      }
+      places_.Erase(place);
+      places_.OnDamaged(place, "");
+    });
+    return;
+  }
   if (!lost_.insert(node).second) return;
   const MachineId machine = this->machine(node);
   world_.At(world_.now(), [this, machine] {

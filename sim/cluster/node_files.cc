@@ -95,9 +95,17 @@ node::Config NodeFiles::ConfigWith(size_t place,
   return *WrongConfigOf(place, mistake);
 }
 
+// A file of a node that joined founds nothing, so it has no part that could
+// contradict the founding.
+bool NodeFiles::MayBeWrong(size_t place) const {
+  const std::optional<Tenant>& tenant = places_.tenant(place);
+  return options_.wrong_files && !mended_ && tenant.has_value() &&
+         !tenant->join.has_value();
+}
+
 void NodeFiles::TryInvalidFile(size_t place) {
   const ChoiceKey start = Start(place);
-  if (!options_.wrong_files || mended_ ||
+  if (!MayBeWrong(place) ||
       !world_.choices().Chance(kInvalidFile, start, {1, 4})) {
     return;
   }
@@ -117,7 +125,7 @@ void NodeFiles::TryInvalidFile(size_t place) {
 
 void NodeFiles::TryWrongMap(size_t place) {
   const ChoiceKey start = Start(place);
-  if (!options_.wrong_files || mended_ ||
+  if (!MayBeWrong(place) ||
       !world_.choices().Chance(kWrongMap, start, {1, 4})) {
     return;
   }
@@ -136,7 +144,7 @@ void NodeFiles::TryWrongMap(size_t place) {
 }
 
 const WrongFile* NodeFiles::DrawContradictoryFile(size_t place) const {
-  if (!options_.wrong_files || mended_ || refused_.contains(place)) {
+  if (!MayBeWrong(place) || refused_.contains(place)) {
     return nullptr;
   }
   if (!world_.choices().Chance(kContradictoryFile, Start(place), {1, 16})) {
@@ -154,7 +162,7 @@ const WrongFile* NodeFiles::DrawFile(size_t place,
 }
 
 const WrongFile* NodeFiles::DrawOutdatedFile(size_t place) const {
-  if (!options_.wrong_files || mended_ ||
+  if (!MayBeWrong(place) ||
       !world_.choices().Chance(kOutdatedFile, Start(place), {1, 8})) {
     return nullptr;
   }

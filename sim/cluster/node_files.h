@@ -69,6 +69,7 @@ class NodeFiles {
   // None if this configuration cannot have the mistake.
   std::optional<node::Config> WrongConfigOf(size_t place,
                                             const WrongFile& wrong) const;
+  bool MayBeWrong(size_t place) const;
   // One of these files; null if this configuration cannot have its mistake.
   const WrongFile* DrawFile(size_t place, absl::Span<const WrongFile> files,
                             ChoiceSite which) const;

@@ -85,8 +85,7 @@ class Run::Impl final : public Subject {
              .configure = Configs(),
              .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
-             .wrong_files =
-                 options_.faults && shape_.has_hash_slots() && !shape_.members,
+             .wrong_files = options_.faults && shape_.has_hash_slots(),
              .changed_addresses = options_.faults && shape_.changed_addresses,
              .changed_settings = options_.faults && shape_.changed_settings}),
         clients_(world_, cluster_, recorder_,
@@ -489,6 +488,14 @@ ScheduleOptions Run::Impl::Start() {
     };
     options.may_damage = [this](MachineId machine) {
       return members_->MayDamage(Places::PlaceWith(NodeId(machine.value())));
+    };
+    options.spoil_state = [this](MachineId machine, uint64_t draw) {
+      const size_t place = Places::PlaceWith(NodeId(machine.value()));
+      if (!members_->MayDamage(place) || !cluster_.SpoilState(machine, draw)) {
+        return false;
+      }
+      cluster_.places().OnDamaged(place, "");
+      return true;
     };
     options.on_damaged = [this](MachineId machine, const std::string& file) {
       cluster_.places().OnDamaged(Places::PlaceWith(NodeId(machine.value())),

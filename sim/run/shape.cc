@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "kv/command/move_command.h"
 #include "sim/keys/key_division.h"
 
 namespace quorate::sim {
@@ -17,9 +18,9 @@ constexpr uint32_t kVoters[] = {3, 3, 3, 3, 3, 3, 3, 2, 5, 5,
                                 5, 1, 4, 6, 6, 6, 7, 7, 7, 7};
 // The largest clusters whose members change: a change of one may wait for all
 // others.
-constexpr uint32_t kMembersNodesMax = 5;
-constexpr uint32_t kMembersGroupsMax = 3;
-constexpr uint32_t kMembersVotersMax = 3;
+constexpr uint32_t kMembersNodesMax = 7;
+constexpr uint32_t kMembersGroupsMax = 5;
+constexpr uint32_t kMembersVotersMax = 5;
 // Links with more than this latency are slow ones.
 constexpr Duration kShortLatency = Milliseconds(5);
 
@@ -126,7 +127,8 @@ Shape ShapeDraw::DrawShape() {
   return shape;
 }
 
-// The controller must keep its nodes, and levels rise in other runs.
+// The controller must keep its nodes. Slots move once all programs know how, so
+// levels rise in other runs.
 void ShapeDraw::DrawMembers(Shape* shape) {
   const bool fits =
       shape->nodes <= kMembersNodesMax && shape->groups <= kMembersGroupsMax &&
@@ -438,7 +440,9 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
   // Operators of members do not learn why a move waits for memory. Without room
   // for several pieces each slot takes a round trip, and there are thousands.
   if (shape.members) limits.memory_bytes = 0;
-  if (shape.members) limits.peer_bytes = node::LimitsConfig().peer_bytes;
+  if (shape.members) {
+    limits.peer_bytes = std::max(limits.peer_bytes, 8 * kv::kPieceBytesMax);
+  }
   return limits;
 }
 
