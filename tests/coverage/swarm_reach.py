@@ -19,8 +19,8 @@ POINT = re.compile(r'\bFires?\(')
 LITERAL = re.compile(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"')
 SITE = re.compile(r'"((?:shape|knob|client)\.[a-z0-9_.]+)"')
 LEAST = 2.0
-# The operator of a user's state machine. Runs of the store have none; those of //examples/counter:simulation do.
-NOT_OF_THE_STORE = ('sim/harness/group_operator.cc', 'sim/harness/wrong_requests.cc')
+# The operators of a user's state machine. Runs of the store have none; those of //examples/counter:simulation do.
+NOT_OF_THE_STORE = ('sim/harness/group_operator.cc', 'sim/harness/member_operator.cc', 'sim/harness/wrong_requests.cc')
 # The marks that no run of the store can reach, each with the reason.
 UNREACHED = {
     'raft.torn_drop_completed': 'No command of the store drops a group. //raft/host:startup_test does.',
