@@ -125,6 +125,13 @@ void CalmPhase::Begin() {
   });
 }
 
+void CalmPhase::AskWhileSlotsMove() {
+  const Duration bound = Bounds().attempt + FrozenMax(world_, shape_, cluster_);
+  const std::vector<NodeId> nodes = PatientNodes(bound);
+  if (nodes.empty()) return;
+  clients_.AskWhileSlotsMove(nodes, bound);
+}
+
 void CalmPhase::OnStep(GroupId group, const raft::Core& core,
                        const raft::Output& output) {
   repeated_work_.OnStep(group, core, output, [&](ReplicaId replica) {

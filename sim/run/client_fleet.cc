@@ -441,6 +441,15 @@ void ClientFleet::AskDuringAStop(const std::vector<NodeId>& nodes,
   StartOne("stop_client", &calm_client_, std::move(options), Violator(&world_));
 }
 
+void ClientFleet::AskWhileSlotsMove(const std::vector<NodeId>& nodes,
+                                    Duration bound) {
+  CalmClientOptions options = QuestionsFor(nodes, /*without=*/{});
+  options.bound = bound;
+  options.length = kCalmLength;
+  StartOne("moves_client", &calm_client_, std::move(options),
+           Violator(&world_));
+}
+
 void ClientFleet::Flush() {
   recorder_.log().OnFlush();
   StartOne("flush_client", &flush_client_, cluster_.resp_addresses(),

@@ -91,7 +91,10 @@ class ClientFleet {
   void AskDuringAStop(const std::vector<NodeId>& nodes,
                       const std::set<GroupId>& without, Duration bound,
                       NodeId late_reader_of);
-  // Whether the client of the last call of these two has all answers.
+  // One more client asks these nodes about keys of all groups while slots move.
+  // Requires: AskedAll().
+  void AskWhileSlotsMove(const std::vector<NodeId>& nodes, Duration bound);
+  // Whether the client of the last call of these three has all answers.
   bool AskedAll() const {
     return calm_client_ == nullptr || calm_client_->done();
   }

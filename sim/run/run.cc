@@ -599,6 +599,15 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
              ListenToSteps();
            },
            std::max(Duration(0), kCalm - (world_.now() - healed_at_))});
+      if (members) {
+        probes.push_back({"moving slots while a client asks",
+                          [this] {
+                            members_->MoveInCalm();
+                            calm_phase_.AskWhileSlotsMove();
+                          },
+                          {},
+                          [this] { return WishProgress(); }});
+      }
       break;
     case Stage::kPowerLoss:
       if (world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
