@@ -43,8 +43,8 @@ class CalmPhase {
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output);
 
-  // A client asks all nodes that work while slots move. An answer may wait until
-  // a frozen slot has its next owner, and until the node knows it.
+  // A client asks all nodes that work while slots move. An answer may wait
+  // until a frozen slot has its next owner, and until the node knows it.
   void AskWhileSlotsMove();
   // Restarts the nodes that work, one after the other, while clients write. If
   // the operator is patient, the machines in `working`, which outlive the
