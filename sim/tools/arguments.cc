@@ -237,7 +237,7 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     case SimulateArguments::Command::kDiff:
       return world;
     case SimulateArguments::Command::kShrink:
-      return world || one_of({"--jobs", "--budget", "--tape-out"});
+      return world || one_of({"--jobs", "--budget", "--tape-out", "--verbose"});
     case SimulateArguments::Command::kCorpus:
       return one_of({"--jobs"});
     case SimulateArguments::Command::kExplore:
@@ -363,7 +363,9 @@ constexpr char kOutputs[] =
     "slot-move or two-removals. The seed draws the timeouts of elections.\n"
     "shrink, and swarm for the first failure of each kind, write the smallest "
     "tape that\n"
-    "they find within --budget, by the clock; --budget 0s shrinks none.\n"
+    "they find within --budget, by the clock; --budget 0s shrinks none. "
+    "shrink --verbose\n"
+    "prints a line for each smaller tape.\n"
     "A run that takes more than --time-max of the processor, beside "
     "--duration, "
     "or more\n"

@@ -1,35 +1,37 @@
 #include "sim/tools/shrink.h"
 
 #include <algorithm>
+#include <compare>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "sim/tools/choice_kind.h"
 
 namespace quorate::sim {
 namespace {
 
-// Small delays, orders and splits. Most lines of a tape are such ones, and few
-// failures need them.
-constexpr std::string_view kNoise[] = {
-    "net.jitter",      "net.late",          "net.fate",
-    "stream.jitter",   "stream.split",      "stream.split_delay",
-    "disk.jitter",     "loop.timers_first", "loop.order",
-    "loop.hiccup",     "schedule.moment",   "buggify.fire",
-    "shadow.of_start",
-};
-
-bool IsNoise(const TapeChoice& choice) {
-  return std::ranges::find(kNoise, choice.site) != std::end(kNoise);
+// Lines that are many, and that few failures need.
+bool IsMass(const TapeChoice& choice) {
+  return KindOf(choice) == ChoiceKind::kNoise || choice.site == "net.late" ||
+         choice.site == "net.fate" || choice.site == "schedule.moment" ||
+         choice.site == "buggify.fire";
 }
 
-// Knobs of nodes, and what the seed drew for the shape of the run.
+bool IsOperationOrFault(const TapeChoice& choice) {
+  const ChoiceKind kind = KindOf(choice);
+  return kind == ChoiceKind::kOperation || kind == ChoiceKind::kFault;
+}
+
+bool IsKnob(const TapeChoice& choice) {
+  return absl::StartsWith(choice.site, "knob.");
+}
+
+// The settings of nodes, and the shape of the run.
 bool IsShape(const TapeChoice& choice) {
-  return absl::StartsWith(choice.site, "shape.") ||
-         absl::StartsWith(choice.site, "knob.");
+  return absl::StartsWith(choice.site, "shape.") || IsKnob(choice);
 }
 
 class Shrinker {
@@ -45,19 +47,35 @@ class Shrinker {
 
   Tape Run() {
     RemoveWhole();
+    FirstParameters();
+    // Operations and faults go before the settings in which they happen:
+    // settings make rare things frequent, so fewer operations do.
+    size_t parts = 2;
     for (size_t before = SIZE_MAX; Size() < before && has_time_();) {
       before = Size();
+      Halves(parts, {{"kinds", &KindGroup},
+                     {"clients and faults", &EntityGroup},
+                     {"operations and faults", &OperationGroup}});
       Parameters();
-      BySite();
-      ByEntity();
-      Lines();
+      Halves(1, {{"settings", &SettingGroup}});
+      Halves(1, {{"details", &DetailGroup}});
       Values();
+      parts = kLaterParts;
     }
     return best_;
   }
 
  private:
   using Keep = std::function<bool(const TapeChoice&)>;
+  // The group to which a choice belongs in a pass. None: the pass keeps it.
+  struct GroupName {
+    std::string site;
+    uint64_t entity = 0;
+    uint64_t counter = 0;
+    friend auto operator<=>(const GroupName&, const GroupName&) = default;
+  };
+  using Group = std::optional<GroupName>;
+  using GroupOf = Group (*)(const TapeChoice&);
 
   // Parameters with a value weigh as lines.
   size_t Size() const { return best_.choices.size() + best_.parameters.size(); }
@@ -79,7 +97,7 @@ class Shrinker {
       for (size_t i = 0; i < tried.size(); ++i) {
         if (!tried[i].has_value()) continue;
         best_ = *std::move(tried[i]);
-        on_smaller_(best_);
+        on_smaller_(best_, pass_);
         return begin + i;
       }
       begin = end;
@@ -90,23 +108,34 @@ class Shrinker {
   // Large parts at once, the largest first.
   void RemoveWhole() {
     const std::vector<Keep> keeps = {
-        [](const TapeChoice& c) { return IsShape(c) && !IsNoise(c); },
+        [](const TapeChoice& c) { return IsShape(c) && !IsMass(c); },
         [](const TapeChoice& c) {
-          return !IsShape(c) && !IsNoise(c) &&
+          return !IsShape(c) && !IsMass(c) &&
                  !absl::StartsWith(c.site, "workload.");
         },
-        [](const TapeChoice& c) { return !IsShape(c) && !IsNoise(c); },
-        [](const TapeChoice& c) {
-          return !IsNoise(c) && !absl::StartsWith(c.site, "knob.");
-        },
-        [](const TapeChoice& c) { return !IsNoise(c); },
+        [](const TapeChoice& c) { return !IsMass(c); },
     };
     std::vector<Tape> tapes;
     for (const Keep& keep : keeps) tapes.push_back(Kept(keep));
     First(tapes);
   }
 
+  // Runs that are short and small, before any part is looked at: later ones
+  // take as long as these.
+  void FirstParameters() {
+    pass_ = "first parameters";
+    for (const ShrinkOptions::Sizes& sizes : options_.first) {
+      std::vector<Tape> tapes;
+      for (const ShrinkOptions::Size& size : sizes) {
+        Tape& tape = tapes.emplace_back(best_);
+        for (const auto& [key, value] : size) tape.SetParameter(key, value);
+      }
+      First(tapes);
+    }
+  }
+
   void Parameters() {
+    pass_ = "parameters";
     for (const auto& [key, values] : options_.parameters) {
       std::vector<Tape> tapes;
       for (const std::string& value : values) {
@@ -119,70 +148,95 @@ class Shrinker {
     }
   }
 
-  // Leaves out all choices of one site after the other, those of most lines
-  // first.
-  void BySite() {
-    Groups([](const TapeChoice& choice) { return choice.site; });
+  struct Pass {
+    std::string_view name;
+    GroupOf group_of;
+    bool done = false;  // Single groups were tried.
+  };
+
+  // Leaves out one of so many parts at a time, then of twice as many parts, and
+  // so on down to single groups. Each number of parts is tried with all of the
+  // passes. So the parts that go first are large ones, and later runs are
+  // short.
+  void Halves(size_t parts, std::vector<Pass> passes) {
+    for (bool further = true; further && has_time_(); parts *= 2) {
+      further = false;
+      for (Pass& pass : passes) {
+        if (pass.done) continue;
+        pass_ = pass.name;
+        NumberGroups(pass.group_of);
+        pass.done = group_count_ <= parts;
+        further |= !pass.done;
+        Sweep(pass.group_of, (group_count_ + parts - 1) / parts);
+      }
+    }
   }
 
-  // Leaves out all choices about one entity: a client, a node, a connection.
-  void ByEntity() {
-    Groups([](const TapeChoice& choice) {
-      return absl::StrCat(choice.site, " ", choice.entity);
-    });
-  }
-
-  template <typename GroupOf>
-  void Groups(GroupOf group_of) {
-    std::set<std::string> kept;
-    while (has_time_()) {
-      std::map<std::string, size_t> sizes;
-      for (const TapeChoice& choice : best_.choices) {
-        ++sizes[group_of(choice)];
-      }
-      std::vector<std::pair<size_t, std::string>> order;
-      for (const auto& [group, size] : sizes) {
-        if (!kept.contains(group)) order.emplace_back(size, group);
-      }
-      if (order.empty() || order.size() > kGroupsMax) return;
-      std::ranges::sort(order, std::greater<>());
+  // Leaves out parts of `size` groups, from the first group on. Requires:
+  // NumberGroups was called.
+  void Sweep(GroupOf group_of, size_t size) {
+    for (size_t begin = 0; begin < group_count_ && has_time_();) {
       std::vector<Tape> tapes;
-      for (const auto& [size, group] : order) {
-        tapes.push_back(Kept([&](const TapeChoice& choice) {
-          return group_of(choice) != group;
-        }));
-        if (tapes.size() == kGroupsAtOnce) break;
+      for (size_t i = 0; i < options_.jobs; ++i) {
+        const size_t from = begin + i * size;
+        if (from >= group_count_) break;
+        tapes.push_back(WithoutGroups(from, from + size));
       }
       const size_t found = First(tapes);
-      for (size_t i = 0; i < std::min(found, tapes.size()); ++i) {
-        kept.insert(order[i].second);
-      }
+      begin += found * size;
+      // The groups behind those that are gone have their numbers now.
+      if (found < tapes.size()) NumberGroups(group_of);
     }
   }
 
-  // Leaves out a part of the lines that is half as large each time.
-  void Lines() {
-    for (size_t part = (best_.choices.size() + 1) / 2; part > 0 && has_time_();
-         part = part == 1 ? 0 : (part + 1) / 2) {
-      for (size_t begin = 0; begin < best_.choices.size() && has_time_();) {
-        std::vector<Tape> tapes;
-        for (size_t i = 0; i < options_.jobs; ++i) {
-          const size_t at = begin + i * part;
-          if (at >= best_.choices.size()) break;
-          Tape& tape = tapes.emplace_back(best_);
-          const auto first = tape.choices.begin() + static_cast<ptrdiff_t>(at);
-          const size_t count = std::min(part, tape.choices.size() - at);
-          tape.choices.erase(first, first + static_cast<ptrdiff_t>(count));
-        }
-        const size_t found = First(tapes);
-        // The lines behind those that are gone have their place now.
-        begin += found * part;
-      }
+  static Group KindGroup(const TapeChoice& choice) {
+    if (IsKnob(choice)) return std::nullopt;
+    return GroupName{choice.site};
+  }
+  static Group EntityGroup(const TapeChoice& choice) {
+    if (IsShape(choice)) return std::nullopt;
+    return GroupName{choice.site.substr(0, choice.site.find('.')),
+                     choice.entity};
+  }
+  static Group OperationGroup(const TapeChoice& choice) {
+    if (!IsOperationOrFault(choice)) return std::nullopt;
+    return GroupName{choice.site, choice.entity, choice.counter};
+  }
+  static Group SettingGroup(const TapeChoice& choice) {
+    if (!IsKnob(choice)) return std::nullopt;
+    return GroupName{choice.site};
+  }
+  static Group DetailGroup(const TapeChoice& choice) {
+    if (IsOperationOrFault(choice)) return std::nullopt;
+    return GroupName{choice.site, choice.entity, choice.counter};
+  }
+
+  // Numbers the groups in the order of their first lines.
+  void NumberGroups(GroupOf group_of) {
+    std::map<GroupName, size_t> numbers;
+    groups_.clear();
+    for (const TapeChoice& choice : best_.choices) {
+      const Group group = group_of(choice);
+      groups_.push_back(
+          group.has_value()
+              ? numbers.try_emplace(*group, numbers.size()).first->second
+              : SIZE_MAX);
     }
+    group_count_ = numbers.size();
+  }
+
+  Tape WithoutGroups(size_t from, size_t to) const {
+    Tape tape{.seed = best_.seed, .parameters = best_.parameters};
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      if (groups_[i] >= from && groups_[i] < to) continue;
+      tape.choices.push_back(best_.choices[i]);
+    }
+    return tape;
   }
 
   // The smallest value of a choice that is no default is 1.
   void Values() {
+    pass_ = "values";
     for (size_t i = 0; i < best_.choices.size() && has_time_(); ++i) {
       const uint64_t value = best_.choices[i].value;
       if (value <= 1) continue;
@@ -191,15 +245,20 @@ class Shrinker {
         if (smaller == 0 || smaller >= value) continue;
         tapes.push_back(best_);
         tapes.back().choices[i].value = smaller;
+        // The value of an operation may be the seed of its content.
+        if (KindOf(best_.choices[i]) == ChoiceKind::kOperation) break;
       }
       First(tapes);
     }
   }
 
-  static constexpr size_t kGroupsMax = 2000;
-  static constexpr size_t kGroupsAtOnce = 64;
+  // Large parts were tried before.
+  static constexpr size_t kLaterParts = 16;
 
   Tape best_;
+  std::vector<size_t> groups_;  // The number of the group of each line.
+  size_t group_count_ = 0;
+  std::string_view pass_ = "large parts";
   const ShrinkOptions& options_;
   const TryTapes& try_tapes_;
   const HasTime& has_time_;

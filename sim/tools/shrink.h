@@ -3,9 +3,16 @@
 // A line of a tape that is deleted is the default choice, at which nothing
 // special happens. So a smaller tape is a gentler run with fewer faults. The
 // shrinker tries smaller tapes, and goes on with those that still have the same
-// violation (delta debugging, Zeller and Hildebrandt 2002). First come the
-// length and the shape of the run, then whole kinds of choices and whole
-// entities such as clients. Single lines and their values are the last.
+// violation (delta debugging, Zeller and Hildebrandt 2002). A reader counts
+// faults and operations (sim/tools/choice_kind.h), so these go before settings.
+//
+//   1. all choices of noise, or all operations
+//   2. a shorter run with fewer nodes, groups and clients
+//   3. halves, quarters and so on of kinds of choices, of clients and fault
+//      windows, and of single operations and faults
+//   4. settings, details of faults, and values
+//
+// The early steps make the runs short, so the later ones may be many.
 #ifndef QUORATE_SIM_TOOLS_SHRINK_H_
 #define QUORATE_SIM_TOOLS_SHRINK_H_
 
@@ -15,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/choices/tape.h"
@@ -26,8 +34,15 @@ namespace quorate::sim {
 std::string KindOfViolation(std::string_view violation);
 
 struct ShrinkOptions {
-  // Parameters that the run has, with the values to try, the smallest first.
-  // The harness has `duration`.
+  // Values of parameters that are tried together.
+  using Size = std::vector<std::pair<std::string, std::string>>;
+  // Of these the first one that has the violation is taken.
+  using Sizes = std::vector<Size>;
+
+  // Tried one after the other at the beginning.
+  std::vector<Sizes> first;
+  // Parameters that the run has, with the values to try when the run is small
+  // already, the smallest first.
   std::vector<std::pair<std::string, std::vector<std::string>>> parameters;
   // How many tapes are tried at a time.
   size_t jobs = 1;
@@ -39,8 +54,8 @@ using TryTapes = std::function<std::vector<std::optional<Tape>>(
     const std::vector<Tape>& tapes)>;
 // Whether there is time for more.
 using HasTime = std::function<bool()>;
-// Called when a smaller tape has the violation.
-using OnSmaller = std::function<void(const Tape&)>;
+// Called when a smaller tape, which this pass made, has the violation.
+using OnSmaller = std::function<void(const Tape&, std::string_view pass)>;
 
 // The smallest tape that was found. Requires: `tape` has the violation.
 Tape Shrink(const Tape& tape, const ShrinkOptions& options,

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/annotate.h"
 #include "sim/harness/harness.h"
+#include "sim/tools/choice_kind.h"
 #include "sim/tools/files.h"
 #include "sim/tools/shrink.h"
 
@@ -77,9 +78,29 @@ std::vector<std::pair<std::string, std::vector<std::string>>> ParametersOf(
   return parameters;
 }
 
+std::vector<ShrinkOptions::Sizes> FirstSizes(Simulated simulated) {
+  std::vector<ShrinkOptions::Sizes> first;
+  ShrinkOptions::Sizes& durations = first.emplace_back();
+  for (const int64_t ms : {1'000, 3'000, 8'000, 20'000}) {
+    durations.push_back({{"duration_ms", absl::StrCat(ms)}});
+  }
+  if (simulated == Simulated::kSubject) return first;
+  first.push_back({{{"nodes", "3"}, {"groups", "1"}, {"clients", "2"}},
+                   {{"nodes", "3"}, {"groups", "2"}, {"clients", "3"}},
+                   {{"nodes", "3"}, {"groups", "2"}},
+                   {{"nodes", "3"}},
+                   {{"groups", "2"}}});
+  return first;
+}
+
 std::string Seconds1(Duration duration) {
   const int64_t tenths = duration.ms() / 100;
   return absl::StrCat(tenths / 10, ".", tenths % 10, " s");
+}
+
+// "1 fault", "2 faults".
+std::string Counted(size_t count, std::string_view thing) {
+  return absl::StrCat(count, " ", std::string(thing), count == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -143,12 +164,12 @@ absl::StatusOr<ShrunkRun> ShrinkRun(const Simulator& simulator,
   };
   shrunk.tape = Shrink(
       *recorded,
-      {.parameters = ParametersOf(simulator.simulated), .jobs = options.jobs},
+      {.first = FirstSizes(simulator.simulated),
+       .parameters = ParametersOf(simulator.simulated),
+       .jobs = options.jobs},
       try_tapes, [&] { return WallNow() - begin < options.budget; },
-      [&](const Tape& tape) {
-        if (options.on_progress) {
-          options.on_progress(tape.choices.size(), shrunk.tried);
-        }
+      [&](const Tape& tape, std::string_view pass) {
+        if (options.on_progress) options.on_progress(tape, pass, shrunk.tried);
       });
   const absl::StatusOr<RunOptions> run = simulator.options_of_tape(shrunk.tape);
   if (!run.ok()) return run.status();
@@ -163,10 +184,12 @@ absl::StatusOr<ShrunkRun> ShrinkRun(const Simulator& simulator,
 
 std::string FormatShrunk(const ShrunkRun& shrunk) {
   const std::vector<TapeChoice>& choices = shrunk.tape.choices;
+  const ChoiceCounts counts = CountChoices(shrunk.tape);
   std::string text = absl::StrCat(
       shrunk.kind, ": shrunk from ", shrunk.lines_before, " choices to ",
-      choices.size(), " in ", Seconds1(shrunk.took), ", ", shrunk.tried,
-      " runs tried\n", FormatReport(shrunk.report));
+      choices.size(), " (", Counted(counts.faults, "fault"), ", ",
+      Counted(counts.operations, "operation"), ") in ", Seconds1(shrunk.took),
+      ", ", shrunk.tried, " runs tried\n", FormatReport(shrunk.report));
   if (!shrunk.stable) {
     text +=
         "  two runs of this tape differ: the code under test uses time, "

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
@@ -37,8 +38,10 @@ struct ShrunkRun {
 struct ShrinkRunOptions {
   Duration budget = Seconds(60);  // Wall time. The last runs may exceed it.
   uint32_t jobs = 1;
-  // Called while it goes on, with the lines of the smallest tape.
-  std::function<void(size_t lines, size_t tried)> on_progress = nullptr;
+  // Called with the smallest tape so far, the pass that made it, and the number
+  // of runs until then.
+  std::function<void(const Tape&, std::string_view pass, size_t tried)>
+      on_progress = nullptr;
 };
 
 // Without a violation only `report` is set. An error: no file can be written in

@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "sim/tools/choice_kind.h"
 
 namespace quorate::sim {
 namespace {
@@ -53,7 +57,8 @@ class ShrinkTest : public testing::Test {
           }
           return failing;
         },
-        [this, tries_max] { return tried_ < tries_max; }, [](const Tape&) {});
+        [this, tries_max] { return tried_ < tries_max; },
+        [](const Tape&, std::string_view) {});
   }
 
   Tape tape_;
@@ -78,6 +83,96 @@ TEST_F(ShrinkTest, NoTime_KeepsTheViolation) {
   const Tape shrunk = Shrunk(1, /*tries_max=*/3);
   EXPECT_TRUE(Fails(shrunk));
   EXPECT_LT(shrunk.choices.size(), tape_.choices.size());
+}
+
+// A run of 4,000 operations with a small setting. It fails after 500
+// operations, or with that setting after two.
+class VolumeTest : public testing::Test {
+ protected:
+  VolumeTest() {
+    for (uint64_t i = 0; i < 4000; ++i) {
+      tape_.choices.push_back({"workload.operation", i % 8, i / 8, 1});
+    }
+    for (uint64_t i = 0; i < 40; ++i) {
+      tape_.choices.push_back({absl::StrCat("knob.raft.", i), i % 5, 0, 2});
+    }
+    tape_.choices.push_back({"knob.snapshot.threshold_bytes", 2, 0, 1});
+  }
+
+  // The size of a tape is what its run costs.
+  bool Fails(const Tape& tape) {
+    cost_ += tape.choices.size();
+    const size_t operations = CountChoices(tape).operations;
+    return operations >= 500 ||
+           (operations >= 2 &&
+            Has(tape, "knob.snapshot.threshold_bytes", 2, 1));
+  }
+
+  Tape Shrunk(const ShrinkOptions& options) {
+    return Shrink(
+        tape_, options,
+        [this](const std::vector<Tape>& tapes) {
+          std::vector<std::optional<Tape>> failing;
+          for (const Tape& tape : tapes) {
+            failing.push_back(Fails(tape) ? std::optional(tape) : std::nullopt);
+          }
+          return failing;
+        },
+        [] { return true; },
+        [this](const Tape& tape, std::string_view pass) {
+          smaller_.emplace_back(pass, tape.choices.size());
+        });
+  }
+
+  Tape tape_;
+  size_t cost_ = 0;
+  std::vector<std::pair<std::string, size_t>> smaller_;
+};
+
+TEST_F(VolumeTest, SettingThatSavesOperations_IsKept) {
+  const Tape shrunk = Shrunk({});
+  EXPECT_EQ(CountChoices(shrunk).operations, 2u);
+  EXPECT_EQ(shrunk.choices.size(), 3u) << FormatTape(shrunk);
+  // As if 20 runs had the length of the first one.
+  EXPECT_LT(cost_, 20 * tape_.choices.size());
+}
+
+TEST_F(VolumeTest, SmallerTapes_ComeWithTheirPass) {
+  Shrunk({});
+  ASSERT_FALSE(smaller_.empty());
+  for (size_t i = 1; i < smaller_.size(); ++i) {
+    EXPECT_LE(smaller_[i].second, smaller_[i - 1].second);
+  }
+  EXPECT_TRUE(std::ranges::any_of(
+      smaller_, [](const auto& one) { return one.first == "settings"; }));
+}
+
+TEST_F(ShrinkTest, FirstSizes_AreTakenTogetherBeforeTheRest) {
+  std::vector<std::string> passes;
+  const ShrinkOptions options{
+      .first = {{{{"duration_ms", "1000"}, {"nodes", "1"}},
+                 {{"duration_ms", "3000"}, {"nodes", "3"}},
+                 {{"duration_ms", "3000"}}},
+                {{{"groups", "2"}}}}};
+  const Tape shrunk = Shrink(
+      tape_, options,
+      [this](const std::vector<Tape>& tapes) {
+        std::vector<std::optional<Tape>> failing;
+        for (const Tape& tape : tapes) {
+          failing.push_back(Fails(tape) ? std::optional(tape) : std::nullopt);
+        }
+        return failing;
+      },
+      [] { return true; },
+      [&](const Tape&, std::string_view pass) { passes.emplace_back(pass); });
+  EXPECT_EQ(*shrunk.Parameter("duration_ms"), "3000");
+  EXPECT_EQ(*shrunk.Parameter("nodes"), "3");
+  EXPECT_EQ(*shrunk.Parameter("groups"), "2");
+  ASSERT_GE(passes.size(), 3u);
+  EXPECT_EQ(passes[0], "large parts");
+  EXPECT_EQ(passes[1], "first parameters");
+  EXPECT_EQ(passes[2], "first parameters");
+  EXPECT_EQ(shrunk.choices.size(), 2u) << FormatTape(shrunk);
 }
 
 TEST(KindOfViolation, Numbers_AreLeftOut) {

@@ -25,6 +25,7 @@
 #include "sim/run/run_options.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/tools/arguments.h"
+#include "sim/tools/choice_kind.h"
 #include "sim/tools/corpus.h"
 #include "sim/tools/explore.h"
 #include "sim/tools/files.h"
@@ -260,10 +261,16 @@ std::string ShrinkTo(const std::string& path, const Simulator& simulator,
   if (!CanWriteFile(path)) return absl::StrCat("cannot write ", path);
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   ShrinkRunOptions options{.budget = arguments.budget, .jobs = arguments.jobs};
-  options.on_progress = [terminal](size_t lines, size_t tried) {
-    if (!terminal) return;
-    std::fprintf(stderr, "\rshrinking: %zu choices after %zu runs   ", lines,
-                 tried);
+  options.on_progress = [&](const Tape& tape, std::string_view pass,
+                            size_t tried) {
+    if (!terminal && !arguments.verbose) return;
+    const ChoiceCounts counts = CountChoices(tape);
+    const std::string line = absl::StrCat(
+        "shrinking: ", tape.choices.size(), " choices, ", counts.faults,
+        " faults, ", counts.operations, " operations after ", tried, " runs (",
+        std::string(pass), ")");
+    std::fprintf(stderr, arguments.verbose ? "%s\n" : "\r\033[K%s",
+                 line.c_str());
   };
   absl::StatusOr<ShrunkRun> result = ShrinkRun(simulator, job, options);
   if (terminal) std::fprintf(stderr, "\r\033[K");

@@ -173,7 +173,9 @@ TEST(SimulateMain, Shrink_LeavesTheChoiceThatMatters) {
   const std::string out = testing::internal::GetCapturedStdout();
   EXPECT_EQ(status, kViolation) << out;
   EXPECT_NE(out.find("late: shrunk from "), std::string::npos) << out;
-  EXPECT_NE(out.find("choices to 1 in "), std::string::npos) << out;
+  EXPECT_NE(out.find("choices to 1 (0 faults, 0 operations) in "),
+            std::string::npos)
+      << out;
   EXPECT_NE(out.find("    test.draw 77 0 "), std::string::npos) << out;
   const absl::StatusOr<Tape> tape = ParseTape(ReadFile(path).value_or(""));
   ASSERT_TRUE(tape.ok()) << tape.status();

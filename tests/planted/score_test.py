@@ -31,7 +31,7 @@ def simulator(folder, name, runs):
     """Writes a program with the output of `simulate run` and `shrink`. `runs` has the marks and the violation of seeds."""
     path = os.path.join(folder, name)
     with open(path, 'w', encoding='utf-8') as file:
-        file.write('#!/bin/sh\nif [ $1 = shrink ]; then echo "digest: shrunk from 900 choices to 7 in 3.0 s"; exit 1; fi\n')
+        file.write('#!/bin/sh\nif [ $1 = shrink ]; then echo "digest: shrunk from 900 choices to 7 (1 fault, 2 operations) in 3.0 s"; exit 1; fi\n')
         for seed, (letters, violation) in runs.items():
             report = json.dumps({'violations': [violation] if violation else []})
             file.write(f"if [ $3 = {seed} ]; then printf '%s' '{letters}' >&9; echo '{report}'; exit {int(bool(violation))}; fi\n")
