@@ -114,6 +114,7 @@ class Shrinker {
                  !absl::StartsWith(c.site, "workload.");
         },
         [](const TapeChoice& c) { return !IsMass(c); },
+        [](const TapeChoice& c) { return !IsMass(c) && !IsShape(c); },
     };
     std::vector<Tape> tapes;
     for (const Keep& keep : keeps) tapes.push_back(Kept(keep));
@@ -151,30 +152,40 @@ class Shrinker {
   struct Pass {
     std::string_view name;
     GroupOf group_of;
+    size_t parts = 1;
     bool done = false;  // Single groups were tried.
   };
 
-  // Leaves out one of so many parts at a time, then of twice as many parts, and
-  // so on down to single groups. Each number of parts is tried with all of the
-  // passes. So the parts that go first are large ones, and later runs are
-  // short.
+  // Leaves out one of so many parts at a time, then of more parts, and so on
+  // down to single groups. All passes take turns. So the parts that go first
+  // are large ones, and later runs are short.
   void Halves(size_t parts, std::vector<Pass> passes) {
-    for (bool further = true; further && has_time_(); parts *= 2) {
+    for (Pass& pass : passes) pass.parts = parts;
+    for (bool further = true; further && has_time_();) {
       further = false;
+      bool any_pass = false;
       for (Pass& pass : passes) {
         if (pass.done) continue;
         pass_ = pass.name;
         NumberGroups(pass.group_of);
-        pass.done = group_count_ <= parts;
+        pass.done = group_count_ <= pass.parts;
         further |= !pass.done;
-        Sweep(pass.group_of, (group_count_ + parts - 1) / parts);
+        const bool any =
+            Sweep(pass.group_of, (group_count_ + pass.parts - 1) / pass.parts);
+        // Where no large part can go, a little smaller ones cannot, either.
+        pass.parts *= any ? 2 : 4;
+        any_pass |= any;
       }
+      // A failure that needs much to come together may stand another size of
+      // the run, where it does not stand the loss of a large part.
+      if (further && !any_pass) Parameters();
     }
   }
 
-  // Leaves out parts of `size` groups, from the first group on. Requires:
-  // NumberGroups was called.
-  void Sweep(GroupOf group_of, size_t size) {
+  // Leaves out parts of `size` groups, from the first group on. Returns
+  // whether any could go. Requires: NumberGroups was called.
+  bool Sweep(GroupOf group_of, size_t size) {
+    bool any = false;
     for (size_t begin = 0; begin < group_count_ && has_time_();) {
       std::vector<Tape> tapes;
       for (size_t i = 0; i < options_.jobs; ++i) {
@@ -185,8 +196,12 @@ class Shrinker {
       const size_t found = First(tapes);
       begin += found * size;
       // The groups behind those that are gone have their numbers now.
-      if (found < tapes.size()) NumberGroups(group_of);
+      if (found < tapes.size()) {
+        any = true;
+        NumberGroups(group_of);
+      }
     }
+    return any;
   }
 
   static Group KindGroup(const TapeChoice& choice) {

@@ -78,10 +78,11 @@ std::vector<std::pair<std::string, std::vector<std::string>>> ParametersOf(
   return parameters;
 }
 
+// Few tries, because the first runs are long.
 std::vector<ShrinkOptions::Sizes> FirstSizes(Simulated simulated) {
   std::vector<ShrinkOptions::Sizes> first;
   ShrinkOptions::Sizes& durations = first.emplace_back();
-  for (const int64_t ms : {1'000, 3'000, 8'000, 20'000}) {
+  for (const int64_t ms : {1'000, 3'000, 8'000, 20'000, 40'000}) {
     durations.push_back({{"duration_ms", absl::StrCat(ms)}});
   }
   if (simulated == Simulated::kSubject) return first;
@@ -90,6 +91,7 @@ std::vector<ShrinkOptions::Sizes> FirstSizes(Simulated simulated) {
                    {{"nodes", "3"}, {"groups", "2"}},
                    {{"nodes", "3"}},
                    {{"groups", "2"}}});
+  first.push_back({{{"operations_per_second", "5"}}});
   return first;
 }
 

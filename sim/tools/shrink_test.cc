@@ -147,6 +147,29 @@ TEST_F(VolumeTest, SmallerTapes_ComeWithTheirPass) {
       smaller_, [](const auto& one) { return one.first == "settings"; }));
 }
 
+// A run that fails only while almost all of it is there, or if it has one node.
+TEST_F(VolumeTest, RunThatStandsNoLargeLoss_IsTriedInOtherSizes) {
+  const auto fails = [&](const Tape& tape) {
+    const std::string* const nodes = tape.Parameter("nodes");
+    const bool small = nodes != nullptr && *nodes == "1";
+    return tape.choices.size() + 100 >= tape_.choices.size() ||
+           (small && Has(tape, "workload.operation", 3, 1));
+  };
+  const Tape shrunk = Shrink(
+      tape_, {.parameters = {{"nodes", {"1", "2"}}}},
+      [&](const std::vector<Tape>& tapes) {
+        std::vector<std::optional<Tape>> failing;
+        for (const Tape& tape : tapes) {
+          failing.push_back(fails(tape) ? std::optional(tape) : std::nullopt);
+        }
+        cost_ += tapes.size();
+        return failing;
+      },
+      [] { return true; }, [](const Tape&, std::string_view) {});
+  EXPECT_EQ(shrunk.choices.size(), 1u) << FormatTape(shrunk);
+  EXPECT_LT(cost_, 150u);
+}
+
 TEST_F(ShrinkTest, FirstSizes_AreTakenTogetherBeforeTheRest) {
   std::vector<std::string> passes;
   const ShrinkOptions options{
