@@ -156,11 +156,12 @@ class Shrinker {
     bool done = false;  // Single groups were tried.
   };
 
-  // Leaves out one of so many parts at a time, then of more parts, and so on
+  // Leaves out one of so many parts at a time, then of twice as many, and so on
   // down to single groups. All passes take turns. So the parts that go first
   // are large ones, and later runs are short.
   void Halves(size_t parts, std::vector<Pass> passes) {
     for (Pass& pass : passes) pass.parts = parts;
+    size_t fruitless = 0;  // Rounds since a part could go.
     for (bool further = true; further && has_time_();) {
       further = false;
       bool any_pass = false;
@@ -172,13 +173,13 @@ class Shrinker {
         further |= !pass.done;
         const bool any =
             Sweep(pass.group_of, (group_count_ + pass.parts - 1) / pass.parts);
-        // Where no large part can go, a little smaller ones cannot, either.
-        pass.parts *= any ? 2 : 4;
+        pass.parts *= 2;
         any_pass |= any;
       }
       // A failure that needs much to come together may stand another size of
       // the run, where it does not stand the loss of a large part.
-      if (further && !any_pass) Parameters();
+      fruitless = any_pass ? 0 : fruitless + 1;
+      if (further && fruitless == kFruitlessRounds) Parameters();
     }
   }
 
@@ -267,6 +268,7 @@ class Shrinker {
     }
   }
 
+  static constexpr size_t kFruitlessRounds = 2;
   // Large parts were tried before.
   static constexpr size_t kLaterParts = 16;
 
