@@ -176,8 +176,8 @@ class Shrinker {
         pass.parts *= 2;
         any_pass |= any;
       }
-      // A failure that needs much to come together may stand another size of
-      // the run, where it does not stand the loss of a large part.
+      // A failure that needs much to come together stands no large loss. It
+      // may stand another size of the run.
       fruitless = any_pass ? 0 : fruitless + 1;
       if (further && fruitless == kFruitlessRounds) Parameters();
     }
