@@ -145,7 +145,7 @@ bool CalmPhase::End() {
   repeated_work_.End();
   cluster_.EndShadows();
   // The leadership may be given to the preferred node.
-  checks_.EndCalm(/*may_be_given=*/!defaults_);
+  checks_.EndCalm(/*may_be_given=*/true);
   return true;
 }
 
