@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "env/time.h"
 #include "raft/core/configuration.h"
 #include "raft/core/quorum.h"
 #include "shardctrl/controller/wishes.h"
@@ -251,12 +250,9 @@ std::string WhyNotYet(const ClusterState& state, const GroupRecord& group,
   if (group.id == kControllerGroup) return "";
   if (under_way.has_value()) {
     if (command.node == under_way->node) return "";
-    const NodeRecord* const chosen = state.FindNode(under_way->node);
-    if (chosen != nullptr && chosen->store == under_way->store &&
-        chosen->state != NodeState::kRemoved &&
-        chosen->silent_since == WallTime(0)) {
+    if (ChosenNodeAnswers(state, *under_way)) {
       return absl::StrCat(name, " is being recovered from ",
-                          NodeText(chosen->id),
+                          NodeText(under_way->node),
                           ". The controller notices within seconds that the "
                           "node is silent: ask again");
     }

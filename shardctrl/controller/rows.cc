@@ -73,14 +73,9 @@ NodeId LeaderOf(const ClusterState& state, const GroupRecord& group) {
 
 std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
   if (group.recovery.has_value()) {
-    const NodeId from = group.recovery->node;
-    const NodeRecord* const chosen = state.FindNode(from);
-    const std::string what =
-        absl::StrCat("is being recovered from node ", from.value());
-    if (chosen != nullptr && chosen->store == group.recovery->store &&
-        chosen->silent_since == WallTime(0)) {
-      return what;
-    }
+    const std::string what = absl::StrCat("is being recovered from node ",
+                                          group.recovery->node.value());
+    if (ChosenNodeAnswers(state, *group.recovery)) return what;
     return absl::StrCat(what,
                         ", which does not answer: start it, or go on from "
                         "another voter with quoratectl recover ",

@@ -435,6 +435,13 @@ VoterCount CountVoters(const ClusterState& state,
   return count;
 }
 
+bool ChosenNodeAnswers(const ClusterState& state,
+                       const GroupRecovery& recovery) {
+  const NodeRecord* const node = state.FindNode(recovery.node);
+  return node != nullptr && node->store == recovery.store &&
+         node->silent_since == WallTime(0);
+}
+
 std::string NoMajority(const ClusterState& state, const GroupRecord& group) {
   const raft::Configuration* const known = group.Configuration();
   if (known == nullptr) return "";

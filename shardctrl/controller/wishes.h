@@ -79,6 +79,11 @@ VoterCount CountVoters(const ClusterState& state,
                        const std::vector<ReplicaId>& broken = {},
                        ReplicaId answers = ReplicaId());
 
+// The node from which a group is being recovered has the store with which it
+// was chosen, and is not silent.
+bool ChosenNodeAnswers(const ClusterState& state,
+                       const GroupRecovery& recovery);
+
 // Empty, or that the group has no majority of working voters, so that its
 // members cannot change, and a remedy.
 std::string NoMajority(const ClusterState& state, const GroupRecord& group);
