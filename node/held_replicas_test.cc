@@ -98,6 +98,14 @@ class HeldReplicasTest : public OperatedCluster {
     RunUntil([&] { return client->closed(); });
     EXPECT_TRUE(client->Take().starts_with("HTTP/1.1 200 "));
   }
+  void RestartOldVoters() {
+    for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
+  }
+  bool AwaitThreeVoters() {
+    return Await(Concat("/v1/groups/", group_), [](const Json& row) {
+      return row["settled"] == true && row["voters"].size() == 3;
+    });
+  }
   // It hears the controller before it hears the other members of the group.
   void RestartTheChosenNode() {
     CutChosen(true);
@@ -113,14 +121,6 @@ class HeldReplicasTest : public OperatedCluster {
   // Its voters are on the first three nodes.
   void CutFromTheController(size_t node, bool cut) {
     for (size_t other = 0; other < 3; ++other) CutBetween(node, other, cut);
-  }
-  void CutBetween(size_t one, size_t other, bool cut) {
-    const sim::MachineId a = cluster_->machine(one);
-    const sim::MachineId b = cluster_->machine(other);
-    for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-      cut ? cluster_->world().BlockLink(from, to)
-          : cluster_->world().HealLink(from, to);
-    }
   }
   bool IsHeld(size_t node) {
     const raft::Core* const core = host(node).core(group_);
@@ -177,7 +177,7 @@ TEST_F(HeldReplicasTest, OldMajorityThatComesBack_ConfirmsNothingThatIsLost) {
     confirmed_ = sent_ = 0;
     LoseMajority(seed);
     WishAndLoseTheChosenNode();
-    for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
+    RestartOldVoters();
     WriteFor(20);
     RestartTheChosenNode();
     ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
@@ -185,9 +185,7 @@ TEST_F(HeldReplicasTest, OldMajorityThatComesBack_ConfirmsNothingThatIsLost) {
     })) << last_.dump(1);
     WriteFor(3);
     ExpectNothingLost();
-    ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
-      return row["settled"] == true && row["voters"].size() == 3;
-    })) << last_.dump(1);
+    ASSERT_TRUE(AwaitThreeVoters()) << last_.dump(1);
     ExpectNothingLost();
   }
 }
@@ -196,7 +194,7 @@ TEST_F(HeldReplicasTest, OldMajorityThatComesBack_ConfirmsNothingThatIsLost) {
 TEST_F(HeldReplicasTest, SecondRecovery_ChoosesAnotherVoter) {
   LoseMajority();
   WishAndLoseTheChosenNode();
-  for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
+  RestartOldVoters();
   ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [&](const Json& row) {
     return row["problem"].is_string() &&
            row["problem"] ==
@@ -226,9 +224,7 @@ TEST_F(HeldReplicasTest, SecondRecovery_ChoosesAnotherVoter) {
   ExpectNothingLost();
   cluster_->Restart(kChosen);
   WriteFor(3);
-  ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
-    return row["settled"] == true && row["voters"].size() == 3;
-  })) << last_.dump(1);
+  ASSERT_TRUE(AwaitThreeVoters()) << last_.dump(1);
   ExpectNothingLost();
 }
 
@@ -239,7 +235,7 @@ TEST_F(HeldReplicasTest, ChosenNode_WaitsForOldVotersThatAnswer) {
   CutChosen(true);
   CutFromTheController(kFirst, true);
   CutFromTheController(kSecond, true);
-  for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
+  RestartOldVoters();
   for (int i = 0; i < 20 && !Increment(kFirst); ++i) {
     cluster_->world().RunFor(Milliseconds(200));
   }
@@ -261,9 +257,7 @@ TEST_F(HeldReplicasTest, ChosenNode_WaitsForOldVotersThatAnswer) {
   EXPECT_TRUE(IsHeld(kSecond));
   CutFromTheController(kFirst, false);
   CutFromTheController(kSecond, false);
-  ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
-    return row["settled"] == true && row["voters"].size() == 3;
-  })) << last_.dump(1);
+  ASSERT_TRUE(AwaitThreeVoters()) << last_.dump(1);
   ExpectNothingLost();
 }
 
@@ -271,13 +265,13 @@ TEST_F(HeldReplicasTest, ChosenNode_WaitsForOldVotersThatAnswer) {
 TEST_F(HeldReplicasTest, WithoutTheController_StayHeld) {
   LoseMajority();
   WishAndLoseTheChosenNode();
-  for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
+  RestartOldVoters();
   ASSERT_TRUE(RunUntil([&] { return IsHeld(kFirst) && IsHeld(kSecond); }));
   for (const size_t n : {kFirst, kSecond}) {
     cluster_->Crash(n, sim::CrashKind::kMachine);
     CutFromTheController(n, true);
   }
-  for (const size_t n : {kFirst, kSecond}) cluster_->Restart(n);
+  RestartOldVoters();
   for (int i = 0; i < 20; ++i) {
     for (const size_t n : {kFirst, kSecond}) {
       EXPECT_FALSE(Increment(n));
@@ -288,9 +282,7 @@ TEST_F(HeldReplicasTest, WithoutTheController_StayHeld) {
   CutFromTheController(kFirst, false);
   CutFromTheController(kSecond, false);
   cluster_->Restart(kChosen);
-  ASSERT_TRUE(Await(Concat("/v1/groups/", group_), [](const Json& row) {
-    return row["settled"] == true && row["voters"].size() == 3;
-  })) << last_.dump(1);
+  ASSERT_TRUE(AwaitThreeVoters()) << last_.dump(1);
   ExpectNothingLost();
 }
 

@@ -113,13 +113,15 @@ class OperatedCluster : public testing::Test {
   }
   void Cut(size_t node, bool cut) {
     for (size_t other = 0; other < cluster_->size(); ++other) {
-      const sim::MachineId a = cluster_->machine(node);
-      const sim::MachineId b = cluster_->machine(other);
-      if (other == node) continue;
-      for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-        cut ? cluster_->world().BlockLink(from, to)
-            : cluster_->world().HealLink(from, to);
-      }
+      if (other != node) CutBetween(node, other, cut);
+    }
+  }
+  void CutBetween(size_t one, size_t other, bool cut) {
+    const sim::MachineId a = cluster_->machine(one);
+    const sim::MachineId b = cluster_->machine(other);
+    for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+      cut ? cluster_->world().BlockLink(from, to)
+          : cluster_->world().HealLink(from, to);
     }
   }
   // Waits until the controller knows the addresses of all nodes, and the

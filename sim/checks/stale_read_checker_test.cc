@@ -30,6 +30,15 @@ class StaleReadCheckerTest : public testing::Test {
     ApplySet(states_, now_, key, text, expire_at_ms);
     checker_.OnEntry(kReadGroup, raft::Index(++index_), now_);
   }
+  // The slot goes to another group.
+  void Move(GroupId to) {
+    checker_.OnEntry(to, raft::Index(1), now_);
+    checker_.OnMoved({.id = MoveId(1),
+                      .from = kReadGroup,
+                      .to = to,
+                      .slots = {{kReadSlot, kReadSlot}}},
+                     raft::Index(1));
+  }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);
     EXPECT_NE(found_[0].find(words), std::string::npos) << found_[0];
@@ -141,12 +150,7 @@ TEST_F(StaleReadCheckerTest, SlotThatMoved_HasTheStateOfItsNewGroup) {
   Commit("k", "a");
   Commit("k", "b");
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
-  checker_.OnEntry(kOther, raft::Index(1), now_);
-  checker_.OnMoved({.id = MoveId(1),
-                    .from = kReadGroup,
-                    .to = kOther,
-                    .slots = {{kReadSlot, kReadSlot}}},
-                   raft::Index(1));
+  Move(kOther);
   StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnReply(sent, "k", BulkOf("a"));
   EXPECT_TRUE(found_.empty());
@@ -170,12 +174,7 @@ TEST_F(StaleReadCheckerTest, SlotThatLeft_IsNotAnsweredByItsFormerGroup) {
   Commit("k", "a");
   Commit("k", "b");
   checker_.OnApplied(kNode, kReadGroup, raft::Index(2));
-  checker_.OnEntry(kOther, raft::Index(1), now_);
-  checker_.OnMoved({.id = MoveId(1),
-                    .from = kReadGroup,
-                    .to = kOther,
-                    .slots = {{kReadSlot, kReadSlot}}},
-                   raft::Index(1));
+  Move(kOther);
   const StaleReadChecker::Sent sent =
       checker_.Send(kNode, kReadGroup, kReadSlot);
   checker_.OnReply(sent, "k", BulkOf("b"));
