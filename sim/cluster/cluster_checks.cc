@@ -485,7 +485,7 @@ void ClusterChecks::BeginCalm() {
   }
 }
 
-void ClusterChecks::EndCalm(bool may_be_given) {
+void ClusterChecks::EndCalm() {
   const shardctrl::ClusterState* const state = NewestControllerState(cluster_);
   for (const GroupMembers& shard : cluster_.groups()) {
     const shardctrl::GroupRecord* const group =
@@ -497,9 +497,7 @@ void ClusterChecks::EndCalm(bool may_be_given) {
     const size_t begun =
         replica_checker_.leaderships(shard.group) - before->second;
     const NodeId leader = replica_checker_.last_leader(shard.group);
-    if (begun == 0 || (may_be_given && begun == 1 && leader == preferred)) {
-      continue;
-    }
+    if (begun == 0 || (begun == 1 && leader == preferred)) continue;
     world_.Violate(absl::StrCat("availability: ", begun,
                                 " leaderships of group ", shard.group.value(),
                                 ", the last at node ", leader.value(),

@@ -96,10 +96,10 @@ class ClusterChecks {
   // Passes the log of each node that works to the checker.
   void CheckLogSpace(LogSpaceChecker* checker) const;
   // From now on no fault is left. EndCalm reports each group in which a
-  // leadership began meanwhile. With `may_be_given` one is allowed if its
-  // leader is the preferred node.
+  // leadership began meanwhile. One is allowed if its leader is the preferred
+  // node.
   void BeginCalm();
-  void EndCalm(bool may_be_given);
+  void EndCalm();
   // The store of `node` must own the slots of `shard`.
   void CheckOwned(NodeId node, const GroupMembers& shard,
                   const kv::Store& store);

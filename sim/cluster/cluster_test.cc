@@ -772,12 +772,12 @@ TEST(Cluster, LeadershipThatBeginsInTheCalm_Found) {
   ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
   checks.BeginCalm();
   small.world().RunFor(Seconds(2));
-  checks.EndCalm(/*may_be_given=*/false);
+  checks.EndCalm();
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
   checks.BeginCalm();
   small.world().Crash(cluster.machine(first), CrashKind::kProcess);
   small.Elect(first);
-  checks.EndCalm(/*may_be_given=*/false);
+  checks.EndCalm();
   small.ExpectFound("availability: 1 leaderships of group 1");
 }
 

@@ -70,7 +70,7 @@ void MemberOperator::OnTick(size_t node) {
   const raft::Host* const host = hooks_.host(node);
   if (host == nullptr || !host->status().ok()) return;
   CheckReplica(node, *host);
-  if (steps_.empty() && !erasing_) Act();
+  if (idle()) Act();
   if (steps_.empty() || erasing_) return;
   if (hooks_.host(job_node_) != nullptr) {
     down_since_ = world_.now();
@@ -211,13 +211,8 @@ void MemberOperator::LoseDisk(size_t node) {
 // ---- Commands
 
 const raft::Core* MemberOperator::Leader(size_t* node) const {
-  std::vector<const raft::Core*> cores;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    const raft::Host* const host = hooks_.host(i);
-    cores.push_back(host != nullptr && host->group_status(kGroup).ok()
-                        ? host->core(kGroup)
-                        : nullptr);
-  }
+  const std::vector<const raft::Core*> cores =
+      ReplicasOf(kGroup, nodes_.size(), hooks_.host);
   *node = LeaderAmong(cores);
   return *node == nodes_.size() ? nullptr : cores[*node];
 }

@@ -68,13 +68,7 @@ bool NodeDisks::CanSpareDisk(size_t node) const {
     for (const auto& [group, replicas] : host->failed()) groups.insert(group);
   }
   return std::all_of(groups.begin(), groups.end(), [&](GroupId group) {
-    std::vector<const raft::Core*> cores;
-    for (size_t i = 0; i < disks_.size(); ++i) {
-      const raft::Host* const host = host_(i);
-      cores.push_back(host != nullptr && host->group_status(group).ok()
-                          ? host->core(group)
-                          : nullptr);
-    }
+    const auto cores = ReplicasOf(group, disks_.size(), host_);
     return CanSpare(cores, node, [&](size_t i) {
       return !bad(i) &&
              host_(i)->condition(group) != raft::Host::Condition::kNotHeld;

@@ -38,6 +38,18 @@ bool ReplicasAgree(Replicas replicas,
   return true;
 }
 
+std::vector<const raft::Core*> ReplicasOf(
+    GroupId group, size_t nodes,
+    absl::FunctionRef<const raft::Host*(size_t)> host) {
+  std::vector<const raft::Core*> replicas;
+  for (size_t i = 0; i < nodes; ++i) {
+    const raft::Host* const on = host(i);
+    const bool works = on != nullptr && on->group_status(group).ok();
+    replicas.push_back(works ? on->core(group) : nullptr);
+  }
+  return replicas;
+}
+
 bool CanSpare(Replicas replicas, size_t node,
               absl::FunctionRef<bool(size_t)> stays) {
   const size_t leader = LeaderAmong(replicas);

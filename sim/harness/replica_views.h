@@ -5,17 +5,24 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
+#include "raft/host/host.h"
 
 namespace quorate::sim {
 
 // One for each node. Null: no replica works there.
 using Replicas = absl::Span<const raft::Core* const>;
 
+// Those of the group on the hosts of the first `nodes` nodes. A host may be
+// null.
+std::vector<const raft::Core*> ReplicasOf(
+    GroupId group, size_t nodes,
+    absl::FunctionRef<const raft::Host*(size_t)> host);
 // The index of the leader of the highest term; replicas.size(): there is none.
 size_t LeaderAmong(Replicas replicas);
 // Whether those that must work know the leader and have applied its whole log.

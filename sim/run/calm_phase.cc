@@ -144,8 +144,7 @@ bool CalmPhase::End() {
   recorder_.availability().EndCalm();
   repeated_work_.End();
   cluster_.EndShadows();
-  // The leadership may be given to the preferred node.
-  checks_.EndCalm(/*may_be_given=*/true);
+  checks_.EndCalm();
   return true;
 }
 

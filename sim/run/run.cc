@@ -476,6 +476,9 @@ ScheduleOptions Run::Impl::Start() {
             return leader == NodeId() ? MachineId() : cluster_.machine(leader);
           },
       .stop = [this](MachineId machine) { cluster_.Stop(machine); }};
+  options.damage_limit = [this](MachineId machine, std::string_view file) {
+    return cluster_.DamageLimit(machine, file);
+  };
   if (members_.has_value()) {
     // Members are others at each time, so no fixed set is a majority.
     options.groups = {cluster_.machines()};
@@ -483,23 +486,20 @@ ScheduleOptions Run::Impl::Start() {
     options.needs_all_nodes = [] { return true; };
     // Operators lose whole disks.
     options.budget.disks_lost = 0;
-    options.damage_limit = [this](MachineId machine, std::string_view file) {
-      return cluster_.DamageLimit(machine, file);
+    const auto place_of = [](MachineId machine) {
+      return Places::PlaceWith(NodeId(machine.value()));
     };
-    options.may_damage = [this](MachineId machine) {
-      return members_->MayDamage(Places::PlaceWith(NodeId(machine.value())));
+    options.may_damage = [this, place_of](MachineId machine) {
+      return members_->MayDamage(place_of(machine));
     };
-    options.spoil_state = [this](MachineId machine, uint64_t draw) {
-      const size_t place = Places::PlaceWith(NodeId(machine.value()));
-      if (!members_->MayDamage(place) || !cluster_.SpoilState(machine, draw)) {
-        return false;
-      }
-      cluster_.places().OnDamaged(place, "");
-      return true;
+    // on_damaged follows, with an empty name.
+    options.spoil_state = [this, place_of](MachineId machine, uint64_t draw) {
+      return members_->MayDamage(place_of(machine)) &&
+             cluster_.SpoilState(machine, draw);
     };
-    options.on_damaged = [this](MachineId machine, const std::string& file) {
-      cluster_.places().OnDamaged(Places::PlaceWith(NodeId(machine.value())),
-                                  file);
+    options.on_damaged = [this, place_of](MachineId machine,
+                                          const std::string& file) {
+      cluster_.places().OnDamaged(place_of(machine), file);
     };
   } else {
     AddMishaps(&options);
@@ -518,9 +518,6 @@ void Run::Impl::AddMishaps(ScheduleOptions* options) {
   };
   options->needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); };
   options->budget.disks_lost = 1;
-  options->damage_limit = [this](MachineId machine, std::string_view file) {
-    return cluster_.DamageLimit(machine, file);
-  };
 }
 
 void Run::Impl::OnScheduled(const Schedule& schedule) {

@@ -439,8 +439,8 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
   // Operators of members do not learn why a move waits for memory. Without room
   // for several pieces each slot takes a round trip, and there are thousands.
-  if (shape.members) limits.memory_bytes = 0;
   if (shape.members) {
+    limits.memory_bytes = 0;
     limits.peer_bytes = std::max(limits.peer_bytes, 8 * kv::kPieceBytesMax);
   }
   return limits;
