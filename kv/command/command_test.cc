@@ -41,7 +41,7 @@ std::vector<MoveStep> SampleSteps() {
   const PieceStream changes = {.changes = true,
                                .from = ChangeNumber(4),
                                .to = ChangeNumber(6),
-                               .view = raft::Index(70)};
+                               .last = ChangeNumber(70)};
   return {PrepareStep{kPlan, 0x99},
           TrackStep{kPlan, ChangeNumber(4)},
           StageStep{kPlan.id,

@@ -228,7 +228,7 @@ void AppendStream(std::string* out, const PieceStream& stream) {
   AppendFixed(out, stream.slot.value());
   AppendFixed(out, stream.from.value());
   AppendFixed(out, stream.to.value());
-  AppendFixed(out, stream.view.value());
+  AppendFixed(out, stream.changes ? stream.last.value() : stream.view.value());
 }
 
 PieceStream TakeStream(FixedReader* reader) {
@@ -238,7 +238,12 @@ PieceStream TakeStream(FixedReader* reader) {
   stream.slot = Slot(reader->Take<uint16_t>());
   stream.from = ChangeNumber(reader->Take<uint64_t>());
   stream.to = ChangeNumber(reader->Take<uint64_t>());
-  stream.view = raft::Index(reader->Take<uint64_t>());
+  const auto state = reader->Take<uint64_t>();
+  if (stream.changes) {
+    stream.last = ChangeNumber(state);
+  } else {
+    stream.view = raft::Index(state);
+  }
   const bool other_fields = stream.changes ? stream.slot != Slot{}
                                            : stream.from != ChangeNumber{} ||
                                                  stream.to != ChangeNumber{};

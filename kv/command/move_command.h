@@ -66,10 +66,12 @@ struct PieceStream {
   // The items that changed, or all items of one slot.
   bool changes = false;
   Slot slot = {};  // Not for changes.
-  // For changes: those behind `from`, up to `to`.
+  // For changes: those behind `from`, up to `to`. `last` is the number of the
+  // source's last change: a place that changes again has a later number.
   ChangeNumber from = {};
   ChangeNumber to = {};
-  // The last entry of the source's state.
+  ChangeNumber last = {};
+  // For a slot: the last entry of the source's state.
   raft::Index view = {};
   friend bool operator==(const PieceStream&, const PieceStream&) = default;
 };

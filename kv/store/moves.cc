@@ -211,7 +211,8 @@ MoveVerdict Moves::VerdictOn(const Target& target,
                                        : MoveVerdict::kOutOfPlace;
   }
   // A stream of an older state would only repeat work.
-  return piece.offset == 0 && stream.view >= place.stream.view
+  return piece.offset == 0 && stream.view >= place.stream.view &&
+                 stream.last >= place.stream.last
              ? MoveVerdict::kDone
              : MoveVerdict::kOutOfPlace;
 }
@@ -468,8 +469,12 @@ std::unique_ptr<PieceReader> Moves::ReadChanges(MoveId move, ChangeNumber from,
                                                 const Tables& tables) const {
   const Source* const source = FindTracked(move);
   if (source == nullptr) return nullptr;
-  PieceStream stream = {
-      .changes = true, .from = from, .to = from, .view = tables.index};
+  // Entries that change none of the places leave the name as it is. While
+  // slots are frozen, those of refused commands are many.
+  PieceStream stream = {.changes = true,
+                        .from = from,
+                        .to = from,
+                        .last = source->changes->last()};
   std::string bytes;
   ChangeLog::Numbered::Cursor change(source->changes->numbered(), from + 1);
   const auto done = [&] { return change.done() || change.key() > through; };

@@ -147,6 +147,7 @@ class World {
     int to = 0;
     std::vector<std::string> tags;
     MoveDecision decision = MoveDecision::kMove;
+    std::map<std::string, std::string> streams = {};  // By name.
   };
 
   TestGroup& OwnerOf(const std::string& tag) {
@@ -203,6 +204,18 @@ class World {
     if (!moves_.empty()) DriveOne(Draw(static_cast<int>(moves_.size())));
   }
 
+  // Equal names of streams mean equal bytes.
+  void CheckName(const SlotPiece& piece, Move* move) {
+    std::string name;
+    AppendStream(&name, piece.stream);
+    std::string& known = move->streams[name];
+    RC_ASSERT(piece.offset <= known.size());
+    const std::string_view again =
+        std::string_view(known).substr(piece.offset, piece.bytes.size());
+    RC_ASSERT(again == piece.bytes.substr(0, again.size()));
+    known.append(piece.bytes.substr(again.size()));
+  }
+
   void DriveOne(size_t at) {
     Move& move = moves_[at];
     const auto next = move.driver.NextStep(move.decision);
@@ -223,6 +236,7 @@ class World {
     if (const auto* stage = std::get_if<StageStep>(&next->step)) {
       if (stage->piece.stream.changes) ++counts_.pieces_of_changes;
       if (!stage->piece.ends) ++counts_.cut_items;
+      CheckName(stage->piece, &move);
     }
     if (std::holds_alternative<AbortStep>(next->step)) ++counts_.aborted;
     sent_.emplace_back(&group, step);

@@ -512,6 +512,30 @@ TEST_F(MovesTest, Changes_AreReadInBoundedPartsAndForgotten) {
   EXPECT_EQ(rest->stream().to, all);
 }
 
+// The destination of frozen slots takes a stream in several attempts if it is
+// busy. Commands on the slots are refused meanwhile, each in an entry.
+TEST_F(MovesTest, ChangesOfFrozenSlots_KeepTheirNameUntilOneMoreChanges) {
+  source_.SetTime(10'000);
+  Step(&source_, TrackStep{plan_});
+  Set(&source_, "{a}1", "one", 20'000);
+  Set(&source_, "{a}2", "two");
+  Step(&source_, FreezeStep{plan_.id});
+  const auto name = [&] {
+    return source_.store()
+        .ReadChanges(plan_.id, ChangeNumber(0), ChangeNumber(2), 1 << 20)
+        ->stream();
+  };
+  const PieceStream before = name();
+  EXPECT_EQ(Set(&source_, "{a}2", "three").status, ResultStatus::kNotOwner);
+  Set(&source_, "{c}", "stays");
+  EXPECT_EQ(name(), before);
+  source_.Restart();
+  EXPECT_EQ(name(), before);
+  source_.SetTime(30'000);
+  Set(&source_, "{c}", "expires the key");
+  EXPECT_NE(name(), before);
+}
+
 // Keys that are set behind a flush have changed before it, too.
 TEST_F(MovesTest, KeysBehindAFlush_ArriveBehindIt) {
   Step(&target_, PrepareStep{plan_});

@@ -54,13 +54,15 @@ struct StepWords {
   }
   std::string operator()(const kv::StageStep& step) const {
     const kv::PieceStream& stream = step.piece.stream;
-    const std::string of = stream.changes
-                               ? absl::StrCat("changes ", stream.from.value(),
-                                              "..", stream.to.value())
-                               : absl::StrCat("slot ", stream.slot.value());
-    return absl::StrCat("stage ", NameOf(step.move), ", ", of, " as of index ",
-                        stream.view.value(), ", ", step.piece.bytes.size(),
-                        " bytes", step.piece.ends ? ", the last" : "");
+    const std::string of =
+        stream.changes
+            ? absl::StrCat("changes ", stream.from.value(), "..",
+                           stream.to.value(), " of ", stream.last.value())
+            : absl::StrCat("slot ", stream.slot.value(), " as of index ",
+                           stream.view.value());
+    return absl::StrCat("stage ", NameOf(step.move), ", ", of, ", ",
+                        step.piece.bytes.size(), " bytes",
+                        step.piece.ends ? ", the last" : "");
   }
   std::string operator()(const kv::FreezeStep& step) const {
     return absl::StrCat("freeze ", NameOf(step.move));
