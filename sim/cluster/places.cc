@@ -164,7 +164,8 @@ void Places::FillIn(size_t place, node::Config* file) const {
         places_[i].tenant.has_value() && (change() || places_[i].moves > 0);
     if (i != place && known) file->seeds.push_back(now_[i].peer);
   }
-  file->moved = !file->seeds.empty();
+  // Where nodes change places, their operators say so.
+  file->moved = change() || !file->seeds.empty();
 }
 
 // ---- Deeds.

@@ -161,6 +161,21 @@ TEST_F(PlacesTest, SwappedDisks_ServeOn) {
   EXPECT_NE(cluster_.ServerAt(1), nullptr);
 }
 
+// The file of the disk that stays names an address for a founder that is gone.
+TEST(Places, LastNodeOnAnotherMachine_StartsAsMoved) {
+  World world({.seed = 1});
+  Places places(&world, {.founders = 2, .spares = 1});
+  for (const MachineId machine : places.machines()) {
+    world.Start(machine, [](env::Env&) { return std::shared_ptr<void>(); });
+  }
+  places.MoveOut(1);
+  places.MoveDisk(0, 2);
+  node::Config file;
+  places.FillIn(2, &file);
+  EXPECT_TRUE(file.seeds.empty());
+  EXPECT_TRUE(file.moved);
+}
+
 // ---- Members.
 
 TEST_F(PlacesTest, NodeThatIsDown_IsAnUnmetWish) {
