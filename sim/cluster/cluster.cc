@@ -83,8 +83,12 @@ class Cluster::Program final : public ReplicaObserver {
     if (cluster_->world_.choices().Chance(kHashOfEnd, life, kEndsHashed)) {
       HashCores();
     }
-    // A snapshot on its disk may have the wrong state.
-    if (cluster_->wrong_states_.HasWrong(node_)) cluster_->Lose(node_);
+    // A snapshot on its disk may have the wrong state. It is mended at the next
+    // start where members change.
+    if (!cluster_->places_.change() &&
+        cluster_->wrong_states_.HasWrong(node_)) {
+      cluster_->Lose(node_);
+    }
   }
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
@@ -103,7 +107,9 @@ class Cluster::Program final : public ReplicaObserver {
       cluster_->leaderships_.End(node_, group, cluster_->world_.now());
     } else {
       // Its answers and snapshots would have the wrong state.
-      if (cluster_->wrong_states_.IsWrong(node_, group)) cluster_->Lose(node_);
+      if (cluster_->wrong_states_.IsWrong(node_, group)) {
+        cluster_->EndWrongState(node_);
+      }
       cluster_->Mark(node_, "raft.began_to_lead");
       cluster_->world_.AddToStory(
           cluster_->machine(node_), TraceKind::kLead,
@@ -124,6 +130,8 @@ class Cluster::Program final : public ReplicaObserver {
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
+    // The snapshot may be that of a wrong replica.
+    MendStates();
     ReplicaObserver::OnRestored(group, snapshot);
     cluster_->wrong_states_.OnRestored(node_, group);
     cluster_->replica_checker_.ExcuseState(
@@ -189,6 +197,19 @@ class Cluster::Program final : public ReplicaObserver {
 
   void HashCores() {
     if (started_) ReplicaObserver::HashCores(server_->host());
+  }
+
+  // Where members change, makes all states right that are wrong.
+  void MendStates() {
+    if (!cluster_->places_.change()) return;
+    WrongStates& wrong = cluster_->wrong_states_;
+    for (const GroupId group : wrong.groups()) {
+      auto* const store = const_cast<kv::Store*>(server_->store(group));
+      if (store == nullptr) continue;
+      const bool mended = MendState(store);
+      if (mended || wrong.IsWrong(node_, group)) wrong.OnMended(node_, group);
+      cluster_->replica_checker_.ExcuseState(node_, group, false);
+    }
   }
 
   void AfterTurn() {
@@ -285,6 +306,7 @@ class Cluster::Program final : public ReplicaObserver {
       return;
     }
     started_ = true;
+    MendStates();
     cluster_->CheckIdentity(node_);
     CheckAddresses();
     CheckRecovered(server_->host());
@@ -543,24 +565,17 @@ void Cluster::EndOlderDisks() {
 
 void Cluster::EndWrongStates() {
   for (const node::NodeConfig& node : nodes()) {
-    if (wrong_states_.HasWrong(node.id)) Lose(node.id);
+    if (wrong_states_.HasWrong(node.id)) EndWrongState(node.id);
   }
 }
 
+void Cluster::EndWrongState(NodeId node) {
+  if (!places_.change()) return Lose(node);
+  Program* const program = programs_[PlaceOf(node)];
+  if (program != nullptr) program->MendStates();
+}
+
 void Cluster::Lose(NodeId node) {
-  if (places_.change()) {
-    // Operators replace it, as one with a damaged disk.
-    world_.At(world_.now(), [this, node] {
-      const size_t place = PlaceOf(node);
-      if (!places_.HasStore(place)) return;
-      for (const GroupMembers& group : groups_) {
-        wrong_states_.OnDropped(node, group.group);
-      }
-      places_.Erase(place);
-      places_.OnDamaged(place, "");
-    });
-    return;
-  }
   if (!lost_.insert(node).second) return;
   const MachineId machine = this->machine(node);
   world_.At(world_.now(), [this, machine] {

@@ -171,7 +171,8 @@ class Cluster {
                         WrongStates::Connected connected) {
     wrong_states_.Check(world_.now(), calm_since, bound, connected);
   }
-  // Machines that still have a wrong state are lost now.
+  // Machines that still have a wrong state are lost now. Where members change,
+  // the states are mended instead.
   void EndWrongStates();
   // Machines that started from an older disk are lost now.
   void EndOlderDisks();
@@ -333,6 +334,7 @@ class Cluster {
   // The node could not start, or stopped by itself.
   void OnNodeStopped(NodeId node, const absl::Status& why);
 
+  void EndWrongState(NodeId node);
   // The machine breaks down after this turn: its disk is erased, for the rest
   // of the run.
   void Lose(NodeId node);

@@ -37,20 +37,25 @@ namespace {
 
 constexpr GroupId kGroup(1);
 
-// Three nodes of one group in a world without faults.
+// Three nodes of one group in a world without faults. With spare places, each
+// entry is followed by a snapshot, and replicas hardly ever compare states.
 class Small {
  public:
   explicit Small(uint64_t seed, bool bootstrap_left_on = false,
-                 const node::ListenConfig& listen = {})
+                 const node::ListenConfig& listen = {}, uint32_t spares = 0)
       : world_({.seed = seed}),
         cluster_(world_, replica_checker_,
                  {.nodes = 3,
+                  .spares = spares,
                   .groups = 1,
                   .configure =
-                      [listen](NodeId) {
+                      [listen, spares](NodeId) {
                         node::Config config;
                         config.listen = listen;
-                        config.host.digest_interval = 1;
+                        config.host.digest_interval = spares > 0 ? 64 : 1;
+                        if (spares > 0) {
+                          config.host.snapshot_threshold_bytes = 1;
+                        }
                         return config;
                       },
                   .bootstrap_left_on = bootstrap_left_on}) {
@@ -353,6 +358,44 @@ TEST(Cluster, ReplicaWithAWrongStateThatWouldLead_IsLost) {
   EXPECT_EQ(small->cluster().server(wrong), nullptr);
   EXPECT_TRUE(small->cluster().HasErasedDisk(wrong));
   EXPECT_NE(small->Elect(), wrong);
+  EXPECT_EQ(small->world().violations(), std::vector<std::string>{});
+}
+
+// The groups may not spare the machine any more.
+TEST(Cluster, WrongStateWhereMembersChange_IsMendedAtALeaderAndAtAStart) {
+  const auto make = [](uint64_t seed) {
+    return std::make_unique<Small>(seed, /*bootstrap_left_on=*/false,
+                                   node::ListenConfig(), /*spares=*/1);
+  };
+  NodeId wrong;
+  uint64_t seed = 1;
+  auto small = make(seed);
+  while (!WrongOneLeads(small.get(), &wrong)) small = make(++seed);
+  EXPECT_FALSE(small->cluster().HasErasedDisk(wrong));
+  const auto store = [&] {
+    return const_cast<kv::Store*>(
+        small->cluster().server(wrong)->store(kGroup));
+  };
+  ASSERT_NE(small->cluster().server(wrong), nullptr);
+  EXPECT_FALSE(MendState(store()));
+  const NodeId leader = small->Elect();
+  wrong = NodeId(leader.value() % 3 + 1);
+  const MachineId machine = small->cluster().machine(wrong);
+  small->cluster().SetDamaged(FilesOfOne(machine, {""}));
+  ASSERT_TRUE(small->cluster().SpoilState(machine, 78));
+  // A new leader appends an entry. The snapshot behind it has the wrong state.
+  raft::Host& host = small->cluster().server(leader)->host();
+  host.TransferLeadership(kGroup,
+                          raft::ReplicaOn(host.core(kGroup)->configuration(),
+                                          NodeId(wrong.value() % 3 + 1)));
+  small->Elect(leader);
+  small->world().RunFor(Seconds(1));
+  small->world().Crash(machine, CrashKind::kProcess);
+  small->world().Restart(machine);
+  small->world().RunFor(Seconds(8));
+  EXPECT_FALSE(small->cluster().HasErasedDisk(wrong));
+  ASSERT_NE(small->cluster().server(wrong), nullptr);
+  EXPECT_FALSE(MendState(store()));
   EXPECT_EQ(small->world().violations(), std::vector<std::string>{});
 }
 

@@ -21,6 +21,8 @@ constexpr size_t kFixedBytes = 44;
 constexpr size_t kRemovalBytes = 18;
 constexpr size_t kChecksumBytes = 4;
 constexpr size_t kPieceBytes = 1 << 20;
+// The entry of the removal: that of the first configuration.
+constexpr uint64_t kNoCommand = 1;
 
 // The state in one piece.
 std::string SnapshotOf(kv::Store* store) {
@@ -31,6 +33,27 @@ std::string SnapshotOf(kv::Store* store) {
     if (piece.size() == 0) return bytes;
     bytes += piece.view();
   }
+}
+
+// Where the number of slots with a removal is.
+size_t RemovalCountAt(std::string_view bytes) {
+  const auto version = LoadFixed<uint32_t>(bytes, kVersionAt);
+  const size_t run_bytes = version < 4 ? 4 : version < 5 ? 32 : 16;
+  return kFixedBytes + LoadFixed<uint32_t>(bytes, kRangesAt) * run_bytes +
+         sizeof(uint32_t);
+}
+
+// Replaces the state by another one, whose checksum is that of before.
+void Replace(kv::Store* store, std::string bytes) {
+  bytes.resize(bytes.size() - kChecksumBytes);
+  AppendFixed(&bytes, Crc32c(0, bytes));
+  const uint64_t before = store->Digest();
+  const std::unique_ptr<raft::SnapshotWriter> writer = store->BeginRestore({});
+  const absl::Status added = writer->Add(bytes);
+  CHECK(added.ok()) << added.ToString();
+  const absl::Status committed = writer->Commit();
+  CHECK(committed.ok()) << committed.ToString();
+  CHECK(store->Digest() != before);
 }
 
 // The text of raft::Host for a replica that differs from a majority.
@@ -50,11 +73,7 @@ bool SpoilState(kv::Store* store, GroupId group, uint64_t draw) {
       static_cast<uint16_t>(run.first.value() + draw / runs.size() % slots);
   if (store->key_count({Slot(value), Slot(value)}) != 0) return false;
   std::string bytes = SnapshotOf(store);
-  const auto version = LoadFixed<uint32_t>(bytes, kVersionAt);
-  const size_t run_bytes = version < 4 ? 4 : version < 5 ? 32 : 16;
-  const size_t count_at = kFixedBytes +
-                          LoadFixed<uint32_t>(bytes, kRangesAt) * run_bytes +
-                          sizeof(uint32_t);
+  const size_t count_at = RemovalCountAt(bytes);
   const auto count = LoadFixed<uint32_t>(bytes, count_at);
   size_t at = count_at + sizeof(uint32_t);
   for (uint32_t i = 0; i < count; ++i, at += kRemovalBytes) {
@@ -66,19 +85,32 @@ bool SpoilState(kv::Store* store, GroupId group, uint64_t draw) {
   AppendFixed(&removal, value);
   AppendFixed(&removal, group.value());
   AppendFixed(&removal, uint32_t{0});
-  AppendFixed(&removal, uint64_t{1});
+  AppendFixed(&removal, kNoCommand);
   CHECK_EQ(removal.size(), kRemovalBytes);
   bytes.insert(at, removal);
   StoreFixed(bytes.data() + count_at, count + 1);
-  bytes.resize(bytes.size() - kChecksumBytes);
-  AppendFixed(&bytes, Crc32c(0, bytes));
-  const uint64_t before = store->Digest();
-  const std::unique_ptr<raft::SnapshotWriter> writer = store->BeginRestore({});
-  const absl::Status added = writer->Add(bytes);
-  CHECK(added.ok()) << added.ToString();
-  const absl::Status committed = writer->Commit();
-  CHECK(committed.ok()) << committed.ToString();
-  CHECK(store->Digest() != before);
+  Replace(store, std::move(bytes));
+  return true;
+}
+
+bool MendState(kv::Store* store) {
+  std::string bytes = SnapshotOf(store);
+  const size_t count_at = RemovalCountAt(bytes);
+  const auto count = LoadFixed<uint32_t>(bytes, count_at);
+  size_t at = count_at + sizeof(uint32_t);
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (LoadFixed<uint64_t>(bytes, at + kRemovalBytes - sizeof(uint64_t)) ==
+        kNoCommand) {
+      bytes.erase(at, kRemovalBytes);
+    } else {
+      at += kRemovalBytes;
+      ++left;
+    }
+  }
+  if (left == count) return false;
+  StoreFixed(bytes.data() + count_at, left);
+  Replace(store, std::move(bytes));
   return true;
 }
 
@@ -112,6 +144,11 @@ void WrongStates::OnRestored(NodeId node, GroupId group) {
   if (replica != nullptr && replica->state == State::kWrong) {
     replica->state = State::kRestored;
   }
+}
+
+void WrongStates::OnMended(NodeId node, GroupId group) {
+  Replica& replica = replicas_[{node, group}];
+  if (replica.state == State::kWrong) replica.state = State::kRestored;
 }
 
 void WrongStates::OnFenced(NodeId node, GroupId group,

@@ -5,7 +5,8 @@
 // slot without keys. The product must fence a replica that differs from a
 // majority (docs/decisions/0051-replicas-compare-their-states.md). Until then a
 // snapshot of it has the wrong state, so its machine is lost as soon as the
-// replica leads or its program ends.
+// replica leads or its program ends. Where members change, the groups may no
+// longer spare the machine by then. So the state is mended instead.
 #ifndef QUORATE_SIM_CLUSTER_WRONG_STATE_H_
 #define QUORATE_SIM_CLUSTER_WRONG_STATE_H_
 
@@ -30,6 +31,8 @@ namespace quorate::sim {
 // Changes the state so that its digest is another one. `draw` selects the slot.
 // Returns false and changes nothing if no slot of the group is free for that.
 bool SpoilState(kv::Store* store, GroupId group, uint64_t draw);
+// Takes such changes back. Returns false if there is none.
+bool MendState(kv::Store* store);
 
 // Knows which replicas have a wrong state, and checks that exactly these are
 // fenced for it.
@@ -45,6 +48,8 @@ class WrongStates {
   void OnApplied(NodeId node, GroupId group, raft::Index index, SimTime now);
   // A snapshot of the leader replaced the state.
   void OnRestored(NodeId node, GroupId group);
+  // Its wrong state, or that of a snapshot from elsewhere, was mended.
+  void OnMended(NodeId node, GroupId group);
   // Checks that a fence for another state hits a wrong replica only.
   void OnFenced(NodeId node, GroupId group, const absl::Status& why);
   // Checks that the alarm of another state is about a wrong replica.
@@ -69,6 +74,8 @@ class WrongStates {
   bool IsWrong(NodeId node, GroupId group) const;
   // Whether some replica of the node is wrong and was not fenced.
   bool HasWrong(NodeId node) const;
+  // The groups in which some replica was wrong.
+  const std::set<GroupId>& groups() const { return groups_; }
 
  private:
   enum class State : uint8_t { kWrong, kRestored, kFenced };

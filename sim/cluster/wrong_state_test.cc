@@ -29,6 +29,9 @@ TEST(SpoilState, AStore_HasAnotherDigestThatIsTrueToItsState) {
   EXPECT_NE(store.Digest(), before);
   EXPECT_EQ(store.Digest(), store.RecomputeDigest());
   EXPECT_EQ(store.key_count(), 0u);
+  EXPECT_TRUE(MendState(&store));
+  EXPECT_EQ(store.Digest(), before);
+  EXPECT_FALSE(MendState(&store));
 }
 
 TEST(SpoilState, AnySlot_IsOwnedAndNotSpoiltTwice) {
