@@ -36,6 +36,13 @@ constexpr uint32_t kPatience = 1'000;
 // A node that was told to come has so much time.
 constexpr Duration kCareAgain = Seconds(8);
 
+bool IsDone(const OperatorAnswer& answer) { return answer.status == 200; }
+
+// The request may have reached a leader.
+bool IsUnsure(const OperatorAnswer& answer) {
+  return answer.status == 0 || answer.status == 504;
+}
+
 bool IsGone(const NodeRecord& node) {
   return node.state == NodeState::kRemoved;
 }
@@ -70,6 +77,8 @@ void ClusterOperator::Tick() {
   tick_ = env_.loop.At(now + (begun || !hasty_ ? options_.interval : kHaste),
                        [this] { Tick(); });
   if (!begun) return;
+  late_.Look(world_.now(), rules_.LongestLog(shardctrl::kControllerGroup),
+             rules_.CommitIndex(shardctrl::kControllerGroup));
   if (++ticks_ == 1 && hasty_) return ReplaceUnbound();
   if (acts_ || cares_) Clear();
   if (options_.id == 1) MendDisks();
@@ -118,20 +127,33 @@ void ClusterOperator::Tell(OperatorRequest request) {
 }
 
 void ClusterOperator::Ask(OperatorRequest request, uint32_t attempts,
-                          Answered answered) {
+                          Answered answered, std::function<void()> over) {
   request.key = NextKey();
   ++open_;
   const bool again = Draw(7, 4) == 0;
   Try(request, attempts,
-      [this, request, again,
-       answered = std::move(answered)](const OperatorAnswer& answer) {
+      [this, request, again, answered = std::move(answered),
+       over = std::move(over)](const OperatorAnswer& answer) {
         --open_;
-        // A careless operator sends it once more.
-        if (again && IsDecided(answer)) {
-          Try(request, 1, [](const OperatorAnswer&) {});
-        }
+        const bool done = IsDone(answer);
         answered(answer);
+        if (!again || !IsDecided(answer)) return End(request.key, done, over);
+        // A careless operator sends it once more. A request that was refused
+        // may be granted then.
+        Try(request, 1,
+            [this, key = request.key, done, over](const OperatorAnswer& last) {
+              End(key, done || IsDone(last), over);
+            });
       });
+}
+
+// A request that was granted has no further effect.
+void ClusterOperator::End(const std::string& key, bool done,
+                          std::function<void()> over) {
+  const bool unsure = unsure_.erase(key) > 0 && !done;
+  if (over == nullptr) return;
+  if (!unsure) return over();
+  late_.Add(world_.now(), std::move(over));
 }
 
 void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
@@ -153,6 +175,7 @@ void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
         if (!request.key.empty()) {
           rules_.OnAnswer(node::OperationOf(request.key), answer.status,
                           absl::StrCat(request.method, " ", request.target));
+          if (IsUnsure(answer)) unsure_.insert(request.key);
         }
         if (IsDecided(answer) || attempts <= 1 || (is_moot && is_moot())) {
           return answered(answer);
@@ -273,10 +296,12 @@ void ClusterOperator::Create() {
     return;
   }
   notes_.BeginCreating();
-  Ask({.method = "POST",
+  Ask(
+      {.method = "POST",
        .target = "/v1/groups",
        .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")},
-      kAttempts, [this](const OperatorAnswer&) { notes_.EndCreating(); });
+      kAttempts, [](const OperatorAnswer&) {},
+      [this] { notes_.EndCreating(); });
 }
 
 void ClusterOperator::JoinTwice() {
@@ -381,15 +406,17 @@ void ClusterOperator::ComeWithTokens() {
         Come(first, places_.size());
         const NodeId node(first.body["id"].get<uint32_t>());
         notes_.BeginReplacing(node);
-        Ask({.method = "POST",
+        Ask(
+            {.method = "POST",
              .target = absl::StrCat("/v1/nodes/", node.value(), "/replace"),
              .body = kEvenIfUp},
-            kAttempts, [this, node](const OperatorAnswer& second) {
-              notes_.EndReplacing(node);
+            kAttempts,
+            [this](const OperatorAnswer& second) {
               if (second.status != 200) return;
               Soon([this] { ComeWithOldToken(); });
               Come(second, 0);
-            });
+            },
+            [this, node] { notes_.EndReplacing(node); });
       });
 }
 
@@ -415,20 +442,24 @@ void ClusterOperator::Restart(size_t place, GroupId group) {
 void ClusterOperator::Leave(NodeId node, const char* what, std::string body) {
   if (notes_.LostLately() && !rules_.lost().empty()) return;
   notes_.BeginDraining();
-  Ask({.method = "POST",
+  Ask(
+      {.method = "POST",
        .target = absl::StrCat("/v1/nodes/", node.value(), what),
        .body = std::move(body)},
-      kAttempts, [this](const OperatorAnswer&) { notes_.EndDraining(); });
+      kAttempts, [](const OperatorAnswer&) {},
+      [this] { notes_.EndDraining(); });
 }
 
 // A leader may make a lost node one of two voters, before it knows of the loss.
 void ClusterOperator::SetReplicas(GroupId group, uint64_t replicas) {
   if (notes_.LostLately()) return;
   notes_.BeginShrinking();
-  Ask({.method = "PATCH",
+  Ask(
+      {.method = "PATCH",
        .target = absl::StrCat("/v1/groups/", group.value()),
        .body = absl::StrCat("{\"replicas\":", replicas, "}")},
-      kAttempts, [this](const OperatorAnswer&) { notes_.EndShrinking(); });
+      kAttempts, [](const OperatorAnswer&) {},
+      [this] { notes_.EndShrinking(); });
 }
 
 void ClusterOperator::Add() {
@@ -506,13 +537,15 @@ void ClusterOperator::ReplaceElsewhere(NodeId node) {
 
 void ClusterOperator::Replace(NodeId node, size_t to, uint32_t attempts) {
   notes_.BeginReplacing(node);
-  Ask({.method = "POST",
+  Ask(
+      {.method = "POST",
        .target = absl::StrCat("/v1/nodes/", node.value(), "/replace"),
        .body = kEvenIfUp},
-      attempts, [this, node, to](const OperatorAnswer& answer) {
-        notes_.EndReplacing(node);
+      attempts,
+      [this, to](const OperatorAnswer& answer) {
         if (answer.status == 200) Come(answer, to);
-      });
+      },
+      [this, node] { notes_.EndReplacing(node); });
 }
 
 void ClusterOperator::KillController() {

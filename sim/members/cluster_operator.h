@@ -117,8 +117,11 @@ class ClusterOperator {
   // Nodes that are gone for good leave their places.
   void Clear();
   // Asks until there is an answer, at most `attempts` times. `answered` gets it
-  // once.
-  void Ask(OperatorRequest request, uint32_t attempts, Answered answered);
+  // once. `over` is called once no attempt can take effect any more.
+  void Ask(OperatorRequest request, uint32_t attempts, Answered answered,
+           std::function<void()> over = nullptr);
+  // The request has its last answer.
+  void End(const std::string& key, bool done, std::function<void()> over);
   // Asks, whatever the answer will be.
   void Tell(OperatorRequest request);
   // `is_moot`: after an attempt without an answer, nothing is left to ask.
@@ -209,6 +212,9 @@ class ClusterOperator {
   // When the operator last cared for a node.
   std::map<NodeId, SimTime> cared_;
   std::map<uint64_t, env::Pending> retries_;
+  // The keys of requests of which an attempt had no answer.
+  std::set<std::string> unsure_;
+  LateRequests late_;
   env::Pending tick_;
   env::Pending away_;
 };

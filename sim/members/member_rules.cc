@@ -100,6 +100,21 @@ void MemberRules::Finish() const {
   }
 }
 
+raft::Index MemberRules::LongestLog(GroupId group) const {
+  raft::Index longest;
+  const auto found = groups_.find(group);
+  if (found == groups_.end()) return longest;
+  for (const auto& [replica, last] : found->second.last) {
+    longest = std::max(longest, last);
+  }
+  return longest;
+}
+
+raft::Index MemberRules::CommitIndex(GroupId group) const {
+  const auto found = groups_.find(group);
+  return found == groups_.end() ? raft::Index() : found->second.commit;
+}
+
 void MemberRules::OnLog(GroupId id, ReplicaId replica, raft::Index last,
                         raft::Index commit) {
   Group& group = groups_[id];

@@ -102,6 +102,9 @@ class MemberRules {
   bool Retired(GroupId group) const;
   // The groups that committed an entry, without those that have ended.
   std::vector<GroupId> groups() const;
+  // The end of the longest log of the group, and what is committed.
+  raft::Index LongestLog(GroupId group) const;
+  raft::Index CommitIndex(GroupId group) const;
   // Whether the replica worked just now.
   bool Works(ReplicaId replica) const;
   // How many configurations were committed, in all groups.

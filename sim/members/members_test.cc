@@ -14,6 +14,7 @@
 #include "sim/members/change_cuts.h"
 #include "sim/members/controller_checker.h"
 #include "sim/members/member_rules.h"
+#include "sim/members/operator_notes.h"
 #include "sim/testing/parrot.h"
 #include "sim/world/world.h"
 
@@ -216,6 +217,23 @@ raft::Configuration Joint(std::vector<uint32_t> before,
   raft::Configuration joint = Of(std::move(after));
   joint.outgoing_voters = Of(std::move(before)).voters;
   return joint;
+}
+
+// The request waits at a node, or in a log that is not committed.
+TEST(LateRequests, RequestOfUnknownOutcome_IsOverBehindAllLogs) {
+  LateRequests late;
+  int over = 0;
+  late.Add(SimTime(), [&] { ++over; });
+  const SimTime then = SimTime() + LateRequests::kWaitMax;
+  late.Look(then - Milliseconds(1), raft::Index(5), raft::Index(5));
+  EXPECT_EQ(over, 0);
+  late.Look(then, raft::Index(8), raft::Index(7));
+  late.Look(then + Seconds(9), raft::Index(9), raft::Index(7));
+  EXPECT_EQ(over, 0);
+  late.Look(then + Seconds(10), raft::Index(9), raft::Index(8));
+  EXPECT_EQ(over, 1);
+  late.Look(then + Seconds(11), raft::Index(9), raft::Index(9));
+  EXPECT_EQ(over, 1);
 }
 
 TEST(ChangeCuts, ReplacedVoter_EachSideHasAMajority) {

@@ -4,16 +4,59 @@
 #define QUORATE_SIM_MEMBERS_OPERATOR_NOTES_H_
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "env/ids.h"
+#include "env/time.h"
+#include "raft/core/types.h"
+#include "sim/choices/sim_time.h"
 #include "sim/cluster/places.h"
 #include "sim/members/member_rules.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
+
+// Requests of unknown outcome. They may take effect later: one waits at a node,
+// and another one is in a log that is not committed.
+class LateRequests {
+ public:
+  // A node has passed on or given up all of a request after this time.
+  static constexpr Duration kWaitMax = Seconds(20);
+
+  // `over` is called once nothing can come of the request any more.
+  void Add(SimTime now, std::function<void()> over) {
+    requests_.push_back({.since = now, .over = std::move(over)});
+  }
+  // The longest log of the controller ends at `last`, and its entries up to
+  // `committed` are committed. Call it again and again.
+  void Look(SimTime now, raft::Index last, raft::Index committed) {
+    std::vector<Request> left;
+    for (Request& request : std::exchange(requests_, {})) {
+      if (!request.last.has_value() && now - request.since >= kWaitMax) {
+        request.last = last;
+      }
+      if (request.last.has_value() && *request.last <= committed) {
+        request.over();
+      } else {
+        left.push_back(std::move(request));
+      }
+    }
+    requests_ = std::move(left);
+  }
+
+ private:
+  struct Request {
+    SimTime since;
+    std::function<void()> over;
+    // The request is in no entry behind it.
+    std::optional<raft::Index> last = {};
+  };
+  std::vector<Request> requests_;
+};
 
 class OperatorNotes {
  public:
