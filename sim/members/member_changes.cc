@@ -157,14 +157,23 @@ bool MemberChanges::LostOrCame() {
   return std::exchange(seen_, std::move(now)) != seen_;
 }
 
+// A store that was given up drops its replicas once it hears of that. Another
+// one may come later.
 NodeId MemberChanges::NumberOf(const raft::Member& member) const {
+  const NodeRecord* const node = rules_.state()->FindNode(member.node);
+  const bool unbound = node != nullptr && node->store == StoreIncarnation() &&
+                       node->former_store == StoreIncarnation();
+  if (node == nullptr || node->state == NodeState::kRemoved ||
+      (node->store != member.store && !unbound)) {
+    return NodeId();
+  }
   const Places& places = cluster_.places();
   const size_t place = places.PlaceOf(member.node);
   if (!places.HasStore(place)) return NodeId();
   const node::Server* const server = cluster_.ServerAt(place);
   if (server != nullptr &&
       server->host().identity().incarnation != member.store) {
-    return NodeId();  // Its store was given up, and another one came.
+    return NodeId();
   }
   return Places::NumberOf(place);
 }

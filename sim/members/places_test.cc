@@ -59,19 +59,23 @@ class PlacesTest : public testing::Test {
   bool RunUntil(std::function<bool()> done) {
     return world_.RunUntilTrue(std::move(done), Seconds(20));
   }
+  OperatorAnswer Ask(OperatorRequest request) {
+    std::optional<OperatorAnswer> answer;
+    client_->Ask(places_.FirstAddress(0, Places::kAdminPort), request,
+                 Seconds(5), [&](const OperatorAnswer& got) { answer = got; });
+    EXPECT_TRUE(RunUntil([&] { return answer.has_value(); }));
+    return *answer;
+  }
   // The token of the next node.
   node::JoinConfig Add() {
-    std::optional<OperatorAnswer> answer;
-    client_->Ask(places_.FirstAddress(0, Places::kAdminPort),
-                 {.method = "POST", .target = "/v1/nodes"}, Seconds(5),
-                 [&](const OperatorAnswer& got) { answer = got; });
-    EXPECT_TRUE(RunUntil([&] { return answer.has_value(); }));
+    const OperatorAnswer answer =
+        Ask({.method = "POST", .target = "/v1/nodes"});
     const auto token =
-        shardctrl::ParseToken(answer->body["token"].get<std::string>());
+        shardctrl::ParseToken(answer.body["token"].get<std::string>());
     return {.cluster = token->cluster,
             .node = token->node,
-            .seeds = answer->body["seeds"],
-            .token = answer->body["token"]};
+            .seeds = answer.body["seeds"],
+            .token = answer.body["token"]};
   }
   void ExpectFound(std::string_view rule) {
     ASSERT_FALSE(world_.violations().empty());
@@ -206,6 +210,34 @@ TEST_F(PlacesTest, VoterWithoutItsDisk_LivesNowhere) {
   EXPECT_EQ(cluster_.groups()[0].voters, std::vector<NodeId>{NodeId()});
   EXPECT_TRUE(cluster_.groups()[0].members().empty());
   EXPECT_TRUE(world_.violations().empty()) << world_.violations()[0];
+}
+
+// The process of the old store goes on. It is no member, and need not know of
+// leaders.
+TEST_F(PlacesTest, VoterWhoseStoreWasGivenUp_LivesNowhere) {
+  for (const size_t place : {1, 2}) {
+    const node::JoinConfig join = Add();
+    places_.MoveIn(place, {.node = join.node, .join = join});
+    EXPECT_TRUE(RunUntil([&] { return places_.HasStore(place); }));
+  }
+  EXPECT_EQ(Ask({.method = "PATCH",
+                 .target = "/v1/groups/1",
+                 .body = "{\"replicas\":3}"})
+                .status,
+            200);
+  EXPECT_TRUE(RunUntil([&] {
+    return cluster_.groups()[0].voters.size() == 3 && members_->Unmet().empty();
+  }));
+  EXPECT_EQ(Ask({.method = "POST",
+                 .target = "/v1/nodes/3/replace",
+                 .body = "{\"even_if_up\":true}"})
+                .status,
+            200);
+  world_.RunFor(Seconds(5));
+  ASSERT_NE(cluster_.ServerAt(2), nullptr);
+  EXPECT_EQ(cluster_.groups()[0].voters.size(), 3u);
+  EXPECT_TRUE(cluster_.groups()[0].Has(NodeId()));
+  EXPECT_FALSE(cluster_.groups()[0].Has(NodeId(3)));
 }
 
 }  // namespace
