@@ -81,7 +81,7 @@ void ClusterOperator::Tick() {
              rules_.CommitIndex(shardctrl::kControllerGroup));
   if (++ticks_ == 1 && hasty_) return ReplaceUnbound();
   if (acts_ || cares_) Clear();
-  if (options_.id == 1) MendDisks();
+  if (options_.id == 1 && mends_disks_) MendDisks();
   // Other requests may wait for that, and other groups for the controller.
   for (const GroupId group : rules_.lost()) {
     if (recovering_.contains(group)) continue;

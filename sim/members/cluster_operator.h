@@ -63,6 +63,8 @@ class ClusterOperator {
     acts_ = false;
     cares_ = cares;
   }
+  // From now on no disk is given up.
+  void EndMending() { mends_disks_ = false; }
   // Begins some moves at once.
   void MoveInCalm();
   // Cancels or pauses a move that is open, if the operator still acts. `number`
@@ -196,6 +198,7 @@ class ClusterOperator {
   AdminClient client_;
   bool acts_ = true;
   bool cares_ = false;
+  bool mends_disks_ = true;
   uint64_t ticks_ = 0;
   // It is there before the founders have reported their stores.
   const bool hasty_;

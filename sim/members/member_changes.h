@@ -55,6 +55,8 @@ class MemberChanges {
   }
   // Operators have no new wishes from now on, but that nodes come back.
   void Stop();
+  // From now on no fault is left, so no operator gives up a disk.
+  void BeginCalm() { operators_.front()->EndMending(); }
   // One operator moves slots, while no fault is left. It is idle once these
   // moves have ended.
   void MoveInCalm();

@@ -173,8 +173,8 @@ void ClusterOperator::MendDisks() {
     }
     if (world_.now() < mend->second) continue;
     Soon([this, place, node] {
-      if (places_.PlaceOf(node) != place || !places_.IsDamaged(place) ||
-          CreatesGroups() || !MayLose(place)) {
+      if (!mends_disks_ || places_.PlaceOf(node) != place ||
+          !places_.IsDamaged(place) || CreatesGroups() || !MayLose(place)) {
         return;
       }
       mends_.erase(node);

@@ -592,6 +592,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       probes.push_back(
           {"writing in the calm",
            [this] {
+             if (members_.has_value()) members_->BeginCalm();
              calm_phase_.Begin();
              ListenToSteps();
            },
