@@ -93,6 +93,8 @@ class Cluster::Program final : public ReplicaObserver {
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
 
+  bool Reaches(NodeId other) { return env_.env().transport.link(other).open; }
+
   bool IsRunning() const {
     return cluster_->world_.running(cluster_->machine(node_));
   }
@@ -624,6 +626,21 @@ const raft::Core* Cluster::FindReplica(GroupId group, ReplicaId replica) const {
     if (core != nullptr && core->replica() == replica) return core;
   }
   return nullptr;
+}
+
+bool Cluster::Linked(absl::FunctionRef<bool(NodeId)> works) const {
+  std::vector<size_t> places;
+  for (size_t place = 0; place < places_.size(); ++place) {
+    if (ServerAt(place) != nullptr && works(Places::NumberOf(place))) {
+      places.push_back(place);
+    }
+  }
+  return std::ranges::all_of(places, [&](size_t place) {
+    return std::ranges::all_of(places, [&](size_t other) {
+      return other == place ||
+             programs_[place]->Reaches(places_.tenant(other)->node);
+    });
+  });
 }
 
 NodeId Cluster::LeaderOf(GroupId group) const {

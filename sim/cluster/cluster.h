@@ -18,6 +18,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "kv/slots/slot_strategy.h"
 #include "node/config/config.h"
@@ -259,6 +260,9 @@ class Cluster {
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
+  // Whether each running node for which `works` returns true has links to all
+  // others.
+  bool Linked(absl::FunctionRef<bool(NodeId)> works) const;
   // The number of the place where this node has its store. Zero: nowhere.
   NodeId NumberOf(NodeId node) const {
     const size_t place = places_.PlaceOf(node);

@@ -240,5 +240,18 @@ TEST_F(PlacesTest, VoterWhoseStoreWasGivenUp_LivesNowhere) {
   EXPECT_FALSE(cluster_.groups()[0].Has(NodeId(3)));
 }
 
+TEST_F(PlacesTest, NodeThatStartsAgain_HasNoLinksForAWhile) {
+  const node::JoinConfig join = Add();
+  places_.MoveIn(1, {.node = join.node, .join = join});
+  const auto linked = [this] {
+    return cluster_.Linked([](NodeId) { return true; });
+  };
+  EXPECT_TRUE(RunUntil([&] { return places_.HasStore(1) && linked(); }));
+  places_.Restart(1);
+  EXPECT_TRUE(RunUntil([&] { return cluster_.ServerAt(1) != nullptr; }));
+  EXPECT_FALSE(linked());
+  EXPECT_TRUE(RunUntil(linked));
+}
+
 }  // namespace
 }  // namespace quorate::sim

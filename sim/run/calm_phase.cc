@@ -40,14 +40,17 @@ void CalmPhase::RestartAll(const std::vector<MachineId>& working) {
   for (const node::NodeConfig& node : cluster_.nodes()) {
     if (!MayNotWork(node.id)) nodes.push_back(node.id);
   }
-  // A patient operator waits until all replicas agree. Then the others serve
-  // during a stop as they do in the calm.
+  // A patient operator waits until all replicas agree and all nodes have links.
+  // Then the others serve during a stop as they do in the calm.
   const bool patient =
       world_.choices().Chance(kPatientOperator, ChoiceKey{}, {3, 4});
   rolling_restart_.Begin(
       std::move(nodes),
       [this, patient, &working] {
-        return !patient || (clients_.AskedAll() && checks_.Settled(working));
+        return !patient || (clients_.AskedAll() && checks_.Settled(working) &&
+                            cluster_.Linked([this](NodeId one) {
+                              return !MayNotWork(one);
+                            }));
       },
       [this, patient](NodeId node) {
         clients_.AddToNumbers();
