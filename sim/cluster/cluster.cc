@@ -104,6 +104,9 @@ class Cluster::Program final : public ReplicaObserver {
     if (event.kind == raft::Event::Kind::kConfigurationChanged) {
       cluster_->Mark(node_, "raft.configuration_changed");
     }
+    if (event.kind == raft::Event::Kind::kGivesLeadershipAway) {
+      ++cluster_->given_away_[group];
+    }
     if (event.kind != raft::Event::Kind::kRoleChanged) return;
     if (event.role != raft::RoleKind::kLeader) {
       cluster_->leaderships_.End(node_, group, cluster_->world_.now());

@@ -260,6 +260,11 @@ class Cluster {
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
+  // How often a leader gave the group away because its disk was behind.
+  size_t given_away(GroupId group) const {
+    const auto found = given_away_.find(group);
+    return found == given_away_.end() ? 0 : found->second;
+  }
   // Whether each running node for which `works` returns true has links to all
   // others.
   bool Linked(absl::FunctionRef<bool(NodeId)> works) const;
@@ -375,6 +380,7 @@ class Cluster {
   std::set<NodeId> lost_;   // See Lose.
   std::set<NodeId> older_;  // The nodes with an older disk.
   uint64_t core_steps_ = 0;
+  std::map<GroupId, size_t> given_away_;
   Leaderships leaderships_;
 };
 

@@ -162,8 +162,13 @@ class ClusterChecks {
   const Cluster& cluster_;
   // The nodes that do not know the leader of a group, and since when.
   std::map<std::pair<NodeId, GroupId>, SimTime> leaderless_since_;
-  // How many leaderships of each group had begun before the calm.
-  std::map<GroupId, size_t> calm_leaderships_;
+  // How many leaderships of each group had begun before the calm, and how many
+  // were given away.
+  struct Leaderships {
+    size_t begun = 0;
+    size_t given_away = 0;
+  };
+  std::map<GroupId, Leaderships> calm_leaderships_;
   // The place of the shard that had not settled at the last call of Settled.
   size_t unsettled_ = 0;
   uint64_t leaders_checked_ = 0;
