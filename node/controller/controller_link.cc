@@ -248,7 +248,7 @@ NodeId ControllerLink::Target(const Question& question) const {
   if (links_.Knows(hint_) && question.attempts % 2 == 0) return hint_;
   const std::vector<NodeId> candidates = candidates_();
   if (candidates.empty()) return hint_;
-  return candidates[(question.attempts / 2 + unanswered_) % candidates.size()];
+  return turn_.At(candidates, question.attempts / 2);
 }
 
 void ControllerLink::Try(const Waiting& question) {
@@ -261,6 +261,7 @@ void ControllerLink::Try(const Waiting& question) {
                   });
   }
   if (!CanSend(target, question->request)) return TryAgain(question);
+  question->asked = target;
   Send(target, question->request,
        [this, question, target](PeerResult answer) mutable {
          OnAnswer(question, target, std::move(answer));
@@ -284,7 +285,7 @@ void ControllerLink::OnAnswer(const Waiting& question, NodeId asked,
 
 void ControllerLink::TryAgain(const Waiting& question) {
   if (MonoNow() >= question->deadline) {
-    ++unanswered_;
+    if (question->asked != NodeId()) turn_.OnNoAnswer(question->asked);
     constexpr const char* kNoLeader =
         "the controller has no leader that this node reaches; data are served "
         "meanwhile. ";

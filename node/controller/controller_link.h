@@ -24,6 +24,7 @@
 #include "env/pending.h"
 #include "env/time.h"
 #include "node/admin/controller_access.h"
+#include "node/controller/candidate_turn.h"
 #include "node/peers/peer_links.h"
 #include "node/peers/peer_message.h"
 #include "raft/host/host.h"
@@ -119,6 +120,7 @@ class ControllerLink {
     MonoTime deadline;
     Done done;
     uint64_t attempts = 0;
+    NodeId asked = {};  // The last node that got it; zero: none did.
     // A command that was passed on, and whose outcome is not known.
     bool passed_on = false;
   };
@@ -149,10 +151,7 @@ class ControllerLink {
   const Candidates candidates_;
   const Own own_;
   uint64_t hints_ = 0;  // The number of calls of AskHint.
-  // Questions that had no answer before their deadline. Each moves the first
-  // candidate of those that follow by one. A node that waits to be founded
-  // takes questions and answers none, and it may be the first.
-  uint64_t unanswered_ = 0;
+  CandidateTurn turn_;
   // The leader that another node named last; zero: none.
   NodeId hint_;
   size_t open_ = 0;
