@@ -31,6 +31,7 @@ void ReplicaChecker::OnStart(NodeId node, GroupId group,
     OnDropped(node, group);
     state.replicas[node] = core.replica();
   }
+  state.ever[node].insert(core.replica());
   ReportInvariant(node, group,
                   groups_[group].invariants.ObserveStart(core.replica(), core));
 }
@@ -312,9 +313,12 @@ bool ReplicaChecker::HeldWithout(NodeId node, GroupId group,
 
 void ReplicaChecker::OnOlderDisk(NodeId node) {
   for (auto& [id, group] : groups_) {
-    const auto replica = group.replicas.find(node);
-    if (replica == group.replicas.end()) continue;
-    group.invariants.ObserveOlderDisk(replica->second);
+    // A replica that was dropped may be on the disk: a crash came first.
+    const auto ever = group.ever.find(node);
+    if (ever == group.ever.end()) continue;
+    for (const ReplicaId replica : ever->second) {
+      group.invariants.ObserveOlderDisk(replica);
+    }
   }
 }
 

@@ -168,7 +168,9 @@ class ReplicaChecker {
   struct Group {
     raft::ClusterInvariants invariants;
     std::map<NodeId, ReplicaId> replicas;  // The newest of each node.
-    std::vector<Committed> log;            // [i] is index i + 1.
+    // All that started, those included that were dropped.
+    std::map<NodeId, std::set<ReplicaId>> ever;
+    std::vector<Committed> log;                         // [i] is index i + 1.
     std::map<raft::Level, raft::Configuration> levels;  // The first of each.
     // The last one that was committed as an entry.
     std::optional<raft::Configuration> configuration;

@@ -443,6 +443,53 @@ TEST(Cluster, OlderDisk_IsPutBackOnlyIfNoVoteIsLost) {
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
 }
 
+// Sends one write, and waits.
+struct Asker : env::Connection::Observer {
+  Asker(env::Env& env, const std::string& address)
+      : connecting(env.streams.Connect(
+            address,
+            [this](absl::StatusOr<std::unique_ptr<env::Connection>> made) {
+              connection = *std::move(made);
+              connection->SetObserver(this);
+              connection->Write(Buffer::Copy("SET k v\r\n"));
+            })) {}
+  void OnBytes(std::string_view) override {}
+  void OnEnd() override {}
+  void OnClosed(absl::Status) override {}
+  void OnDrained() override {}
+
+  std::unique_ptr<env::Connection> connection;
+  const env::Pending connecting;
+};
+
+// The process dies before its disk has dropped the replica.
+TEST(Cluster, OlderDiskOfAReplicaThatWasDropped_IsNoViolation) {
+  Small small(1);
+  small.Elect();
+  small.world().RunFor(Seconds(2));
+  const NodeId first = small.Elect();
+  const NodeId other(first.value() % 3 + 1);
+  const MachineId machine = small.cluster().machine(other);
+  const ShadowRecovery::Files older = FilesOf(small, machine);
+  const std::string address = small.cluster().nodes()[first.value() - 1].resp;
+  small.world().Start(
+      small.world().AddMachine({.name = "client", .client = true}),
+      [&](env::Env& env) { return std::make_shared<Asker>(env, address); });
+  small.world().RunFor(Seconds(1));
+  small.world().Crash(machine, CrashKind::kProcess);
+  small.replica_checker().OnDropped(other, kGroup);
+  ASSERT_TRUE(small.cluster().MayPutBack(machine, older));
+  for (const std::string& file : small.world().DiskFiles(machine)) {
+    small.world().RemoveDiskFile(machine, file);
+  }
+  for (const auto& [name, bytes] : older) {
+    small.world().PutDiskFile(machine, name, bytes);
+  }
+  small.world().Restart(machine);
+  small.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
 TEST(Cluster, OlderDisk_IsNotPutBackIfAMajorityNeedsIt) {
   Small small(1);
   small.Elect();
@@ -837,20 +884,6 @@ TEST(Cluster, StoreOfOtherSlots_Found) {
   checks.CheckOwned(leader, shard, store);
   small.ExpectFound("slots: node");
 }
-
-// Sends one write, and waits.
-struct Asker {
-  Asker(env::Env& env, const std::string& address)
-      : connecting(env.streams.Connect(
-            address,
-            [this](absl::StatusOr<std::unique_ptr<env::Connection>> made) {
-              connection = *std::move(made);
-              connection->Write(Buffer::Copy("SET k v\r\n"));
-            })) {}
-
-  std::unique_ptr<env::Connection> connection;
-  const env::Pending connecting;
-};
 
 // The request waits for a leader while two of three nodes are down.
 TEST(Cluster, WorkThatDoesNotEnd_IsFound) {
