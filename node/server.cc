@@ -23,8 +23,10 @@
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/controller/controller_agent.h"
+#include "node/controller/move_steps.h"
 #include "node/controller/slot_mover.h"
 #include "node/controller/wish_reports.h"
+#include "node/controller/writer_pauses.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
 #include "node/resp/resp_session.h"
@@ -147,7 +149,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                                           .commands = pauses.commands,
                                           .longest_pause = pauses.longest};
                     }}),
-        mover_(env, host_, router_, config_.node,
+        move_steps_(env.loop, router_),
+        mover_(env, config_.node,
                {.state = [this]() -> const shardctrl::ClusterState& {
                   return agent_.state();
                 },
@@ -164,7 +167,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                 .usage =
                     [this](absl::AnyInvocable<void(ClusterUsage)> done) {
                       agent_.AskUsage(std::move(done));
-                    }}),
+                    }},
+               GroupsOfMover()),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {
           return std::make_unique<AdminSession>(admin_, client,
@@ -173,7 +177,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     router_.SetControlHandler([this](Buffer question, PeerDone done) {
       agent_.Answer(std::move(question), std::move(done));
     });
-    agent_.SetStateObserver([this] { mover_.Work(); });
+    agent_.SetStateObserver([this] {
+      FollowMoves(agent_.state(), router_);
+      mover_.Work();
+    });
     cluster_.SetObserver(
         [this](ClusterMap::Change change) { OnClusterChanged(change); });
   }
@@ -384,6 +391,30 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (!map.ok()) return map.status();
     cluster_.SetFirstMap(*std::move(map), config_.division);
     return same;
+  }
+
+  SlotMover::Groups GroupsOfMover() {
+    return {.hosted = [this] { return host_.groups(); },
+            .led = [this](GroupId group) -> const kv::Store* {
+              const raft::Core* const core = host_.core(group);
+              return core != nullptr && core->role() == raft::RoleKind::kLeader
+                         ? HostedStore(std::as_const(host_), group)
+                         : nullptr;
+            },
+            .term =
+                [this](GroupId group) {
+                  const raft::Core* const core = host_.core(group);
+                  return core == nullptr ? raft::Term() : core->term();
+                },
+            .next_log_time =
+                [this](GroupId group) {
+                  return host_.core(group)->NextLogTime(env_.loop.ReadClock());
+                },
+            .send =
+                [this](GroupId group, const kv::MoveStep& step, StepDone done) {
+                  move_steps_.Send(group, step, std::move(done));
+                },
+            .forget_idle = [this] { move_steps_.ForgetIdle(); }};
   }
 
   uint64_t StoredBytes() const {
@@ -737,6 +768,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Clients::MakeProtocol make_resp_cluster_;
   Clients::MakeProtocol make_http_;
   ControllerAgent agent_;
+  MoveSteps move_steps_;
   SlotMover mover_;
   AdminApi admin_;
   Clients::MakeProtocol make_admin_;

@@ -291,26 +291,6 @@ uint64_t PreparedBytes(std::string_view bytes) {
   return step.has_value() ? std::get<PrepareStep>(*step).bytes : 0;
 }
 
-std::string_view MovePhaseName(MovePhase phase) {
-  switch (phase) {
-    case MovePhase::kNone:
-      return "none";
-    case MovePhase::kTracking:
-      return "tracking";
-    case MovePhase::kFrozen:
-      return "frozen";
-    case MovePhase::kReleasing:
-      return "releasing";
-    case MovePhase::kStaging:
-      return "staging";
-    case MovePhase::kSealed:
-      return "sealed";
-    case MovePhase::kDropping:
-      return "dropping";
-  }
-  return "invalid";
-}
-
 std::string_view MoveVerdictText(MoveVerdict verdict) {
   switch (verdict) {
     case MoveVerdict::kDone:
@@ -367,8 +347,8 @@ std::optional<MoveAnswer> DecodeMoveAnswer(std::string_view bytes) {
   answer.place.offset = reader.Take<uint64_t>();
   answer.changes = ChangeNumber(reader.Take<uint64_t>());
   answer.slots_left = reader.Take<uint32_t>();
-  const bool known = MoveVerdictText(answer.verdict) != "invalid" &&
-                     MovePhaseName(answer.phase) != "invalid";
+  const bool known =
+      MoveVerdictText(answer.verdict) != "invalid" && IsMovePhase(answer.phase);
   if (!reader.ok() || !reader.rest().empty() || !known) return std::nullopt;
   return answer;
 }

@@ -158,17 +158,6 @@ uint64_t PreparedBytes(std::string_view bytes);
 
 // ---- Answers.
 
-enum class MovePhase : uint8_t {
-  kNone = 0,       // The group does not know the move (any more).
-  kTracking = 1,   // Source.
-  kFrozen = 2,     // Source.
-  kReleasing = 3,  // Source: data are left to be removed.
-  kStaging = 4,    // Destination.
-  kSealed = 5,     // Destination.
-  kDropping = 6,   // Destination: given up, data are left to be removed.
-};
-std::string_view MovePhaseName(MovePhase phase);
-
 enum class MoveVerdict : uint8_t {
   kDone = 0,
   kAlready = 1,  // An earlier step had this effect, or a later one followed it.

@@ -16,6 +16,8 @@
 #include "kv/command/command.h"
 #include "kv/command/move_command.h"
 #include "kv/command/result.h"
+#include "kv/moves/copy_reader.h"
+#include "kv/moves/next_step.h"
 #include "kv/store/store.h"
 
 namespace quorate::kv {
@@ -163,90 +165,92 @@ class MoveDriver {
     bool for_source = false;
   };
   std::optional<Next> NextStep(MoveDecision decision) {
-    const MoveStatus status = source_->StatusOf(plan_.id);
-    const MoveAnswer& source = status.at;
+    const MoveStatus source = source_->StatusOf(plan_.id);
     const MoveAnswer target = target_->StateOf(plan_.id);
-    if (decision != MoveDecision::kMove)
-      return Finish(decision, source, target);
-    if (target.phase == MovePhase::kNone) return Next{PrepareStep{plan_}};
-    if (source.phase == MovePhase::kNone) return Next{TrackStep{plan_}, true};
-    if (target.phase == MovePhase::kSealed) return std::nullopt;
-    if (target.place.slots < SlotCountOf(plan_)) {
-      return Piece(target.place, [&] {
-        return source_->store().ReadSlot(plan_.id,
-                                         SlotAt(plan_, target.place.slots));
-      });
+    if (decision != MoveDecision::kMove) {
+      reader_.reset();
+      const bool activated = decision == MoveDecision::kActivate;
+      const auto of_target = End(activated, false, target.phase, false);
+      return of_target.has_value()
+                 ? of_target
+                 : End(activated, true, source.at.phase, true);
     }
-    if (target.place.changes != acknowledged_) {
-      acknowledged_ = target.place.changes;
-      return Next{TrackStep{plan_, acknowledged_}, true};
+    const bool piece_left = target.phase == MovePhase::kStaging &&
+                            source.at.phase != MovePhase::kNone &&
+                            Reader(target.place).Open(source_->store(), source);
+    const MoveAction action = kv::NextStep(
+        {.source = source.at.phase,
+         .changes = source.at.changes,
+         .destination = target.phase,
+         .piece_left = piece_left,
+         .sent = target.place.changes},
+        [&] {
+          return source.at.changes - target.place.changes <= options_.freeze_at;
+        });
+    switch (action) {
+      case MoveAction::kPrepare:
+        return Next{PrepareStep{plan_}};
+      case MoveAction::kTrack:
+        return Next{TrackStep{plan_, target.place.changes}, true};
+      case MoveAction::kStage:
+        return Next{StageStep{plan_.id, NextPiece(target.place)}};
+      case MoveAction::kFreeze:
+        return Next{FreezeStep{plan_.id}, true};
+      case MoveAction::kSeal:
+        return Next{SealStep{plan_.id, *source_->store().SealOf(plan_.id)}};
+      case MoveAction::kDecide:
+        return std::nullopt;
+      default:
+        ADD_FAILURE() << "no step of an open move";
+        return std::nullopt;
     }
-    const uint64_t left = source.changes - target.place.changes;
-    if (left <= options_.freeze_at && source.phase == MovePhase::kTracking) {
-      return Next{FreezeStep{plan_.id}, true};
-    }
-    if (left > 0) {
-      const auto read = [&](size_t bytes_max) {
-        return source_->store().ReadChanges(plan_.id, target.place.changes,
-                                            status.changes_settled, bytes_max);
-      };
-      // Those that were settled may have later numbers by now.
-      if (read(1) == nullptr) {
-        return Next{TrackStep{plan_, acknowledged_}, true};
-      }
-      return Piece(target.place, [&] { return read(options_.changes_bytes); });
-    }
-    if (source.phase == MovePhase::kTracking) {
-      return Next{FreezeStep{plan_.id}, true};
-    }
-    return Next{SealStep{plan_.id, *source_->store().SealOf(plan_.id)}};
   }
 
  private:
-  std::optional<Next> Finish(MoveDecision decision, const MoveAnswer& source,
-                             const MoveAnswer& target) {
-    reader_.reset();
-    if (decision == MoveDecision::kActivate) {
-      if (target.phase != MovePhase::kNone) return Next{ActivateStep{plan_}};
-      if (source.phase == MovePhase::kNone) return std::nullopt;
-      return Next{ReleaseStep{plan_, options_.slots_max}, true};
+  std::optional<Next> End(bool activated, bool is_source, MovePhase phase,
+                          bool destination_ended) {
+    switch (kv::NextStep({.activated = activated,
+                          .is_source = is_source,
+                          .phase = phase,
+                          .destination_ended = destination_ended})) {
+      case MoveAction::kActivate:
+        return Next{ActivateStep{plan_}};
+      case MoveAction::kRelease:
+        return Next{ReleaseStep{plan_, options_.slots_max}, true};
+      case MoveAction::kAbort:
+        return Next{AbortStep{plan_, options_.slots_max}, is_source};
+      default:
+        return std::nullopt;
     }
-    if (target.phase != MovePhase::kNone) {
-      return Next{AbortStep{plan_, options_.slots_max}};
-    }
-    if (source.phase == MovePhase::kNone) return std::nullopt;
-    return Next{AbortStep{plan_, options_.slots_max}, true};
   }
-  // The next piece of the present stream, or the first one of a new stream.
-  template <typename Read>
-  std::optional<Next> Piece(const StagePlace& place, Read read) {
-    const bool goes_on = reader_ != nullptr && !reader_->done() &&
-                         reader_->stream() == place.stream &&
-                         next_offset_ == place.offset;
-    if (!goes_on) {
-      reader_ = read();
-      next_offset_ = 0;
+  // One whose next piece begins at `place`.
+  CopyReader& Reader(const StagePlace& place) {
+    if (!reader_.has_value() || place != reader_place_) {
+      reader_.emplace(plan_, place, options_.changes_bytes);
+      reader_place_ = place;
     }
-    if (reader_ == nullptr) {
-      ADD_FAILURE() << "the source lacks the next piece";
-      return std::nullopt;
-    }
-    if (!goes_on && reader_->stream() == place.stream) {
-      reader_->SkipTo(place.offset);
-      next_offset_ = place.offset;
-    }
+    return *reader_;
+  }
+  SlotPiece NextPiece(const StagePlace& place) {
     const SlotPiece piece = reader_->Next(options_.piece_bytes);
-    next_offset_ += piece.bytes.size();
-    return Next{StageStep{plan_.id, piece}};
+    reader_place_ = {.slots = place.slots, .changes = place.changes};
+    if (!piece.ends) {
+      reader_place_.stream = piece.stream;
+      reader_place_.offset = piece.offset + piece.bytes.size();
+    } else if (piece.stream.changes) {
+      reader_place_.changes = piece.stream.to;
+    } else {
+      ++reader_place_.slots;
+    }
+    return piece;
   }
 
   MovePlan plan_;
   TestGroup* source_;
   TestGroup* target_;
   Options options_;
-  std::unique_ptr<PieceReader> reader_;
-  uint64_t next_offset_ = 0;
-  ChangeNumber acknowledged_;
+  std::optional<CopyReader> reader_;
+  StagePlace reader_place_;  // That of its next piece.
 };
 
 }  // namespace quorate::kv

@@ -13,7 +13,6 @@
 namespace quorate::node {
 
 using shardctrl::ClusterState;
-using shardctrl::CopyPhase;
 using shardctrl::MoveState;
 using shardctrl::SlotMove;
 
@@ -40,7 +39,7 @@ absl::btree_map<NodeId, uint64_t> BytesUnderWay(const ClusterState& state,
   absl::btree_map<NodeId, uint64_t> bytes;
   for (const SlotMove& other : state.moves) {
     const shardctrl::MoveProgress& progress = other.progress;
-    const bool counts = other.id < id || progress.phase >= CopyPhase::kCopy;
+    const bool counts = other.id < id || progress.source != MovePhase::kNone;
     if (other.id == id || other.decision != MoveState::kOpen ||
         other.Stands() || !counts) {
       continue;

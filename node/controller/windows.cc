@@ -31,21 +31,10 @@ std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind) {
   return "window.replica";
 }
 
-std::string_view WindowOf(shardctrl::CopyPhase phase) {
-  using shardctrl::CopyPhase;
-  switch (phase) {
-    case CopyPhase::kWaiting:
-      return "window.move.waits";
-    case CopyPhase::kPrepare:
-      return "window.move.prepare";
-    case CopyPhase::kCopy:
-      return "window.move.copy";
-    case CopyPhase::kDelta:
-      return "window.move.delta";
-    case CopyPhase::kFreeze:
-      return "window.move.freeze";
-  }
-  return "window.move";
+std::string_view WindowOf(MovePhase source, bool copied) {
+  if (source == MovePhase::kNone) return "window.move.prepare";
+  if (source != MovePhase::kTracking) return "window.move.freeze";
+  return copied ? "window.move.delta" : "window.move.copy";
 }
 
 }  // namespace quorate::node

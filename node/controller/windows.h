@@ -5,15 +5,16 @@
 
 #include <string_view>
 
-#include "shardctrl/controller/move.h"
 #include "shardctrl/controller/reconcile.h"
+#include "shardctrl/move.h"
 
 namespace quorate::node {
 
 // The node begins the action.
 std::string_view WindowOf(shardctrl::ReconcileAction::Kind kind);
-// A move is in a new phase, in which it stays if its driver ends.
-std::string_view WindowOf(shardctrl::CopyPhase phase);
+// The source of a move is in a new phase, in which it stays if its driver ends.
+// `copied`: the destination has all slots.
+std::string_view WindowOf(MovePhase source, bool copied);
 
 }  // namespace quorate::node
 

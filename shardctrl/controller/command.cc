@@ -156,8 +156,7 @@ struct Checker {
   }
   absl::Status operator()(const Command::ReportMove& report) const {
     const MoveProgress& progress = report.progress;
-    if (progress.phase < CopyPhase::kWaiting ||
-        progress.phase > CopyPhase::kFreeze) {
+    if (!IsMovePhase(progress.source) || !IsMovePhase(progress.destination)) {
       return Refuse("unknown phase of a move");
     }
     if (progress.problem.size() > kProblemBytesMax) {

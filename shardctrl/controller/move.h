@@ -33,22 +33,15 @@ enum class MoveState : uint8_t {
   kCancelled = 3,  // The source keeps them.
 };
 
-// The work of the leader of the source while the move is open.
-enum class CopyPhase : uint8_t {
-  kWaiting = 1,  // Nothing yet.
-  kPrepare = 2,  // The destination makes room.
-  kCopy = 3,     // Keys are copied.
-  kDelta = 4,    // Keys that changed are copied again.
-  kFreeze = 5,   // The source refuses commands on the slots.
-};
-
 struct MoveProgress {
   // The leader of the source that reports, and its count of reports in this
   // term. A newer pair replaces an older one.
   NodeId driver = {};
   raft::Term term = {};
   uint64_t report = 0;
-  CopyPhase phase = CopyPhase::kWaiting;
+  // The phases of both groups. kNone: the group does not know the move yet.
+  MovePhase source = MovePhase::kNone;
+  MovePhase destination = MovePhase::kNone;
   uint32_t slots_done = 0;
   uint64_t bytes_done = 0;
   uint64_t bytes_total = 0;  // All keys, as of this report.
@@ -62,10 +55,10 @@ struct MoveProgress {
   friend bool operator==(const MoveProgress&, const MoveProgress&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
-    codec(self.driver, self.term, self.report, self.phase, self.slots_done,
-          self.bytes_done, self.bytes_total, self.bytes_per_second,
-          self.held_requests, self.longest_pause, self.write_pause,
-          self.problem);
+    codec(self.driver, self.term, self.report, self.source, self.destination,
+          self.slots_done, self.bytes_done, self.bytes_total,
+          self.bytes_per_second, self.held_requests, self.longest_pause,
+          self.write_pause, self.problem);
   }
 };
 
@@ -92,7 +85,7 @@ struct SlotMove {
   // Something hinders it before its copy, such as a lack of room. So it holds
   // up no other move.
   bool Stands() const {
-    return progress.phase <= CopyPhase::kPrepare && !progress.problem.empty();
+    return progress.source == MovePhase::kNone && !progress.problem.empty();
   }
   uint32_t SlotCount() const {
     uint32_t count = 0;

@@ -185,19 +185,15 @@ std::string_view PhaseName(const SlotMove& move) {
       break;
   }
   if (move.paused) return "paused";
-  switch (move.progress.phase) {
-    case CopyPhase::kWaiting:
-      return "waiting";
-    case CopyPhase::kPrepare:
-      return "prepare";
-    case CopyPhase::kCopy:
-      return "copy";
-    case CopyPhase::kDelta:
-      return "delta";
-    case CopyPhase::kFreeze:
+  const MoveProgress& progress = move.progress;
+  switch (progress.source) {
+    case MovePhase::kNone:
+      return progress.report == 0 ? "waiting" : "prepare";
+    case MovePhase::kTracking:
+      return progress.slots_done < move.SlotCount() ? "copy" : "delta";
+    default:
       return "freeze";
   }
-  return "invalid";
 }
 
 // Why the move does not go on now, and what would help. Empty: it goes on.

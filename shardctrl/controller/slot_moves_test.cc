@@ -255,13 +255,12 @@ TEST_F(Moves, ThatStandWithoutRoom_DoNotBlockOthers) {
   MoveProgress progress{.driver = NodeId(1),
                         .term = raft::Term(3),
                         .report = 1,
-                        .phase = CopyPhase::kPrepare,
                         .problem = "no room"};
   Do(Command::ReportMove{ids[0], progress});
   EXPECT_EQ(RunningMoves(cluster_.state), ids);
   // One that copies keeps its place, whatever it lacks.
   ++progress.report;
-  progress.phase = CopyPhase::kCopy;
+  progress.source = MovePhase::kTracking;
   Do(Command::ReportMove{ids[0], progress});
   EXPECT_EQ(RunningMoves(cluster_.state),
             std::vector<MoveId>({ids[0], ids[1]}));
@@ -302,7 +301,7 @@ TEST_F(Moves, Progress_OfAnOlderLeaderIsIgnored) {
   MoveProgress progress{.driver = NodeId(1),
                         .term = raft::Term(3),
                         .report = 1,
-                        .phase = CopyPhase::kFreeze,
+                        .source = MovePhase::kFrozen,
                         .longest_pause = Milliseconds(30)};
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kDone);
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kAlreadySo);
@@ -311,7 +310,7 @@ TEST_F(Moves, Progress_OfAnOlderLeaderIsIgnored) {
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kAlreadySo);
   progress.term = raft::Term(4);
   progress.report = 1;
-  progress.phase = CopyPhase::kCopy;
+  progress.source = MovePhase::kTracking;
   progress.longest_pause = Milliseconds(1);
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kDone);
   const MoveRow row = MoveRows(cluster_.state)[0];

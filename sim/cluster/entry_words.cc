@@ -196,13 +196,11 @@ struct ReportWords {
     return absl::StrCat("n", report.node.value(), " has no replica left");
   }
   std::string operator()(const ControllerCommand::ReportMove& report) const {
-    static constexpr std::string_view kPhases[] = {
-        "waits", "prepares", "copies", "copies changes", "is frozen"};
-    const auto phase = static_cast<size_t>(report.progress.phase);
-    return absl::StrCat(NameOf(report.move), " ",
-                        std::string(phase >= 1 && phase <= std::size(kPhases)
-                                        ? kPhases[phase - 1]
-                                        : "?"),
+    const MovePhase source = report.progress.source;
+    return absl::StrCat(NameOf(report.move),
+                        source == MovePhase::kNone       ? " prepares"
+                        : source == MovePhase::kTracking ? " copies"
+                                                         : " is frozen",
                         report.progress.problem.empty() ? "" : ", problem: ",
                         report.progress.problem);
   }

@@ -398,7 +398,7 @@ class Script {
       shardctrl::MoveProgress progress;
       progress.term = raft::Term(1 + b_ % 2);
       progress.report = c_ % 6;
-      progress.phase = static_cast<shardctrl::CopyPhase>(1 + b_ % 5);
+      progress.source = static_cast<MovePhase>(b_ % 4);
       progress.longest_pause = Seconds(c_ % 3);
       return Command::ReportMove{id, progress};
     }

@@ -114,9 +114,10 @@ std::string TextOf(const GroupRecovery& recovery) {
 
 std::string TextOf(const MoveProgress& progress) {
   return absl::StrCat("report ", progress.report, " in term ",
-                      progress.term.value(), ", phase ",
-                      static_cast<int>(progress.phase), ", longest pause ",
-                      TextOf(progress.longest_pause));
+                      progress.term.value(), ", phases ",
+                      static_cast<int>(progress.source), " and ",
+                      static_cast<int>(progress.destination),
+                      ", longest pause ", TextOf(progress.longest_pause));
 }
 
 std::string TextOf(const HistoryEntry& entry) {

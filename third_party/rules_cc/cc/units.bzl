@@ -10,6 +10,7 @@ UNITS = {
         "command move_command session_stamp version",
         "decimal result result_check",
     ],
+    "kv/moves": ["copy_reader next_step"],
     "kv/slots": ["slot slot_scan slot_strategy"],
     "kv/store": [
         "evaluate growth long_read read",
@@ -41,8 +42,8 @@ UNITS = {
     ],
     "node/connections": ["clients input_budget metrics"],
     "node/controller": [
-        "agent_survivors controller_agent controller_link move_room slot_mover" +
-        " windows wish_reports",
+        "agent_survivors controller_agent controller_link windows wish_reports",
+        "copy_stream copy_report move_room move_steps slot_mover writer_pauses",
     ],
     "node/http": [
         "http_conditions http_headers http_parameters http_replies http_reply" +
