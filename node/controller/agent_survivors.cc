@@ -121,24 +121,27 @@ std::vector<NodeId> ControllerAgent::VotersOf(GroupId group) const {
 // An old voter that answers and is not held may confirm a write, with others,
 // that this replica would never have. A node that is not alive is one of those
 // that the operator gave up.
-void ControllerAgent::RecoverOnceOthersAreHeld(Action action, Busy busy) {
-  AskSurvivors(action.group, [this, busy, action = std::move(action)](
-                                 const shardctrl::Survivors& survivors) {
-    NodeId unheld = shardctrl::FindUnheldVoter(survivors, self());
-    for (const NodeId node : VotersOf(action.group)) {
-      const bool silent = !survivors.contains(node);
-      if (silent && node != self() && view_.alive(node)) unheld = node;
-    }
-    if (unheld != NodeId()) {
-      env_.tracer.Sometimes("controller.recovery_waits_for_holds");
-      return End(busy, absl::UnavailableError(Concat(
-                           "node ", unheld, " does not hold its replica yet")));
-    }
-    host_.RecoverReplica(
-        action.group, action.replica,
-        {.generation = action.generation, .known_term = action.known_term},
-        Ended(busy));
-  });
+void ControllerAgent::RecoverOnceOthersAreHeld(Action action,
+                                               ActionRunner::Finished done) {
+  const GroupId group = action.group;
+  AskSurvivors(
+      group, [this, action = std::move(action), done = std::move(done)](
+                 const shardctrl::Survivors& survivors) mutable {
+        NodeId unheld = shardctrl::FindUnheldVoter(survivors, self());
+        for (const NodeId node : VotersOf(action.group)) {
+          const bool silent = !survivors.contains(node);
+          if (silent && node != self() && view_.alive(node)) unheld = node;
+        }
+        if (unheld != NodeId()) {
+          env_.tracer.Sometimes("controller.recovery_waits_for_holds");
+          return done(absl::UnavailableError(
+              Concat("node ", unheld, " does not hold its replica yet")));
+        }
+        host_.RecoverReplica(
+            action.group, action.replica,
+            {.generation = action.generation, .known_term = action.known_term},
+            std::move(done));
+      });
 }
 
 void ControllerAgent::RecoverController(

@@ -1,6 +1,7 @@
 // node/controller/controller_agent.h: the part of a node in its cluster. It
-// follows the controller's state, and makes it the map of this node. It takes
-// the actions that the state wants (shardctrl/controller/reconcile.h).
+// follows the controller's state (StateFollower), takes the actions that the
+// state wants (ActionRunner), reports about nodes (NodeReports), and lets new
+// stores in (StoreBinder). It asks the controller for operators, too.
 //
 // The actions follow from the state and from the host alone. So one that
 // failed, or that a crash cut off, is taken again later.
@@ -14,8 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
@@ -25,7 +24,11 @@
 #include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/connections/context.h"
+#include "node/controller/action_runner.h"
+#include "node/controller/store_binder.h"
 #include "node/controller/controller_link.h"
+#include "node/controller/node_reports.h"
+#include "node/controller/state_follower.h"
 #include "node/routing/live_view.h"
 #include "raft/host/host.h"
 #include "shardctrl/controller/command.h"
@@ -49,12 +52,6 @@ class ControllerAgent final : public ControllerAccess {
   // After a change it waits so long for further ones, unless slots have other
   // owners: then commands wait.
   static constexpr Duration kSoon = Milliseconds(20);
-  // New stores that are being decided about at a time.
-  static constexpr size_t kAdmissionsMax = 64;
-  // The word of the controller that a store is that of its node holds so long.
-  static constexpr Duration kBoundFor = Seconds(2);
-  // A node that is still silent is reported again this often.
-  static constexpr Duration kSilenceInterval = Seconds(5);
 
   // The part of a NodeUsage that the agent does not know itself.
   struct Measures {
@@ -93,18 +90,18 @@ class ControllerAgent final : public ControllerAccess {
   // Why the cluster has this node no longer. Empty: it has, as far as is known.
   std::string_view removed() const;
 
-  // Whether a new store becomes one of the cluster (raft::HostOptions::admit).
-  // The controller decides it: until its answer has come, kUnavailable.
-  absl::Status Admit(const raft::JoinRequest& request);
-  // The nodes, groups and slots, for a store that is admitted
-  // (raft::HostOptions::welcome).
-  std::string Welcome() const;
+  absl::Status Admit(const raft::JoinRequest& request) {
+    return binder_.Admit(request, /*closed=*/!working_);
+  }
+  std::string Welcome() const { return WelcomeOf(state()); }
 
   // ControllerAccess.
   void Execute(shardctrl::ControllerCommand command, bool dry_run,
                Answered done) override;
   void Refresh(absl::AnyInvocable<void(absl::Status)> done) override;
-  const shardctrl::ClusterState& state() const override;
+  const shardctrl::ClusterState& state() const override {
+    return follower_.state();
+  }
   void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) override;
   void AskSurvivors(
       GroupId group,
@@ -118,54 +115,13 @@ class ControllerAgent final : public ControllerAccess {
 
  private:
   using Action = shardctrl::ReconcileAction;
-  // An action for a group, or a report about a node, that is under way.
-  struct Busy {
-    Action::Kind kind = {};
-    GroupId group = {};
-    NodeId node = {};
-    friend auto operator<=>(const Busy&, const Busy&) = default;
-  };
-
   void WorkAt(MonoTime at);
   void Work();
   void Reconcile();
-  void NoteMembers();
-  // Takes the state of this node's replica of the controller, or asks others.
-  void FollowState();
-  // The node that has a state of a later recovery of the controller; zero: none
-  // is known. This node's own replica of it may be one that was given up.
-  NodeId KnowsRecovery() const;
-  void TakeState(const Buffer& bytes);
-  // Nodes refuse one that the cluster has removed, or whose store it has given
-  // up. They are asked whether that is so: then this node gives its replicas
-  // up. Others like them might come back and be a majority with them.
-  // If it is not so, their map helps a node of which all that it knows are
-  // gone. A node that knows none and is in no group asks at the seeds.
-  void AskRefusing();
-  void OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes);
-  // Notes that the cluster has this node, or its store, no longer.
-  void GiveUp();
-  void UpdateMap();
-  // Unless the map of this node is as new.
-  void SetMap(shardctrl::ShardMap::Parts parts);
-  // True if slots have other owners than in the map.
-  bool SlotsMoved() const { return state().slots != mapped_slots_; }
-  void ReportAddresses();
-  // The controller's leader reports nodes that are silent, refused or stopped,
-  // and those that work again.
-  void ReportSilence();
-  void Report(shardctrl::ControllerCommand::Body body, Busy busy);
-  void Bind(const raft::JoinRequest& request);
-  void Act(Action action);
-  void RecoverOnceOthersAreHeld(Action action, Busy busy);
+  ActionRunner::Replicas ReplicasOfHost();
+  void RecoverOnceOthersAreHeld(Action action, ActionRunner::Finished done);
   // The nodes of its voters, as the controller knows them.
   std::vector<NodeId> VotersOf(GroupId group) const;
-  bool GiveUpDamaged(Busy busy);
-  void Began(Busy busy) { busy_.insert(busy); }
-  // The call returns what the host should call at the end of an action.
-  absl::AnyInvocable<void(absl::Status)> Ended(Busy busy);
-  void End(Busy busy, const absl::Status& status);
-  shardctrl::HostView View() const;
   NodeUsage Usage() const;
   shardctrl::Survivor Held(GroupId group) const;
   // From this node's replica.
@@ -174,9 +130,6 @@ class ControllerAgent final : public ControllerAccess {
   // Calls ask(node, answered) for each node that is alive.
   template <typename Answers, typename Ask>
   void AskAll(Ask ask, absl::AnyInvocable<void(Answers)> done) const;
-  // False if the host has no replica of the group to speak of.
-  bool Describe(GroupId group, shardctrl::HostedReplica* replica) const;
-  std::vector<NodeId> Candidates() const;
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
 
   env::Env& env_;
@@ -187,33 +140,14 @@ class ControllerAgent final : public ControllerAccess {
   const Measures measures_;
   std::function<void()> on_state_ = [] {};
   ControllerLink link_;
+  StateFollower follower_;
+  ActionRunner runner_;
+  NodeReports reports_;
+  StoreBinder binder_;
   shardctrl::ReportedAddresses own_;
-  // The newest state that another node sent. Empty at first.
-  shardctrl::ClusterState received_ = {.version = shardctrl::MapVersion()};
-  // The latest version that an answer to a command had.
-  shardctrl::MapVersion told_;
-  // The version that the map was made of.
-  shardctrl::MapVersion mapped_;
-  std::vector<shardctrl::AssignedRun> mapped_slots_;
-  bool asks_ = false;  // A question for the state is under way.
   MonoTime started_;
   // When another node was last seen to be connected.
   MonoTime connected_;
-  // The question of AskRefusing that is under way, and the number of them.
-  bool asks_refusing_ = false;
-  size_t refusing_questions_ = 0;
-  env::Pending refusing_call_;
-  absl::btree_set<Busy> busy_;
-  // The last reports that were sent about groups that this node leads.
-  absl::btree_map<GroupId, shardctrl::ReportedConfiguration> group_reports_;
-  // When the silence of a node was reported last.
-  absl::btree_map<NodeId, MonoTime> silence_reported_;
-  // New stores about which the controller is asked; and those that it refuses,
-  // with its reason. One that is forgotten makes the node ask again.
-  absl::btree_map<StoreIncarnation, env::Pending> asking_;
-  absl::btree_map<StoreIncarnation, std::string> refused_;
-  // When the controller said that these are the stores of their nodes.
-  absl::btree_map<StoreIncarnation, MonoTime> bound_;
   uint64_t draws_ = 0;
   bool working_ = false;
   // Reconcile may find something to do.

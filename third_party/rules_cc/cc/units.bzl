@@ -42,7 +42,9 @@ UNITS = {
     ],
     "node/connections": ["clients input_budget metrics"],
     "node/controller": [
-        "agent_survivors controller_agent controller_link windows wish_reports",
+        "action_runner agent_survivors controller_agent host_view" +
+        " node_reports state_follower store_binder",
+        "controller_link windows wish_reports",
         "copy_stream copy_report move_room move_steps slot_mover writer_pauses",
     ],
     "node/http": [
