@@ -22,6 +22,9 @@
 #include "raft/core/core.h"
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
+#include "raft/log/end_mark.h"
+#include "raft/log/identity_format.h"
+#include "raft/log/record.h"
 #include "raft/log/snapshot_format.h"
 #include "sim/checks/committed_states.h"
 #include "sim/checks/expiry_checker.h"
@@ -702,6 +705,42 @@ TEST(Cluster, ShadowOfADiskThatForgot_Found) {
   ASSERT_GT(found.size(), before);
   EXPECT_NE(found[before].find("durability: replica"), std::string::npos)
       << found[before];
+}
+
+// The mark may name an offset behind zeros. Without them nothing is lost before
+// the mark, and what is lost behind it looks like a torn tail.
+TEST(Cluster, LostEndOfALog_IsSeenBeforeTheMark) {
+  Small small(1);
+  const MachineId machine = small.cluster().machine(small.Elect());
+  const auto mishaps = Mishaps();
+  const auto zeros = std::ranges::find(
+      mishaps, "end of the last segment overwritten with zeros", &Mishap::name);
+  ASSERT_NE(zeros, mishaps.end());
+  World shelf({.seed = 2});
+  const MachineId copy = shelf.AddMachine({.name = "copy"});
+  int happened = 0;
+  for (uint64_t draw = 1; draw <= 100; ++draw) {
+    shelf.EraseDisk(copy);
+    shelf.CopyDisk(copy, small.world(), machine, CrashKind::kProcess);
+    MishandledDirectory directory(&shelf, copy, Random(draw));
+    // The next segment has only zeros.
+    std::vector<std::string> segments = directory.Names("log-");
+    const auto end_of = [&](const std::string& name) {
+      return directory.Read(name).find_last_not_of('\0') + 1;
+    };
+    while (end_of(segments.back()) == 0) segments.pop_back();
+    const std::string segment = segments.back();
+    const std::string before = directory.Read(segment);
+    const auto identity = raft::DecodeIdentity(directory.Read("identity"));
+    directory.Write(raft::kEndMarkName,
+                    raft::EncodeEndMark(identity->cluster, identity->store,
+                                        {raft::ParseSegmentName(segment),
+                                         end_of(segment) + 1'000}));
+    if (!zeros->happen(&directory)) continue;
+    ++happened;
+    EXPECT_TRUE(directory.Read(segment) != before);
+  }
+  EXPECT_GT(happened, 0);
 }
 
 // A replica that started in the run is not on the disk any more.

@@ -260,6 +260,13 @@ bool LoseEnd(MishandledDirectory* directory,
   const uint64_t before = mark->offset - raft::kRecordAlignment;
   const uint64_t from =
       opened->end + directory->Below(before - opened->end + 1);
+  // Zeros that are gone are read as zeros, and what is lost behind the mark
+  // looks like a torn tail.
+  const auto begin = last.bytes.begin() + static_cast<ptrdiff_t>(from);
+  const auto end = last.bytes.begin() + static_cast<ptrdiff_t>(mark->offset);
+  if (std::all_of(begin, end, [](char byte) { return byte == 0; })) {
+    return false;
+  }
   edit(&last.bytes, from);
   directory->Write(last.name, last.bytes);
   return true;
