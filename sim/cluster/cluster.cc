@@ -681,7 +681,11 @@ void Cluster::CheckIdentity(NodeId node) {
     world_.Violate(absl::StrCat("identity: node ", tenant.node.value(),
                                 " started though its disk is gone"));
   }
-  if (tenant.refused) {
+  const bool came_first =
+      tenant.join.has_value() && !tenant.join->token.empty() &&
+      bound_ != nullptr &&
+      bound_(tenant.node, ServerAt(place)->host().identity().incarnation);
+  if (tenant.refused && !came_first) {
     world_.Violate(absl::StrCat("admission: node ", tenant.node.value(),
                                 " started at ", world_.name(machine(node)),
                                 " with a token that is not valid, or on the "

@@ -309,6 +309,10 @@ class Cluster {
   void SetErased(absl::AnyInvocable<bool(MachineId) const> erased) {
     erased_ = std::move(erased);
   }
+  // `bound` returns whether the controller ever took the store for that of the
+  // node. Such a store may start late, with a token that was replaced since.
+  using Bound = std::function<bool(NodeId, StoreIncarnation)>;
+  void SetBound(Bound bound) { bound_ = std::move(bound); }
   // The number of steps of all replicas' cores.
   uint64_t core_steps() const { return core_steps_; }
   // Counts a mark as reached.
@@ -364,6 +368,7 @@ class Cluster {
   StepHook step_hook_;
   absl::AnyInvocable<const DamagedFiles*(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
+  Bound bound_;
   Places places_;
   NodeFiles files_;
   const std::shared_ptr<const kv::SlotStrategy> slots_;

@@ -59,7 +59,11 @@ MemberChanges::MemberChanges(World* world, Cluster* cluster,
           controller, [this] { return world_.now(); },
           [this](std::string what) { world_.Violate(std::move(what)); }),
       notes_(world, &cluster->places()),
-      cuts_(world, &cluster->places()) {}
+      cuts_(world, &cluster->places()) {
+  cluster_.SetBound([this](NodeId node, StoreIncarnation store) {
+    return bound_.contains({node, store});
+  });
+}
 
 void MemberChanges::Start(std::vector<MachineId>* machines) {
   world_.AddMarkHook(
@@ -95,6 +99,7 @@ void MemberChanges::OnCommitted(GroupId group, const raft::Entry& entry) {
     if (node.role != shardctrl::NodeRole::kData) {
       were_read_only_.insert(node.id);
     }
+    bound_.emplace(node.id, node.store);
   }
 }
 

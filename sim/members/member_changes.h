@@ -117,6 +117,8 @@ class MemberChanges {
   bool groups_are_old_ = true;
   std::vector<Seen> seen_;  // By place.
   std::set<NodeId> were_read_only_;
+  // The stores that the controller ever took for those of nodes.
+  std::set<std::pair<NodeId, StoreIncarnation>> bound_;
   SimTime next_look_;
   uint64_t move_steps_ = 0;
 };

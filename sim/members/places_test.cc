@@ -116,11 +116,21 @@ TEST_F(PlacesTest, ErasedNodeThatStarts_Found) {
 }
 
 TEST_F(PlacesTest, TokenThatIsNotRefused_Found) {
+  cluster_.SetBound(nullptr);
   node::JoinConfig join = Add();
   const NodeId node = join.node;
   places_.MoveIn(1, {.node = node, .join = std::move(join), .refused = true});
   world_.RunFor(Seconds(5));
   ExpectFound("admission");
+}
+
+// The controller has taken it, and it starts once its slow disk allows it.
+TEST_F(PlacesTest, StoreWhoseTokenWasReplacedMeanwhile_MayStart) {
+  node::JoinConfig join = Add();
+  const NodeId node = join.node;
+  places_.MoveIn(1, {.node = node, .join = std::move(join), .refused = true});
+  ExpectNone();
+  EXPECT_TRUE(places_.HasStore(1));
 }
 
 TEST_F(PlacesTest, SecondStoreWithAToken_IsRefused) {
