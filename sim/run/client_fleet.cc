@@ -433,6 +433,8 @@ void ClientFleet::AskDuringAStop(const std::vector<NodeId>& nodes,
                                  const std::set<GroupId>& without,
                                  Duration bound, NodeId late_reader_of) {
   CalmClientOptions options = QuestionsFor(nodes, without);
+  // No slot of the other groups may be fit.
+  if (options.keys.empty()) return;
   options.bound = bound;
   options.length = kStopLength;
   if (late_reader_of != NodeId()) {

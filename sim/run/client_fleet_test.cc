@@ -65,7 +65,7 @@ class FleetRun {
   }
 
   Recorder& recorder() { return recorder_; }
-  const ClientFleet& fleet() const { return fleet_; }
+  ClientFleet& fleet() { return fleet_; }
   World& world() { return world_; }
 
  private:
@@ -99,6 +99,15 @@ TEST(ClientFleet, WithoutFailures_NoOutcomeIsUnknown) {
   EXPECT_GT(group_reads, 20u);
   EXPECT_GT(marks["client.half_closed_a_connection"], 0u);
   EXPECT_GT(marks["client.vanished_in_mid_request"], 0u);
+}
+
+TEST(ClientFleet, StopWithoutAKeyToAskFor_IsNotWatched) {
+  FleetRun run(1, {.clients = 1}, /*failures=*/false);
+  run.fleet().AskDuringAStop({NodeId(1)}, {GroupId(1), GroupId(2)}, Seconds(1),
+                             NodeId());
+  EXPECT_TRUE(run.fleet().AskedAll());
+  run.fleet().AskDuringAStop({NodeId(1)}, {GroupId(1)}, Seconds(1), NodeId());
+  EXPECT_FALSE(run.fleet().AskedAll());
 }
 
 TEST(ClientFleet, OneClient_ReadsStaleStatesInSomeRuns) {
