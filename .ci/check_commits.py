@@ -44,7 +44,7 @@ def parse(log: str) -> list[Commit]:
 
 
 def faults(commit: Commit) -> list[str]:
-    """What the commit breaks of the rules."""
+    """The rules that the commit breaks, in words."""
     found = []
     if len(commit.subject) > SUBJECT_MAX:
         found.append(f'the subject has {len(commit.subject)} characters, at most {SUBJECT_MAX}')

@@ -1,6 +1,6 @@
 // kv/moves/copy_reader.h: reads the pieces that the destination of a move
-// lacks, at the source. They are the slots in the order of the plan, and then all
-// changes that are settled.
+// lacks, at the source. They are the slots in the order of the plan, and then
+// all changes that are settled.
 //
 //   CopyReader reader(plan, answer.place);
 //   while (reader.Open(store, status)) Send(reader.Next(kPieceBytesMax));

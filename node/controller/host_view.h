@@ -1,4 +1,5 @@
-// node/controller/host_view.h: the replicas of a node, as Reconcile sees them.
+// node/controller/host_view.h: the replicas of a node, as
+// shardctrl::Reconcile sees them. It takes no action.
 #ifndef QUORATE_NODE_CONTROLLER_HOST_VIEW_H_
 #define QUORATE_NODE_CONTROLLER_HOST_VIEW_H_
 

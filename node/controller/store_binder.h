@@ -1,5 +1,5 @@
-// node/controller/store_binder.h: whether a new store becomes one of the cluster
-// (raft::HostOptions::admit). The controller decides it.
+// node/controller/store_binder.h: whether a new store becomes one of the
+// cluster (raft::HostOptions::admit). The controller decides it.
 #ifndef QUORATE_NODE_CONTROLLER_STORE_BINDER_H_
 #define QUORATE_NODE_CONTROLLER_STORE_BINDER_H_
 
