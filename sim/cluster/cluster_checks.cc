@@ -378,7 +378,9 @@ void ClusterChecks::CheckKnownLeaders(
       const node::Server* const server = cluster_.server(config.id);
       if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
       const bool stores = shard.stores;
-      if (!stores && !shard.Has(config.id)) continue;
+      if (!stores && (!shard.Has(config.id) || LeftOut(group, config.id))) {
+        continue;
+      }
       // Nodes that come or go know less.
       if (cluster_.places().change() && !IsMember(config.id)) continue;
       const NodeId named = cluster_.NumberOf(
@@ -404,6 +406,15 @@ void ClusterChecks::CheckKnownLeaders(
       return;
     }
   }
+}
+
+// The controller moves its own replica from a node that counted as dead.
+bool ClusterChecks::LeftOut(GroupId group, NodeId node) const {
+  const NodeId leader = cluster_.LeaderOf(group);
+  return leader != NodeId() &&
+         !NamesNode(
+             cluster_.server(leader)->host().core(group)->configuration(),
+             node);
 }
 
 bool ClusterChecks::IsMember(NodeId node) const {

@@ -147,6 +147,8 @@ class ClusterChecks {
   // A program that knows too low a level cannot join the group again.
   bool MayNotJoin(NodeId node, const raft::Core& leader) const;
   bool NamesNode(const raft::Configuration& configuration, NodeId node) const;
+  // The leader of the group has a configuration without the node.
+  bool LeftOut(GroupId group, NodeId node) const;
   // Whether the node has a replica of some group.
   bool IsMember(NodeId node) const;
   // Settled for the replicas of one shard.

@@ -26,6 +26,7 @@
 #include "raft/log/identity_format.h"
 #include "raft/log/record.h"
 #include "raft/log/snapshot_format.h"
+#include "shardctrl/controller/state.h"
 #include "sim/checks/committed_states.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
@@ -860,6 +861,46 @@ TEST(Cluster, NodeThatDoesNotLearnItsLeader_Found) {
 
 // The node stands still, so it names the former leader. That one leads again
 // soon, since it is preferred.
+// The controller does that to a node that counted as dead.
+TEST(Cluster, NodeThatTheControllerLeftOut_NeedNotKnowItsLeader) {
+  constexpr GroupId kController = shardctrl::kControllerGroup;
+  Small small(1);
+  small.Elect();
+  small.world().RunFor(Seconds(2));
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  const NodeId leader = cluster.LeaderOf(kController);
+  const NodeId other(leader.value() % 3 + 1);
+  raft::Host& host = cluster.server(leader)->host();
+  const raft::Core& core = *host.core(kController);
+  raft::Configuration target = core.configuration();
+  std::erase_if(target.voters, [other](const raft::Member& member) {
+    return member.node == other;
+  });
+  host.ChangeConfiguration(kController, core.configuration_index(), target,
+                           [](const raft::ProposeResult& result) {
+                             EXPECT_TRUE(result.status.ok()) << result.status;
+                           });
+  const auto known = [&] {
+    return cluster.server(other)->host().leader(kController);
+  };
+  small.world().RunFor(Milliseconds(10));
+  ASSERT_EQ(core.configuration().voters.size(), 2u);
+  cluster.server(other)->host().DropReplica(kController, [](absl::Status) {});
+  ASSERT_TRUE(small.world().RunUntilTrue([&] { return known() == NodeId(); }));
+  const auto check = [&] {
+    checks.CheckKnownLeaders(SimTime(), Milliseconds(1),
+                             [&](MachineId) -> const std::vector<MachineId>& {
+                               return cluster.machines();
+                             });
+  };
+  check();
+  small.world().RunFor(Milliseconds(2));
+  ASSERT_EQ(known(), NodeId());
+  check();
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
 TEST(Cluster, NodeThatNamesAWrongLeader_Found) {
   Small small(1);
   const NodeId first = small.Elect();
