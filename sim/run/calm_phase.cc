@@ -47,10 +47,8 @@ void CalmPhase::RestartAll(const std::vector<MachineId>& working) {
   rolling_restart_.Begin(
       std::move(nodes),
       [this, patient, &working] {
-        return !patient || (clients_.AskedAll() && checks_.Settled(working) &&
-                            cluster_.Linked([this](NodeId one) {
-                              return !MayNotWork(one);
-                            }));
+        return !patient ||
+               (clients_.AskedAll() && checks_.Settled(working) && Linked());
       },
       [this, patient](NodeId node) {
         clients_.AddToNumbers();

@@ -55,6 +55,11 @@ class CalmPhase {
   // Why the restarts do not go on, for people.
   std::string Describe() const { return rolling_restart_.Describe(); }
 
+  // Whether all nodes that work have links to each other.
+  bool Linked() const {
+    return cluster_.Linked([this](NodeId node) { return !MayNotWork(node); });
+  }
+
  private:
   // Whether the node need not work in the calm.
   bool MayNotWork(NodeId node) const;

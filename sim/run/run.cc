@@ -142,7 +142,8 @@ class Run::Impl final : public Subject {
   }
   bool ClientsIdle() const override {
     return clients_.idle() && calm_phase_.restarted_all() &&
-           (!members_.has_value() || members_->idle());
+           (!members_.has_value() || members_->idle()) &&
+           (!waits_for_links_ || calm_phase_.Linked());
   }
   uint64_t FinishedWork() const override {
     const Recorder::Counts& counts = recorder_.counts();
@@ -249,6 +250,7 @@ class Run::Impl final : public Subject {
       &recorder_, &clients_, NodesOfCluster(), options_.shape.defaults};
   std::vector<MachineId> healed_;  // The nodes that must work.
   SimTime healed_at_;
+  bool waits_for_links_ = false;           // Before the calm.
   std::map<GroupId, raft::Index> newest_;  // Entries that were committed.
 };
 
@@ -590,8 +592,11 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
                           [this, reads] { return reads() + WishProgress(); }});
       }
       probes.push_back(
+          {"linking all nodes", [this] { waits_for_links_ = true; }});
+      probes.push_back(
           {"writing in the calm",
            [this] {
+             waits_for_links_ = false;
              if (members_.has_value()) members_->BeginCalm();
              calm_phase_.Begin();
              ListenToSteps();
