@@ -42,7 +42,7 @@ inline constexpr size_t kLanes = 3;
 // The version of the peer protocol: handshake and messages. Nodes of different
 // versions refuse each other. The rules by which replicas apply entries have
 // levels instead (raft::Configuration::level).
-inline constexpr uint32_t kPeerProtocolVersion = 21;
+inline constexpr uint32_t kPeerProtocolVersion = 1;
 
 // One start of the program of a store.
 struct StoreStart {

@@ -193,11 +193,13 @@ TEST_F(AllCommandsTest, ReplicasWithoutALog) {
 
 // A program that does not know the level of its group.
 TEST_F(AllCommandsTest, HaltedReplicas) {
-  Make({.nodes = 3, .read_only_nodes = 1});
+  Make({.nodes = 3, .read_only_nodes = 1, .adjust = [](Config& config) {
+          config.program_level = kv::kRulesVersion + 1;
+        }});
   const size_t voter = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
   for (const size_t node : {voter, size_t{3}}) {
     Config config = cluster().config(node);
-    config.level_max = 2;
+    config.program_level = kv::kRulesVersion;
     ASSERT_TRUE(cluster().RestartWith(node, config).ok());
     ASSERT_TRUE(cluster().world().RunUntilTrue([&] {
       const raft::Core* core = cluster().server(node).host().core(GroupId(1));

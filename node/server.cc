@@ -494,7 +494,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (configuration.machine_kind != shardctrl::kControllerKind)
       return nullptr;
     auto machine = shardctrl::ControllerMachine::Create(
-        configuration.parameters.view(), raft::Level(KnownRules(config_)));
+        configuration.parameters.view(), config_.known_level());
     return machine.ok() ? *std::move(machine) : nullptr;
   }
 
@@ -503,7 +503,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     auto options = kv::StoreOptionsOf(group, configuration);
     if (!options.ok()) return nullptr;
     options->pool = record_pool_;
-    options->rules_known = KnownRules(config_);
+    options->known_level = config_.known_level();
     options->key_reads = &metrics_.key_reads;
     options->ended = &metrics_.ended_stores[group];
     options->pages = {.keys = config_.bounds.page_keys,

@@ -24,7 +24,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr const char* kClusters[] = {"controller"};
+constexpr const char* kClusters[] = {"version_1"};
 std::string write_name;  // NOLINT: the argument of --write.
 
 constexpr int kKeys = 60;

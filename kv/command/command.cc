@@ -65,59 +65,50 @@ struct Rule {
   std::string_view name;
   Access access;
   ArgumentCount arguments;
-  // The rules version since which the op carries numbers; 0: never.
-  uint32_t numbers_since = 0;
+  Need numbers = Need::kNever;
   CommandFlags flags = 0;
   Need expiry = Need::kNever;
   Need expected = Need::kNever;
-  // The first rules version that knows the op.
-  uint32_t since = 1;
-
-  bool HasNumbers(uint32_t rules) const {
-    return numbers_since != 0 && rules >= numbers_since;
-  }
 };
 
-// Op, name, access, arguments; numbers since, flags, expiry, expected, since.
+// Op, name, access, arguments; numbers, flags, expiry, expected.
 constexpr Rule kRules[] = {
     {Op::kGet, "get", Access::kRead, kOneKey},
     {Op::kStrlen, "strlen", Access::kRead, kOneKey},
-    {Op::kGetRange, "getrange", Access::kRead, kOneKey, 1},
+    {Op::kGetRange, "getrange", Access::kRead, kOneKey, Need::kMust},
     {Op::kExists, "exists", Access::kRead, kKeys},
     {Op::kMGet, "mget", Access::kRead, kKeys},
     {Op::kExpireTime, "expiretime", Access::kRead, kOneKey},
     {Op::kType, "type", Access::kRead, kOneKey},
-    {Op::kKeyCount, "keycount", Access::kRead, kNoArguments, 1},
-    {Op::kScan, "scan", Access::kRead, kNoArguments, 1},
+    {Op::kKeyCount, "keycount", Access::kRead, kNoArguments, Need::kMust},
+    {Op::kScan, "scan", Access::kRead, kNoArguments, Need::kMust},
     {Op::kTtl, "ttl", Access::kRead, kOneKey},
     {Op::kWatch, "watch", Access::kRead, kOneKey},
-    {Op::kGetBit, "getbit", Access::kRead, kOneKey, 3, 0, Need::kNever,
-     Need::kNever, 3},
-    {Op::kMGetOfSlots, "mgetofslots", Access::kRead, kKeys, 0, 0, Need::kNever,
-     Need::kNever, 5},
-    {Op::kExistsOfSlots, "existsofslots", Access::kRead, kKeys, 0, 0,
-     Need::kNever, Need::kNever, 5},
-    {Op::kSet, "set", Access::kWrite, kKeyAndValue, 0, kSetFlags, Need::kMay,
-     Need::kMay},
+    {Op::kGetBit, "getbit", Access::kRead, kOneKey, Need::kMust},
+    {Op::kMGetOfSlots, "mgetofslots", Access::kRead, kKeys},
+    {Op::kExistsOfSlots, "existsofslots", Access::kRead, kKeys},
+    {Op::kSet, "set", Access::kWrite, kKeyAndValue, Need::kNever, kSetFlags,
+     Need::kMay, Need::kMay},
     {Op::kGetDel, "getdel", Access::kWrite, kOneKey},
-    {Op::kDel, "del", Access::kWrite, kKeys, 0, 0, Need::kNever, Need::kMay},
-    {Op::kIncrBy, "incrby", Access::kWrite, kOneKey, 1},
-    {Op::kAppend, "append", Access::kWrite, kKeyAndValue, 2},
-    {Op::kMSet, "mset", Access::kWrite, kKeysAndValues, 0, kIfAbsent},
-    {Op::kExpireAt, "expireat", Access::kWrite, kOneKey, 0, kExpireAtFlags,
-     Need::kMust},
+    {Op::kDel, "del", Access::kWrite, kKeys, Need::kNever, 0, Need::kNever,
+     Need::kMay},
+    {Op::kIncrBy, "incrby", Access::kWrite, kOneKey, Need::kMust},
+    {Op::kAppend, "append", Access::kWrite, kKeyAndValue, Need::kMust},
+    {Op::kMSet, "mset", Access::kWrite, kKeysAndValues, Need::kNever,
+     kIfAbsent},
+    {Op::kExpireAt, "expireat", Access::kWrite, kOneKey, Need::kNever,
+     kExpireAtFlags, Need::kMust},
     {Op::kPersist, "persist", Access::kWrite, kOneKey},
-    {Op::kSetRange, "setrange", Access::kWrite, kKeyAndValue, 1},
-    {Op::kIncrByFloat, "incrbyfloat", Access::kWrite, kKeyAndValue, 2},
-    {Op::kSetBit, "setbit", Access::kWrite, kOneKey, 3, 0, Need::kNever,
-     Need::kNever, 3},
+    {Op::kSetRange, "setrange", Access::kWrite, kKeyAndValue, Need::kMust},
+    {Op::kIncrByFloat, "incrbyfloat", Access::kWrite, kKeyAndValue,
+     Need::kMust},
+    {Op::kSetBit, "setbit", Access::kWrite, kOneKey, Need::kMust},
     {Op::kAtomic, "atomic", Access::kWrite, kCommands},
-    {Op::kCheckVersion, "checkversion", Access::kRead, kOneKey, 0, kIfAbsent,
-     Need::kNever, Need::kMust},
-    {Op::kFlush, "flush", Access::kWrite, kNoArguments, 1},
-    {Op::kExpire, "expire", Access::kWrite, kNoArguments, 1},
-    {Op::kMove, "move", Access::kWrite, kOneArgument, 6, 0, Need::kNever,
-     Need::kNever, 6},
+    {Op::kCheckVersion, "checkversion", Access::kRead, kOneKey, Need::kNever,
+     kIfAbsent, Need::kNever, Need::kMust},
+    {Op::kFlush, "flush", Access::kWrite, kNoArguments, Need::kMust},
+    {Op::kExpire, "expire", Access::kWrite, kNoArguments, Need::kMust},
+    {Op::kMove, "move", Access::kWrite, kOneArgument, Need::kMust},
 };
 
 constexpr size_t kOpLimit = static_cast<size_t>(Op::kMove) + 1;
@@ -310,13 +301,13 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
   const auto count = LoadFixed<uint32_t>(header + kCountOffset);
 
   const Rule* rule = FindRule(command->op);
-  if (rule == nullptr || rules < rule->since) return false;
+  if (rule == nullptr) return false;
   if (zero != 0 || (present & ~kHasAll) != 0) return false;
   if ((command->flags & ~rule->flags) != 0) return false;
   if (count < rule->arguments.min || count > rule->arguments.max) return false;
   if (rule->arguments.step > 1 && count % rule->arguments.step != 0)
     return false;
-  if (((present & kHasNumbers) != 0) != rule->HasNumbers(rules)) return false;
+  if (!Fits(rule->numbers, (present & kHasNumbers) != 0)) return false;
 
   FixedReader reader(encoded.substr(kCommandHeaderBytes));
   if (!TakeFields(&reader, present, command)) return false;
@@ -347,7 +338,7 @@ uint8_t PresentBits(const CommandSpec& spec, const Rule& rule) {
   if (spec.session.has_value()) present |= kHasSession;
   if (spec.expire_at_ms.has_value()) present |= kHasExpiry;
   if (spec.expected.has_value()) present |= kHasExpected;
-  if (rule.HasNumbers(kRulesVersion)) present |= kHasNumbers;
+  if (rule.numbers == Need::kMust) present |= kHasNumbers;
   return present;
 }
 
@@ -392,8 +383,6 @@ std::string_view OpName(Op op) {
   return rule == nullptr ? "invalid" : rule->name;
 }
 
-uint32_t RulesSince(Op op) { return RuleOf(op).since; }
-
 void AppendSlotKey(Slot slot, std::string_view key, std::string* argument) {
   AppendFixed(argument, slot.value());
   argument->append(key);
@@ -401,8 +390,7 @@ void AppendSlotKey(Slot slot, std::string_view key, std::string* argument) {
 
 void BatchBuilder::SetRules(uint32_t rules) {
   CHECK(empty());
-  CHECK_GE(rules, kRulesVersionMin);
-  CHECK_LE(rules, kRulesVersion);
+  CHECK_GE(rules, 1u);
   rules_ = rules;
 }
 
@@ -412,7 +400,7 @@ size_t BatchBuilder::EncodedSize(const CommandSpec& spec) {
   if (spec.session.has_value()) size += kStampBytes;
   if (spec.expire_at_ms.has_value()) size += kExpiryBytes;
   if (spec.expected.has_value()) size += kVersionBytes;
-  if (rule.HasNumbers(kRulesVersion)) size += kNumbersBytes;
+  if (rule.numbers == Need::kMust) size += kNumbersBytes;
   for (std::string_view argument : spec.arguments) {
     size += sizeof(uint32_t) + argument.size();
   }
@@ -431,7 +419,6 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
   CHECK(spec.op != Op::kAtomic) << "BeginAtomic opens one";
   const Rule& rule = RuleOf(spec.op);
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
-  rules_ = std::max(rules_, rule.since);
   const size_t begin = bytes_.size();
   Fields fields;
   fields.Add<uint32_t>(0);  // The size, below.
@@ -448,7 +435,7 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
     fields.Add<uint32_t>(spec.expected->position);
     fields.Add<uint64_t>(spec.expected->index.value());
   }
-  if (rule.HasNumbers(kRulesVersion)) {
+  if (rule.numbers == Need::kMust) {
     fields.Add<int64_t>(spec.numbers[0]);
     fields.Add<int64_t>(spec.numbers[1]);
   }
@@ -551,8 +538,7 @@ CommandReader::CommandReader(std::string_view payload) {
   FixedReader reader(payload);
   rules_ = reader.Take<uint32_t>();
   const auto count = reader.Take<uint32_t>();
-  ok_ = reader.ok() && rules_ >= 1 && rules_ <= kRulesVersion &&
-        FramesFit(reader.rest(), count);
+  ok_ = reader.ok() && rules_ >= 1 && FramesFit(reader.rest(), count);
   if (!ok_) return;
   rest_ = reader.rest();
   count_ = count;

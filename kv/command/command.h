@@ -24,20 +24,12 @@
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/little_endian.h"
+#include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
 #include "kv/command/version.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::kv {
-
-// The version of the replicated rules: everything that decides the effects and
-// results of a batch, constants included. Every change of the rules raises it
-// (kv/store/rules_test.cc). It is also the level of a group (raft::Level):
-// batches of a version are proposed once all members of the group know it. A
-// batch carries its version. Batches of older versions keep their meaning:
-inline constexpr uint32_t kRulesVersion = 7;
-// The oldest version of batches that this program still makes.
-inline constexpr uint32_t kRulesVersionMin = 2;
 
 // Limits of commands. Part of the replicated rules.
 inline constexpr size_t kKeyBytesMax = 64 << 10;
@@ -55,8 +47,7 @@ inline constexpr size_t kEntryResultBytesMax = 2 * kReturnedBytesMax;
 // applied without a pause. Callers keep to it; it is no replicated rule. A read
 // of more keys travels in an entry only if it must.
 inline constexpr size_t kEntryKeysMax = 10'000;
-// The most keys that one kExpire may remove, and since rules of version 4 the
-// most rows of sessions.
+// The most keys that one kExpire may remove, and the most rows of sessions.
 inline constexpr int64_t kExpireKeysMax = 4'096;
 
 // Stored numbers: never renumber. Each comment lists: arguments; numbers; flags
@@ -93,12 +84,12 @@ enum class Op : uint8_t {
   // (kNil) that of the slot's last removal.
   kWatch = 11,
   // key; bit → integer: 0 or 1. Bits are counted from the highest one of each
-  // byte. Since version 3.
+  // byte.
   kGetBit = 12,
   // key with slot… (SlotKey), the first one in the slot of the command → array.
-  // All slots are owned. Since version 5.
+  // All slots are owned.
   kMGetOfSlots = 13,
-  // key with slot… → integer, as kExists. Since version 5.
+  // key with slot… → integer, as kExists.
   kExistsOfSlots = 14,
 
   // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry, expire_at_ms,
@@ -127,7 +118,7 @@ enum class Op : uint8_t {
   // bytes: the sum.
   kIncrByFloat = 25,
   // key; 2 * bit + new value, longest value (0: kValueBytesMax) → integer: the
-  // old value of the bit. Zeros fill a gap. Since version 3.
+  // old value of the bit. Zeros fill a gap. Writes only if the value changes.
   kSetBit = 26,
 
   // Commands that are evaluated one after another, with no other command in
@@ -145,11 +136,11 @@ enum class Op : uint8_t {
   // sessions stay. → integer: removed keys.
   kFlush = 48,
   // ; count, at most kExpireKeysMax. Removes up to `count` due keys of all
-  // slots, the earliest first. → integer: removed keys.
+  // slots, the earliest first, and as many expired rows of sessions. → integer:
+  // removed keys and rows.
   kExpire = 49,
   // a step of a move of slots (kv/command/move_command.h); the most slots whose
-  // data it removes → bytes: its answer. kConditionFailed: refused. Since
-  // version 6.
+  // data it removes → bytes: its answer. kConditionFailed: refused.
   kMove = 50,
 };
 
@@ -173,8 +164,6 @@ std::string_view OpName(Op op);
 // The distance of the keys among the arguments: every KeyStep-th is a key, the
 // first one included. 0: no argument is a key.
 uint32_t KeyStep(Op op);
-// The first rules version that knows the op.
-uint32_t RulesSince(Op op);
 // True if the result has an element for each key.
 inline bool GetsMany(Op op) {
   return op == Op::kMGet || op == Op::kMGetOfSlots;
@@ -219,8 +208,7 @@ struct CommandView;
 
 class BatchBuilder {
  public:
-  // Batches have the version of the newest of their ops, and at least this one.
-  // Requires: empty(); kRulesVersionMin <= rules <= kRulesVersion.
+  // Requires: empty(). The version is at most the level of the group.
   void SetRules(uint32_t rules);
   uint32_t rules() const { return rules_; }
 
@@ -314,8 +302,8 @@ std::optional<std::pair<int64_t, int64_t>> SlotsOf(
 // compute again.
 uint64_t RequestHash(uint64_t hash_key, const CommandView& command);
 
-// The rules version of a batch, which may be newer than kRulesVersion. Zero for
-// bytes that are no batch.
+// The rules version of a batch, which may be of a newer program. Zero for bytes
+// that are no batch.
 uint32_t RulesOf(std::string_view payload);
 
 // The first fields of an encoded command, which may be malformed.
@@ -329,7 +317,7 @@ struct CommandHeader {
 class CommandReader {
  public:
   // Reads a payload. Check ok() first: false if the batch is not well formed;
-  // then it has no commands.
+  // then it has no commands. Requires: this program knows RulesOf(payload).
   explicit CommandReader(std::string_view payload);
   // Reads the nested commands of `atomic`.
   static CommandReader Nested(const CommandView& atomic);

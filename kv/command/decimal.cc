@@ -41,9 +41,8 @@ std::string Subtract(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-std::optional<Decimal> Decimal::Parse(std::string_view text,
-                                      size_t text_bytes_max) {
-  if (text.empty() || text.size() > text_bytes_max) return std::nullopt;
+std::optional<Decimal> Decimal::Parse(std::string_view text) {
+  if (text.empty() || text.size() > kTextBytesMax) return std::nullopt;
   Decimal number;
   size_t i = 0;
   if (text[0] == '+' || text[0] == '-') {

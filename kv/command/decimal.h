@@ -28,8 +28,7 @@ class Decimal {
 
   // Reads [+-]digits[.digits][e[+-]digits], with at least one digit before the
   // e. Returns nullopt for any other text: spaces, "inf", "nan", hexadecimal.
-  static std::optional<Decimal> Parse(std::string_view text,
-                                      size_t text_bytes_max = kTextBytesMax);
+  static std::optional<Decimal> Parse(std::string_view text);
   static Decimal Sum(const Decimal& a, const Decimal& b);
   // The text without exponent and without zeros at the end of the fraction:
   // "10.6", "-3", "0".

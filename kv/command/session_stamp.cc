@@ -9,8 +9,6 @@ namespace quorate::kv {
 
 namespace {
 constexpr uint64_t kKeySession = uint64_t{1} << 63;
-// In clusters of the first version.
-constexpr uint64_t kFirstKeySession = 1;
 }  // namespace
 
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
@@ -21,11 +19,9 @@ SessionToken MakeSessionToken(uint64_t bits, WallTime now,
 }
 
 SessionToken MakeKeySessionToken(uint64_t hash, WallTime now,
-                                 const SessionRules& rules) {
-  const uint64_t mark =
-      rules.keys_per_slot_max == 0 ? kFirstKeySession : kKeySession;
-  return {.client = ClientId(hash | mark),
-          .open_until_ms = (now + rules.open_window).ms()};
+                                 Duration open_window) {
+  return {.client = ClientId(hash | kKeySession),
+          .open_until_ms = (now + open_window).ms()};
 }
 
 std::string FormatSessionToken(const SessionToken& token) {

@@ -21,7 +21,6 @@
 
 #include "env/strong_types.h"
 #include "env/time.h"
-#include "kv/command/rules.h"
 
 namespace quorate::kv {
 
@@ -58,21 +57,13 @@ struct SessionStamp {
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
                               Duration open_window);
 // The session of the one request with an Idempotency-Key, whose secret hash is
-// `hash`. Requests with the same key have the same client. In clusters of the
-// first version it stays that of earlier programs. One of them may have
-// executed the request that is repeated now.
+// `hash`. Requests with the same key have the same client.
 SessionToken MakeKeySessionToken(uint64_t hash, WallTime now,
-                                 const SessionRules& rules);
-// Distinguishes sessions of Idempotency-Keys by a bit of the client; not in
-// clusters of the first version.
+                                 Duration open_window);
+// Distinguishes sessions of Idempotency-Keys by a bit of the client. Clients
+// may not use their tokens, since a slot has room of its own for them.
 constexpr bool IsKeySession(ClientId client) {
   return (client.value() >> 63) != 0;
-}
-// Whether clients may use this token: it is not that of an Idempotency-Key, for
-// which a slot has room of its own.
-constexpr bool IsClientToken(const SessionToken& token,
-                             const SessionRules& rules) {
-  return rules.keys_per_slot_max == 0 || !IsKeySession(token.client);
 }
 // "16 hex digits of the client, '-', open_until_ms in decimal".
 std::string FormatSessionToken(const SessionToken& token);

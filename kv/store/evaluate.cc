@@ -16,17 +16,6 @@
 namespace quorate::kv {
 namespace {
 
-// Under rules of version 1, longer texts are no numbers.
-constexpr size_t kDecimalBytesMaxRules1 = 255;
-
-// Since these rules an APPEND of no bytes writes, and a SETBIT that changes
-// nothing does not, as in Redis.
-constexpr uint32_t kWritesOfRedisRules = 5;
-
-// Since these rules a kWatch removes the key if it is due. So a later removal
-// of it is none between WATCH and EXEC.
-constexpr uint32_t kWatchOfDueKeyRules = 7;
-
 // Evaluates one command. A null builder discards results.
 class Evaluator {
  public:
@@ -192,7 +181,9 @@ bool Evaluator::Read(const CommandView& command) {
 }
 
 bool Evaluator::Watch(const CommandView& command) {
-  if (command.rules >= kWatchOfDueKeyRules) FindForWrite(FirstKey(command));
+  // Removes the key if it is due, so that its removal is none between WATCH and
+  // EXEC.
+  FindForWrite(FirstKey(command));
   return Read(command);
 }
 
@@ -287,19 +278,16 @@ bool Evaluator::IncrBy(const CommandView& command) {
 bool Evaluator::IncrByFloat(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   const Key key = NextKey(command, &arguments);
-  const size_t text_max =
-      command.rules == 1 ? kDecimalBytesMaxRules1 : Decimal::kTextBytesMax;
-  const std::optional<Decimal> delta =
-      Decimal::Parse(arguments.Next(), text_max);
+  const std::optional<Decimal> delta = Decimal::Parse(arguments.Next());
   const Record* old = FindForWrite(key);
   const std::optional<Decimal> value =
-      old == nullptr ? Decimal() : Decimal::Parse(old->value(), text_max);
+      old == nullptr ? Decimal() : Decimal::Parse(old->value());
   if (!value.has_value() || !delta.has_value()) {
     return ReplyNone(ResultStatus::kNotFloat, VersionOf(old), /*wrote=*/false);
   }
   const Decimal total = Decimal::Sum(*value, *delta);
   const std::string sum = total.Text();
-  if (command.rules > 1 && !total.InRange()) {
+  if (!total.InRange()) {
     return ReplyNone(ResultStatus::kOverflow, VersionOf(old), /*wrote=*/false);
   }
   if (sum.size() > GrowthMax(command.numbers[0])) {
@@ -319,10 +307,8 @@ bool Evaluator::Append(const CommandView& command) {
       old == nullptr ? std::string_view() : old->value();
   const size_t size = before.size() + suffix.size();
   if (old != nullptr && suffix.empty()) {
-    const bool writes = command.rules >= kWritesOfRedisRules;
-    const Version version = writes ? version_ : old->version();
-    if (writes) keyspace_.SetExpiry(key, version, old->expire_at_ms());
-    return ReplyInteger(static_cast<int64_t>(size), version, writes);
+    keyspace_.SetExpiry(key, version_, old->expire_at_ms());
+    return ReplyInteger(static_cast<int64_t>(size), version_, /*wrote=*/true);
   }
   if (size > GrowthMax(command.numbers[0])) {
     return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
@@ -373,8 +359,7 @@ bool Evaluator::SetBit(const CommandView& command) {
   const bool before = ValueBit(value, bit);
   const auto at = static_cast<size_t>(bit / 8);
   const bool set = (command.numbers[0] & 1) != 0;
-  if (old != nullptr && at < value.size() && before == set &&
-      command.rules >= kWritesOfRedisRules) {
+  if (old != nullptr && at < value.size() && before == set) {
     return ReplyInteger(before ? 1 : 0, old->version(), /*wrote=*/false);
   }
   value.resize(std::max(value.size(), at + 1));

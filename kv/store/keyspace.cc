@@ -105,7 +105,7 @@ void Keyspace::SetExpiry(const Key& key, const Version& version,
 }
 
 void Keyspace::NoteRemoval(Slot slot, const Version& by) {
-  if (!noting_removals_ || by.none()) return;
+  if (by.none()) return;
   RestoreRemoval(slot, by);
   NoteChange(ChangeKind::kRemoval, slot, 0);
 }

@@ -97,8 +97,6 @@ class Keyspace {
     const Version* last = removals_.Find(slot);
     return last == nullptr ? Version{} : *last;
   }
-  // Starts to note removals. The rules of version 1 do not note them.
-  void NoteRemovals() { noting_removals_ = true; }
   void RestoreRemoval(Slot slot, const Version& by);
   // Forgets it.
   void ForgetRemoval(Slot slot) {
@@ -174,7 +172,6 @@ class Keyspace {
   SlotArray<Table> tables_;
   ExpiryIndex expiries_;
   ChangeTracking* tracking_ = nullptr;
-  bool noting_removals_ = false;
   SlotArray<Version> removals_;
   uint64_t removals_digest_ = 0;
   uint64_t key_count_ = 0;

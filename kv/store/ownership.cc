@@ -9,11 +9,9 @@
 namespace quorate::kv {
 namespace {
 
-// Bit of a run's first word in the digest: its epoch is the second word. Groups
-// without epochs keep the digests that earlier programs compute.
-constexpr uint64_t kEpochFollows = uint64_t{1} << 32;
-// From this bit on a run's first word has its state; that of owned slots is 0.
-constexpr int kStateShift = 33;
+// From this bit on a run's first word in the digest has its state. Its epoch is
+// the second word.
+constexpr int kStateShift = 32;
 
 }  // namespace
 
@@ -104,14 +102,12 @@ void Ownership::Add(absl::Span<const SlotRun> runs) {
   runs_.resize(merged);
   digest_ = HashWord(0, slot_count_);
   for (const SlotRun& run : runs_) {
-    const bool has_epoch = run.epoch != SlotEpoch();
     const uint64_t state = static_cast<uint64_t>(run.state) -
                            static_cast<uint64_t>(SlotState::kOwned);
     digest_ = HashWord(digest_, state << kStateShift |
-                                    (has_epoch ? kEpochFollows : 0) |
                                     uint64_t{run.first.value()} << 16 |
                                     uint64_t{run.last.value()});
-    if (has_epoch) digest_ = HashWord(digest_, run.epoch.value());
+    digest_ = HashWord(digest_, run.epoch.value());
   }
 }
 

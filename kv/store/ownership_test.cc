@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "kv/slots/keyed_hash.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::kv {
@@ -142,10 +141,6 @@ TEST(Ownership, Digest_DependsOnEpochs) {
   SlotRun frozen = SlotsOf(0, 9, 1);
   frozen.state = SlotState::kFrozen;
   EXPECT_NE(digest({frozen}), one);
-  // The digest of earlier programs, which knew no epochs.
-  const uint64_t earlier =
-      HashWord(HashWord(HashWord(0, kSlots), 9), 11 << 16 | 20);
-  EXPECT_EQ(digest({SlotsOf(0, 9, 0), SlotsOf(11, 20, 0)}), earlier);
 }
 
 TEST(RangesOf, RunsThatTouch_AreOneRange) {

@@ -11,36 +11,7 @@
 namespace quorate::kv {
 namespace {
 
-// With split keys, so for Partitioner::kKeyRanges alone.
-constexpr uint32_t kVersion = 4;
-constexpr uint32_t kVersionWithoutSplitKeys = 3;
-// Without epochs, which are 0 then.
-constexpr uint32_t kVersionWithoutEpochs = 2;
-// Without the maximum of keys, too, which is 0 then.
-constexpr uint32_t kFirstVersion = 1;
-
-// The version that has all fields of these parameters.
-uint32_t VersionFor(const Parameters& parameters) {
-  const auto has_epoch = [](const SlotRun& run) {
-    return run.epoch != SlotEpoch();
-  };
-  const bool epochs =
-      !parameters.owned.empty() &&
-      std::all_of(parameters.owned.begin(), parameters.owned.end(), has_epoch);
-  const bool any =
-      std::any_of(parameters.owned.begin(), parameters.owned.end(), has_epoch);
-  const bool keys = parameters.rules.sessions.keys_per_slot_max > 0;
-  CHECK_EQ(epochs, any) << "some slots have an epoch, others none";
-  CHECK(keys || !epochs) << "no version has epochs and no maximum of keys";
-  if (parameters.division.partitioner == Partitioner::kKeyRanges) {
-    CHECK(keys) << "no version has split keys and no maximum of keys";
-    CHECK(epochs || parameters.owned.empty())
-        << "no version has split keys and slots without epochs";
-    return kVersion;
-  }
-  if (!keys) return kFirstVersion;
-  return epochs ? kVersionWithoutSplitKeys : kVersionWithoutEpochs;
-}
+constexpr uint32_t kVersion = 1;
 
 void AppendRules(std::string* out, const Rules& rules) {
   AppendFixed(out, static_cast<uint64_t>(rules.sessions.lifetime.ms()));
@@ -50,9 +21,7 @@ void AppendRules(std::string* out, const Rules& rules) {
   AppendFixed(out, rules.sessions.row_bytes_max);
   AppendFixed(out, rules.expiries_per_entry);
   AppendFixed(out, rules.expiries_per_command);
-  if (rules.sessions.keys_per_slot_max > 0) {
-    AppendFixed(out, rules.sessions.keys_per_slot_max);
-  }
+  AppendFixed(out, rules.sessions.keys_per_slot_max);
 }
 
 Duration TakeMilliseconds(FixedReader* reader) {
@@ -62,7 +31,7 @@ Duration TakeMilliseconds(FixedReader* reader) {
   return reader->ok() ? Milliseconds(static_cast<int64_t>(ms)) : Duration(0);
 }
 
-Rules TakeRules(FixedReader* reader, uint32_t version) {
+Rules TakeRules(FixedReader* reader) {
   Rules rules;
   rules.sessions.lifetime = TakeMilliseconds(reader);
   rules.sessions.open_window = TakeMilliseconds(reader);
@@ -71,12 +40,8 @@ Rules TakeRules(FixedReader* reader, uint32_t version) {
   rules.sessions.row_bytes_max = reader->Take<uint32_t>();
   rules.expiries_per_entry = reader->Take<uint32_t>();
   rules.expiries_per_command = reader->Take<uint32_t>();
-  rules.sessions.keys_per_slot_max =
-      version == kFirstVersion ? 0 : reader->Take<uint32_t>();
-  const bool has_first_form = rules.sessions.keys_per_slot_max == 0;
-  if (!AreValid(rules) || has_first_form != (version == kFirstVersion)) {
-    reader->Fail();
-  }
+  rules.sessions.keys_per_slot_max = reader->Take<uint32_t>();
+  if (!AreValid(rules)) reader->Fail();
   return rules;
 }
 
@@ -86,26 +51,18 @@ uint32_t LeastAfter(const SlotRun& before, SlotEpoch epoch) {
   return before.last.value() + (before.epoch == epoch ? 2u : 1u);
 }
 
-std::vector<SlotRun> TakeSlots(FixedReader* reader, uint32_t version,
-                               uint32_t slot_count) {
+std::vector<SlotRun> TakeSlots(FixedReader* reader, uint32_t slot_count) {
   std::vector<SlotRun> slots;
-  const bool epochs = version >= kVersionWithoutSplitKeys;
   const auto count = reader->Take<uint32_t>();
-  const size_t run_bytes =
-      2 * sizeof(uint16_t) + (epochs ? sizeof(uint64_t) : 0);
-  if (count > reader->rest().size() / run_bytes ||
-      (version == kVersionWithoutSplitKeys && count == 0)) {
-    reader->Fail();
-  }
+  if (count > reader->rest().size() / kRunBytes) reader->Fail();
   for (uint32_t i = 0; i < count && reader->ok(); ++i) {
     SlotRun run;
     run.first = Slot(reader->Take<uint16_t>());
     run.last = Slot(reader->Take<uint16_t>());
-    if (epochs) run.epoch = SlotEpoch(reader->Take<uint64_t>());
+    run.epoch = SlotEpoch(reader->Take<uint64_t>());
     const uint32_t least = i == 0 ? 0 : LeastAfter(slots.back(), run.epoch);
     if (run.first.value() < least || run.last < run.first ||
-        run.last.value() >= slot_count ||
-        (run.epoch != SlotEpoch()) != epochs) {
+        run.last.value() >= slot_count || run.epoch == SlotEpoch()) {
       reader->Fail();
     }
     slots.push_back(run);
@@ -120,8 +77,10 @@ void AppendSplitKeys(std::string* out, const KeyDivision& division) {
   }
 }
 
-// Requires: `division` has the count of slots.
+// Partitioner::kKeyRanges alone has some. Requires: `division` has its other
+// fields.
 void TakeSplitKeys(FixedReader* reader, KeyDivision* division) {
+  if (division->partitioner != Partitioner::kKeyRanges) return;
   for (uint32_t i = 1; i < division->slot_count && reader->ok(); ++i) {
     const auto size = reader->Take<uint16_t>();
     division->split_keys.emplace_back(reader->TakeBytes(size));
@@ -136,28 +95,26 @@ void TakeSplitKeys(FixedReader* reader, KeyDivision* division) {
 
 Buffer EncodeParameters(const Parameters& parameters) {
   std::string out;
-  const uint32_t version = VersionFor(parameters);
-  AppendFixed(&out, version);
+  AppendFixed(&out, kVersion);
   const KeyDivision& division = parameters.division;
   AppendFixed(&out, static_cast<uint32_t>(division.partitioner));
   AppendFixed(&out, division.slot_count);
   AppendRules(&out, parameters.rules);
   AppendFixed(&out, static_cast<uint32_t>(parameters.owned.size()));
   for (const SlotRun& run : parameters.owned) {
+    CHECK(run.epoch != SlotEpoch()) << "slot " << run.first;
     AppendFixed(&out, run.first.value());
     AppendFixed(&out, run.last.value());
-    if (version >= kVersionWithoutSplitKeys) {
-      AppendFixed(&out, run.epoch.value());
-    }
+    AppendFixed(&out, run.epoch.value());
   }
-  if (version == kVersion) AppendSplitKeys(&out, division);
+  AppendSplitKeys(&out, division);
   return Buffer::Copy(out);
 }
 
 absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
-  if (reader.ok() && (version < kFirstVersion || version > kVersion)) {
+  if (reader.ok() && version != kVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("the store was founded with parameters of version ",
                      version, ", this program knows version ", kVersion,
@@ -168,15 +125,14 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
   const auto partitioner = reader.Take<uint32_t>();
   division.partitioner = static_cast<Partitioner>(partitioner);
   division.slot_count = reader.Take<uint32_t>();
-  const auto ranges = static_cast<uint32_t>(Partitioner::kKeyRanges);
-  if (partitioner == 0 || partitioner > ranges ||
-      (partitioner == ranges) != (version == kVersion) ||
+  if (partitioner == 0 ||
+      partitioner > static_cast<uint32_t>(Partitioner::kKeyRanges) ||
       division.slot_count == 0 || division.slot_count > kHashSlotCount) {
     reader.Fail();
   }
-  parameters.rules = TakeRules(&reader, version);
-  parameters.owned = TakeSlots(&reader, version, division.slot_count);
-  if (version == kVersion) TakeSplitKeys(&reader, &division);
+  parameters.rules = TakeRules(&reader);
+  parameters.owned = TakeSlots(&reader, division.slot_count);
+  TakeSplitKeys(&reader, &division);
   if (!reader.ok() || !reader.rest().empty()) {
     return absl::DataLossError(
         "the parameters with which the store was founded cannot be read");
@@ -186,7 +142,7 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
 
 absl::StatusOr<StoreOptions> StoreOptionsOf(
     GroupId group, const raft::Configuration& configuration) {
-  if (!IsStoreKind(configuration.machine_kind)) {
+  if (configuration.machine_kind != kStoreKind) {
     return absl::FailedPreconditionError(
         absl::StrCat("a group of kind ", configuration.machine_kind,
                      " is no key-value store"));

@@ -25,8 +25,8 @@ namespace quorate::kv {
 
 // That of every slot when its group is founded.
 inline constexpr SlotEpoch kFoundingEpoch{1};
-// The bytes of parameters with rules and epochs, without their runs, and those
-// of each run.
+// The bytes of parameters without their runs and split keys, and those of each
+// run.
 inline constexpr size_t kParametersFrameBytes = 56;
 inline constexpr size_t kRunBytes = 12;
 // So many runs always fit into the parameters of a group.
@@ -34,16 +34,11 @@ inline constexpr size_t kOwnedRunsMax =
     (raft::kParametersBytesMax - kParametersFrameBytes) / kRunBytes;
 // raft::Configuration::machine_kind of groups of a key-value store: "QKVS".
 inline constexpr uint32_t kStoreKind = 0x53564b51;
-// A group that was founded before groups had a kind has 0.
-constexpr bool IsStoreKind(uint32_t machine_kind) {
-  return machine_kind == kStoreKind || machine_kind == 0;
-}
 
 struct Parameters {
   KeyDivision division = {};
   Rules rules = {};
-  // Sorted; neighbours are merged if they have one epoch. Groups of earlier
-  // versions have no epochs: all are zero.
+  // Sorted; neighbours are merged if they have one epoch. No epoch is zero.
   std::vector<SlotRun> owned = {};
   friend bool operator==(const Parameters&, const Parameters&) = default;
 };

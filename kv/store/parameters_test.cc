@@ -49,16 +49,11 @@ Parameters AnyParameters() {
                        window_ms + *rc::gen::inRange<int64_t>(1, 1'000'000)),
                    .open_window = Milliseconds(window_ms),
                    .rows_per_slot_max = *rc::gen::inRange<uint32_t>(1, 9'999),
-                   .keys_per_slot_max =
-                       *rc::gen::inRange<uint32_t>(ranges ? 1 : 0, 4),
+                   .keys_per_slot_max = *rc::gen::inRange<uint32_t>(1, 9'999),
                    .result_bytes_max = *rc::gen::arbitrary<uint32_t>(),
                    .row_bytes_max = *rc::gen::arbitrary<uint32_t>()},
       .expiries_per_entry = *rc::gen::inRange<uint32_t>(1, 9'999),
       .expiries_per_command = *rc::gen::arbitrary<uint32_t>()};
-  // Zero: no slot has an epoch.
-  const auto epochs_max = parameters.rules.sessions.keys_per_slot_max == 0
-                              ? uint64_t{0}
-                              : *rc::gen::inRange<uint64_t>(ranges ? 1 : 0, 4);
   // Of few slots short runs fit.
   const uint32_t step = ranges ? 4 : 6000;
   uint32_t slot = 0;
@@ -66,11 +61,9 @@ Parameters AnyParameters() {
     slot += *rc::gen::inRange<uint32_t>(0, step);
     const uint32_t last = slot + *rc::gen::inRange<uint32_t>(0, step / 2);
     if (last >= slot_count) break;
-    SlotRun run{Slot(static_cast<uint16_t>(slot)),
-                Slot(static_cast<uint16_t>(last))};
-    if (epochs_max > 0) {
-      run.epoch = SlotEpoch(*rc::gen::inRange<uint64_t>(1, epochs_max + 1));
-    }
+    const SlotRun run{Slot(static_cast<uint16_t>(slot)),
+                      Slot(static_cast<uint16_t>(last)),
+                      SlotEpoch(*rc::gen::inRange<uint64_t>(1, 5))};
     // It may touch the one before if the epochs differ.
     if (!parameters.owned.empty() &&
         run.first.value() == parameters.owned.back().last.value() + 1 &&
@@ -106,10 +99,10 @@ RC_GTEST_PROP(Parameters, ChangedBytes_AreRefusedOrOthers, ()) {
 
 TEST(Parameters, AnotherVersion_IsNamed) {
   std::string bytes = Encoded({});
-  bytes[0] = 5;
+  bytes[0] = 2;
   const absl::Status status = DecodeParameters(bytes).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(std::string(status.message()).find("version 5, this program"),
+  EXPECT_NE(std::string(status.message()).find("version 2, this program"),
             std::string::npos)
       << status;
 }
@@ -118,6 +111,7 @@ TEST(Parameters, RulesThatNoClusterMayHave_AreRefused) {
   for (const Rules& rules : {Rules{.sessions = {.lifetime = Seconds(1)}},
                              Rules{.sessions = {.open_window = Duration(0)}},
                              Rules{.sessions = {.rows_per_slot_max = 0}},
+                             Rules{.sessions = {.keys_per_slot_max = 0}},
                              Rules{.expiries_per_entry = 0}}) {
     EXPECT_TRUE(
         absl::IsDataLoss(DecodeParameters(Encoded({.rules = rules})).status()));
@@ -140,15 +134,13 @@ TEST(Parameters, OfAConfiguration_GiveTheStore) {
 TEST(Parameters, OfAnotherKindOfGroup_AreRefused) {
   raft::Configuration first;
   first.parameters = EncodeParameters({});
-  EXPECT_TRUE(StoreOptionsOf(GroupId(2), first).ok())
-      << "it was founded before groups had a kind";
   first.machine_kind = kStoreKind + 1;
   EXPECT_TRUE(
       absl::IsFailedPrecondition(StoreOptionsOf(GroupId(2), first).status()));
 }
 
-// Bytes that no encoder makes: slots have a version without epochs, or none.
-TEST(Parameters, EpochsOfSomeSlots_AreRefused) {
+// Bytes that no encoder makes.
+TEST(Parameters, SlotsWithoutAnEpoch_AreRefused) {
   const std::vector<SlotRun> owned = {{Slot(0), Slot(9), SlotEpoch(7)},
                                       {Slot(10), Slot(19), SlotEpoch(8)}};
   const std::string bytes = Encoded({.owned = owned});
@@ -165,15 +157,15 @@ TEST(Parameters, EpochsOfSomeSlots_AreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(DecodeParameters(equal).status()));
 }
 
-std::string Golden(const std::string& version) {
-  std::ifstream file("kv/store/testdata/parameters_" + version + ".hex");
+std::string Golden(const std::string& name) {
+  std::ifstream file("kv/store/testdata/" + name + ".hex");
   std::string golden;
   std::getline(file, golden);
   return golden;
 }
 
 TEST(Parameters, MostRuns_FitIntoAConfiguration) {
-  Parameters parameters{.rules = {.sessions = {.keys_per_slot_max = 1}}};
+  Parameters parameters;
   for (size_t i = 0; i < kOwnedRunsMax; ++i) {
     const Slot slot(static_cast<uint16_t>(2 * i));
     parameters.owned.push_back({slot, slot, kFoundingEpoch});
@@ -229,19 +221,11 @@ TEST(Parameters, Bytes_AreThoseOfTheGoldenFiles) {
   Parameters ranges = parameters;
   ranges.division = {Partitioner::kKeyRanges, 3, {"g", "n\xff"}};
   ranges.owned = {{Slot(0), Slot(1), SlotEpoch(0x0807060504030201)}};
-  EXPECT_EQ(absl::BytesToHexString(Encoded(ranges)), Golden("v4"));
-  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v3"))
+  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)),
+            Golden("parameters_v1"))
       << "the stored form changed: raise its version";
-  // Groups that were founded with an earlier version keep its rules.
-  for (SlotRun& run : parameters.owned) run.epoch = SlotEpoch();
-  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v2"));
-  const auto second = DecodeParameters(absl::HexStringToBytes(Golden("v2")));
-  ASSERT_TRUE(second.ok()) << second.status();
-  EXPECT_EQ(*second, parameters);
-  parameters.rules.sessions.keys_per_slot_max = 0;
-  const auto first = DecodeParameters(absl::HexStringToBytes(Golden("v1")));
-  ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_EQ(*first, parameters);
+  EXPECT_EQ(absl::BytesToHexString(Encoded(ranges)),
+            Golden("parameters_v1_of_key_ranges"));
 }
 
 }  // namespace

@@ -25,10 +25,9 @@
 namespace quorate::kv {
 namespace {
 
-TEST(Rules, OfVersion7_HaveTheseConstants) {
+TEST(Rules, OfVersion1_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
-      {"kRulesVersion", {kRulesVersion, 7}},
-      {"kRulesVersionMin", {kRulesVersionMin, 2}},
+      {"kRulesVersion", {kRulesVersion, 1}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
       {"kReturnedBytesMax", {kReturnedBytesMax, 64 << 20}},
@@ -49,27 +48,6 @@ TEST(Rules, OfVersion7_HaveTheseConstants) {
   }
 }
 
-// The form of a batch under rules of version 1: growth without numbers.
-std::string AsVersion1(std::string_view payload) {
-  constexpr size_t kHeaderBytes = 16;
-  std::string old(payload.substr(0, 8));
-  old[0] = 1;
-  payload.remove_prefix(8);
-  while (!payload.empty()) {
-    const auto size = LoadFixed<uint32_t>(payload.data());
-    std::string command(payload.substr(0, size));
-    payload.remove_prefix(size);
-    const auto op = static_cast<Op>(command[4]);
-    if (op == Op::kAppend || op == Op::kIncrByFloat) {
-      command.erase(kHeaderBytes, 2 * sizeof(int64_t));
-      command[5] = 0;
-      StoreFixed(command.data(), static_cast<uint32_t>(command.size()));
-    }
-    old += command;
-  }
-  return old;
-}
-
 // A store and the next batch.
 class RulesTest : public ::testing::Test {
  protected:
@@ -83,17 +61,13 @@ class RulesTest : public ::testing::Test {
     spec.arguments = arguments;
     batch_.Add(spec);
   }
-  // Applies the batch under `rules` at log time `now_ms`. Returns its results.
-  std::string Apply(int64_t now_ms, uint32_t rules = kRulesVersion) {
-    const Buffer payload = batch_.Finish();
+  // Applies the batch at log time `now_ms`. Returns its results.
+  std::string Apply(int64_t now_ms) {
     raft::Entry entry;
     entry.index = ++index_;
     entry.kind = raft::EntryKind::kCommands;
     entry.log_time = WallTime(now_ms * 1'000'000);
-    std::string bytes(payload.view());
-    if (rules == 1) bytes = AsVersion1(bytes);
-    StoreFixed(bytes.data(), rules);
-    entry.payload = Buffer::Copy(bytes);
+    entry.payload = batch_.Finish();
     return std::string(store_.Apply(entry, /*wants_result=*/true).view());
   }
   // The status of the last result.
@@ -120,7 +94,7 @@ TEST_F(RulesTest, BatchOfNewerRules_NeedsALevelAboveTheKnownOne) {
   EXPECT_LE(store_.LevelOf(Buffer::Copy("?")), store_.known_level());
 }
 
-TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
+TEST_F(RulesTest, AScriptOfEveryOp_HasItsResultsAndDigest) {
   const Version none{};
   Add({.op = Op::kSet, .expire_at_ms = 9'000}, {"{a}1", "one"});
   Add({.op = Op::kSet, .flags = kRelativeExpiry, .expire_at_ms = 500},
@@ -132,7 +106,7 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   Add({.op = Op::kAppend, .numbers = {5, 0}}, {"{b}1", "5"});
   Add({.op = Op::kSetRange, .numbers = {2, 5}}, {"{b}2", "zzz"});
   Add({.op = Op::kSetRange, .numbers = {3, 5}}, {"{b}2", "zzz"});
-  std::string results = Apply(1'000, 2);
+  std::string results = Apply(1'000);
   for (const Op op : {Op::kGet, Op::kStrlen, Op::kExpireTime, Op::kTtl,
                       Op::kType, Op::kExists, Op::kMGet, Op::kWatch}) {
     Add({.op = op}, {"{a}2"});
@@ -148,7 +122,7 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   Add({.op = Op::kPersist}, {"{a}1"});
   Add({.op = Op::kGetDel}, {"{b}2"});
   Add({.op = Op::kDel, .expected = none}, {"{b}3"});
-  results += Apply(1'200, 2);
+  results += Apply(1'200);
   Add({.op = Op::kWatch}, {"{a}2"});
   Add({.op = Op::kExpire, .numbers = {10, 0}}, {});
   Add({.op = Op::kWatch}, {"{a}2"});
@@ -159,73 +133,60 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
       {"{b}2"});
   Add({.op = Op::kSet}, {"{b}2", "back"});
   batch_.EndAtomic();
-  results += Apply(1'800, 2);
+  results += Apply(1'800);
   const Slot slot = HashSlot("{b}");
   Add({.op = Op::kFlush, .numbers = {slot.value(), slot.value()}}, {});
-  results += Apply(1'801, 2);
+  results += Apply(1'801);
   AppendFixed(&results, store_.Digest());
-  testing::ExpectGolden("kv/store/testdata/rules_v2.golden", results);
+  testing::ExpectGolden("kv/store/testdata/rules_v1.golden", results);
 }
 
-TEST_F(RulesTest, AScriptOfTheOpsOfVersion3_HasTheirResultsAndDigest) {
+// Which commands write decides which of them abort an EXEC.
+TEST_F(RulesTest, AScriptOfBits_HasItsResultsAndDigest) {
   for (const int64_t bit : {0, 1, 14, 35, 33}) {
     Add({.op = Op::kSetBit, .numbers = {bit, 3}}, {"{a}1"});
   }
   Add({.op = Op::kSetBit, .numbers = {2 * 24, 3}}, {"{a}1"});
   Add({.op = Op::kSetBit, .numbers = {-1, 3}}, {"{a}1"});
-  std::string results = Apply(1'000, 3);
+  std::string results = Apply(1'000);
   for (const int64_t bit : {0, 7, 16, 17, 24, -1}) {
     Add({.op = Op::kGetBit, .numbers = {bit, 0}}, {"{a}1"});
   }
   Add({.op = Op::kGetBit, .numbers = {1, 0}}, {"{a}none"});
   Add({.op = Op::kGet}, {"{a}1"});
-  results += Apply(1'001, 3);
-  AppendFixed(&results, store_.Digest());
-  testing::ExpectGolden("kv/store/testdata/rules_v3.golden", results);
-}
-
-// Which commands write decides which of them abort an EXEC.
-TEST_F(RulesTest, AScriptOfTheChangesOfVersion5_HasTheirResultsAndDigest) {
-  std::string results;
-  for (const uint32_t rules : {4, 5}) {
-    const int64_t now_ms = rules * 1'000;
-    Add({.op = Op::kSet, .expire_at_ms = 900'000}, {"{a}1", "a"});
-    for (const char* key : {"{a}1", "{a}2"}) {
-      Add({.op = Op::kAppend, .numbers = {448 << 10, 0}}, {key, ""});
+  results += Apply(1'001);
+  Add({.op = Op::kSet, .expire_at_ms = 900'000}, {"{a}1", "a"});
+  for (const char* key : {"{a}1", "{a}2"}) {
+    Add({.op = Op::kAppend, .numbers = {448 << 10, 0}}, {key, ""});
+    Add({.op = Op::kWatch}, {key});
+    // The bits that "a" has, then another one, then one behind the end.
+    for (const int64_t bit : {2 * 0, 2 * 7 + 1, 2 * 7, 2 * 15, 2 * 15}) {
+      Add({.op = Op::kSetBit, .numbers = {bit, 448 << 10}}, {key});
       Add({.op = Op::kWatch}, {key});
-      // The bits that "a" has, then another one, then one behind the end.
-      for (const int64_t bit : {2 * 0, 2 * 7 + 1, 2 * 7, 2 * 15, 2 * 15}) {
-        Add({.op = Op::kSetBit, .numbers = {bit, 448 << 10}}, {key});
-        Add({.op = Op::kWatch}, {key});
-      }
     }
-    Add({.op = Op::kExpireTime}, {"{a}1"});
-    Add({.op = Op::kGet}, {"{a}1"});
-    Add({.op = Op::kDel}, {"{a}1", "{a}2"});
-    results += Apply(now_ms, rules);
   }
+  Add({.op = Op::kExpireTime}, {"{a}1"});
+  Add({.op = Op::kGet}, {"{a}1"});
+  results += Apply(1'002);
   AppendFixed(&results, store_.Digest());
-  testing::ExpectGolden("kv/store/testdata/rules_v5.golden", results);
+  testing::ExpectGolden("kv/store/testdata/rules_v1_bits.golden", results);
 }
 
 // A due key that a kWatch has seen is gone before its check.
-TEST_F(RulesTest, AScriptOfTheChangesOfVersion7_HasTheirResultsAndDigest) {
-  std::string results;
-  for (const uint32_t rules : {6, 7}) {
-    const int64_t now_ms = rules * 1'000;
-    Add({.op = Op::kSet, .expire_at_ms = now_ms + 1}, {"{a}1", "a"});
-    Add({.op = Op::kSet, .expire_at_ms = now_ms + 9}, {"{a}2", "b"});
-    results += Apply(now_ms, rules);
-    for (const char* key : {"{a}1", "{a}2", "{a}none"}) {
-      Add({.op = Op::kWatch}, {key});
-    }
-    results += Apply(now_ms + 5, rules);
-    Add({.op = Op::kWatch}, {"{a}1"});
-    Add({.op = Op::kDel}, {"{a}2"});
-    results += Apply(now_ms + 6, rules);
+TEST_F(RulesTest, AScriptOfDueKeys_HasItsResultsAndDigest) {
+  constexpr int64_t kNowMs = 1'000;
+  Add({.op = Op::kSet, .expire_at_ms = kNowMs + 1}, {"{a}1", "a"});
+  Add({.op = Op::kSet, .expire_at_ms = kNowMs + 9}, {"{a}2", "b"});
+  std::string results = Apply(kNowMs);
+  for (const char* key : {"{a}1", "{a}2", "{a}none"}) {
+    Add({.op = Op::kWatch}, {key});
   }
+  results += Apply(kNowMs + 5);
+  Add({.op = Op::kWatch}, {"{a}1"});
+  Add({.op = Op::kDel}, {"{a}2"});
+  results += Apply(kNowMs + 6);
   AppendFixed(&results, store_.Digest());
-  testing::ExpectGolden("kv/store/testdata/rules_v7.golden", results);
+  testing::ExpectGolden("kv/store/testdata/rules_v1_due.golden", results);
 }
 
 class WritesTest : public RulesTest {
@@ -233,15 +194,14 @@ class WritesTest : public RulesTest {
   // Whether the command wrote, of a key with the value "a" or without one, and
   // whether its version is a new one then.
   std::pair<bool, bool> Writes(const CommandSpec& spec, bool present,
-                               std::vector<std::string_view> arguments,
-                               uint32_t rules = kRulesVersion) {
+                               std::vector<std::string_view> arguments) {
     Add({.op = Op::kDel}, {"k"});
     if (present) Add({.op = Op::kSet, .expire_at_ms = 50'000}, {"k", "a"});
     Add({.op = Op::kWatch}, {"k"});
     Add(spec, arguments);
     Add({.op = Op::kWatch}, {"k"});
     Add({.op = Op::kExpireTime}, {"k"});
-    const std::string results = Apply(++now_ms_, rules);
+    const std::string results = Apply(++now_ms_);
     ResultReader reader(results);
     std::vector<ResultView> all;
     while (!reader.done()) all.push_back(reader.Next());
@@ -265,18 +225,15 @@ TEST_F(WritesTest, SetBit_WritesOnlyIfItChangesTheValue) {
   EXPECT_EQ(Writes(SetBit(7, false), true, {"k"}), yes);
   EXPECT_EQ(Writes(SetBit(15, false), true, {"k"}), yes);
   EXPECT_EQ(Writes(SetBit(0, false), false, {"k"}), yes);
-  EXPECT_EQ(Writes(SetBit(7, true), true, {"k"}, /*rules=*/4), yes);
 }
 
 TEST_F(WritesTest, AppendOfNothing_Writes) {
   const std::pair<bool, bool> yes = {true, true};
   EXPECT_EQ(Writes({.op = Op::kAppend}, true, {"k", ""}), yes);
   EXPECT_EQ(Writes({.op = Op::kAppend}, false, {"k", ""}), yes);
-  EXPECT_EQ(Writes({.op = Op::kAppend}, true, {"k", ""}, /*rules=*/4),
-            std::pair(false, false));
 }
 
-// The commands on keys of several slots of version 5.
+// The commands on keys of several slots.
 class SlotsRulesTest : public RulesTest {
  protected:
   void AddOfSlots(Op op, const std::vector<std::string_view>& keys) {
@@ -290,29 +247,22 @@ class SlotsRulesTest : public RulesTest {
   }
 };
 
-TEST_F(SlotsRulesTest, AScriptOfTheOpsOfVersion5_HasTheirResultsAndDigest) {
+TEST_F(SlotsRulesTest, AScriptOfTheirOps_HasItsResultsAndDigest) {
   Add({.op = Op::kMSet}, {"{a}1", "x", "{a}2", ""});
   Add({.op = Op::kSet, .expire_at_ms = 1'001}, {"b", "due"});
   for (const Op op : {Op::kMGetOfSlots, Op::kExistsOfSlots}) {
     AddOfSlots(op, {"{a}1", "b", "none", "{a}2", "b"});
   }
-  std::string results = Apply(1'000, 5);
+  std::string results = Apply(1'000);
   for (const Op op : {Op::kMGetOfSlots, Op::kExistsOfSlots}) {
     AddOfSlots(op, {"{a}1", "b", "{a}1"});
   }
-  results += Apply(1'001, 5);
+  results += Apply(1'001);
   AppendFixed(&results, store_.Digest());
-  testing::ExpectGolden("kv/store/testdata/rules_v5_slots.golden", results);
+  testing::ExpectGolden("kv/store/testdata/rules_v1_slots.golden", results);
 }
 
-TEST_F(SlotsRulesTest, OpsOfVersion5_AreMalformedInABatchOfVersion4) {
-  batch_.SetRules(4);
-  AddOfSlots(Op::kExistsOfSlots, {"k"});
-  EXPECT_EQ(batch_.rules(), 5u);
-  EXPECT_EQ(LastOf(Apply(1, /*rules=*/4)), ResultStatus::kMalformed);
-}
-
-// The steps of moves of version 6: the group is a source, and a destination.
+// The steps of moves: the group is a source, and a destination.
 class MoveRulesTest : public RulesTest {
  protected:
   void AddStep(const MoveStep& step) {
@@ -344,7 +294,7 @@ TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
   AddStep(FreezeStep{MoveId(2)});
   AddStep(ReleaseStep{PlanOf(2, "{a}", 1), 1});
   AddStep(ReleaseStep{PlanOf(2, "{a}", 1), 1});
-  std::string results = Apply(1'000, 6);
+  std::string results = Apply(1'000);
   AppendFixed(&results, store_.Digest());
   // The slot comes back, with one key.
   MovePlan back = PlanOf(3, "{a}", 2);
@@ -364,7 +314,7 @@ TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
   const auto reader = other.ReadSlot(back.id, slot);
   AddStep(PrepareStep{back});
   AddStep(StageStep{back.id, reader->Next(20)});
-  results += Apply(1'001, 6);
+  results += Apply(1'001);
   AppendFixed(&results, store_.Digest());
   MoveSeal seal = *other.SealOf(back.id);
   ++seal.digest;
@@ -375,28 +325,27 @@ TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
   AddStep(ActivateStep{back});
   AddStep(ActivateStep{back});
   Add({.op = Op::kGet}, {"{a}3"});
-  results += Apply(1'002, 6);
+  results += Apply(1'002);
   AppendFixed(&results, store_.Digest());
   EXPECT_EQ(store_.log_time(), WallTime(7'000'000'000));
-  testing::ExpectGolden("kv/store/testdata/rules_v6.golden", results);
+  testing::ExpectGolden("kv/store/testdata/rules_v1_moves.golden", results);
 }
 
-// Version 2 does not know them. A replica with an older program gives the same
-// result.
-TEST_F(RulesTest, OpsOfVersion3_AreMalformedInABatchOfVersion2) {
-  batch_.SetRules(2);
-  Add({.op = Op::kSetBit, .numbers = {1, 3}}, {"k"});
-  EXPECT_EQ(batch_.rules(), 3u);
-  EXPECT_EQ(LastOf(Apply(1, /*rules=*/2)), ResultStatus::kMalformed);
-  EXPECT_EQ(store_.key_count(), 0u);
-}
-
-TEST_F(RulesTest, StoreOfAnOlderProgram_KnowsAndAnnouncesItsOwnLevel) {
-  const Store older({.group = GroupId(4), .rules_known = 2});
-  EXPECT_EQ(older.known_level(), raft::Level(2));
-  batch_.SetRules(2);
-  Add({.op = Op::kGet}, {"k"});
-  EXPECT_EQ(older.LevelOf(batch_.Finish()), raft::Level(2));
+// A made-up program of the next version, which has the rules of this one.
+TEST_F(RulesTest, StoreOfANewerProgram_AnnouncesItsLevelAndKnowsItsBatches) {
+  const raft::Level next(kRulesVersion + 1);
+  Store newer({.group = GroupId(4),
+               .owned = {{Slot(0), Slot(16383)}},
+               .known_level = next});
+  EXPECT_EQ(newer.known_level(), next);
+  batch_.SetRules(kRulesVersion + 1);
+  Add({.op = Op::kSet}, {"k", "v"});
+  raft::Entry entry;
+  entry.index = raft::Index(1);
+  entry.payload = batch_.Finish();
+  EXPECT_EQ(newer.LevelOf(entry.payload), next);
+  newer.Apply(entry, /*wants_result=*/false);
+  EXPECT_EQ(newer.key_count(), 1u);
 }
 
 // A slot of 200 sessions, all of which expire. Each entry removes one row.
@@ -410,7 +359,7 @@ class SessionRulesTest : public RulesTest {
              .expiries_per_entry = 1,
              .expiries_per_command = 0}) {
     for (uint64_t client = 1; client <= kRows; ++client) Use(client, 0);
-    Apply(0, 2);
+    Apply(0);
     EXPECT_EQ(store_.session_count(), kRows);
   }
   // Adds a command of a session that is new at `now_ms`.
@@ -444,23 +393,12 @@ TEST_F(SessionRulesTest, NewIdempotencyKeyInAFullSlot_RemovesNoClient) {
   EXPECT_EQ(store_.session_count(), kRows + 1 - 1);
 }
 
-TEST_F(SessionRulesTest, BatchOfVersion3_RemovesAllExpiredRowsOfTheSlot) {
-  Use(kRows + 1, kLaterMs);
-  EXPECT_EQ(LastOf(Apply(kLaterMs, 3)), ResultStatus::kOk);
-  EXPECT_EQ(store_.session_count(), 1u);
-  EXPECT_EQ(store_.Digest(), store_.RecomputeDigest());
-}
-
-TEST_F(SessionRulesTest, Expire_RemovesAsManyRowsSinceVersion4) {
+TEST_F(SessionRulesTest, Expire_RemovesAsManyRows) {
   EXPECT_LE(store_.first_due_ms(), kLaterMs);
-  Add({.op = Op::kExpire, .numbers = {50, 0}}, {});
-  const std::string old = Apply(kLaterMs, 3);
-  EXPECT_EQ(ResultReader(old).Next().integer, 0);
-  EXPECT_EQ(store_.session_count(), kRows - 1);
   Add({.op = Op::kExpire, .numbers = {50, 0}}, {});
   const std::string results = Apply(kLaterMs);
   EXPECT_EQ(ResultReader(results).Next().integer, 50);
-  EXPECT_EQ(store_.session_count(), kRows - 1 - 51);
+  EXPECT_EQ(store_.session_count(), kRows - 51);
   for (int i = 0; i < 4; ++i) {
     Add({.op = Op::kExpire, .numbers = {50, 0}}, {});
     Apply(kLaterMs);
@@ -485,31 +423,11 @@ TEST_F(RulesTest, AnEntry_RemovesSixteenDueKeysAndTwoForEachCommand) {
   EXPECT_EQ(before - store_.key_count(), 16u + 20u);
 }
 
-TEST_F(RulesTest, BatchesOfVersion1_KeepTheirMeaning) {
-  const std::string half(300 << 10, 'x');
-  const std::string digits(300, '1');
-  Add({.op = Op::kSet}, {"gone", "v"});
-  Add({.op = Op::kDel}, {"gone"});
-  Add({.op = Op::kSet}, {"f", digits});
-  Add({.op = Op::kIncrByFloat}, {"f", "1"});
-  EXPECT_EQ(LastOf(Apply(1, /*rules=*/1)), ResultStatus::kNotFloat);
-  Add({.op = Op::kAppend}, {"big", half});
-  Apply(2, /*rules=*/1);
-  Add({.op = Op::kAppend}, {"big", half});
-  EXPECT_EQ(LastOf(Apply(3, /*rules=*/1)), ResultStatus::kOk);
-  // Removals are recorded from the first batch of version 2 on.
-  Add({.op = Op::kWatch}, {"gone"});
-  Add({.op = Op::kIncrByFloat}, {"f", "1"});
-  const std::string results = Apply(4);
-  EXPECT_TRUE(ResultReader(results).Next().version.none());
-  EXPECT_EQ(LastOf(results), ResultStatus::kOk);
-}
-
 TEST_F(RulesTest, AValueLongerThanGrowthAllows_IsReadAndWrittenWithin) {
   const std::string half(300 << 10, 'x');
   for (int i = 0; i < 2; ++i) {
     Add({.op = Op::kAppend}, {"big", half});
-    Apply(1 + i, /*rules=*/1);
+    Apply(1 + i);
   }
   const int64_t longest = 448 << 10;
   Add({.op = Op::kAppend, .numbers = {longest, 0}}, {"big", "y"});

@@ -13,12 +13,6 @@ namespace {
 // the expiry order.
 constexpr int64_t kExpiryStepMs = 1000;
 
-// Since these rules a command removes a bounded number of rows.
-constexpr uint32_t kBoundedRoomRules = 4;
-// Since these rules an expired row counts as absent, whether or not it was
-// removed. Before, it refuses every command of its client.
-constexpr uint32_t kExpiredIsAbsentRules = 6;
-
 int64_t ExpiryOfUseAt(int64_t now_ms, Duration lifetime) {
   const int64_t end = now_ms + lifetime.ms() + kExpiryStepMs - 1;
   return end - end % kExpiryStepMs;
@@ -67,14 +61,11 @@ const SessionRow* Sessions::Find(Slot slot, ClientId client) const {
 }
 
 Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
-                                   uint64_t request_hash, int64_t now_ms,
-                                   uint32_t rules) {
+                                   uint64_t request_hash, int64_t now_ms) {
   const SessionToken& token = stamp.token;
   const SessionRow* row = Find(slot, token.client);
+  // An expired row counts as absent, whether or not it was removed.
   if (row != nullptr && row->expire_at_ms <= now_ms) {
-    if (rules < kExpiredIsAbsentRules) {
-      return Refuse(ResultStatus::kSessionExpired);
-    }
     Remove(slot, token.client);
     row = nullptr;
   }
@@ -82,7 +73,7 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
     const bool open = now_ms <= token.open_until_ms &&
                       token.open_until_ms - now_ms < rules_.lifetime.ms();
     if (!open) return Refuse(ResultStatus::kSessionExpired);
-    if (!MakeRoom(slot, token.client, now_ms, rules)) {
+    if (!MakeRoom(slot, token.client, now_ms)) {
       return Refuse(ResultStatus::kTooManySessions);
     }
     return {};
@@ -167,7 +158,7 @@ size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
 }
 
 Sessions::Room Sessions::RoomOf(Slot slot, ClientId client) const {
-  return {slot, rules_.keys_per_slot_max > 0 && IsKeySession(client)};
+  return {slot, IsKeySession(client)};
 }
 
 void Sessions::Remove(Slot slot, ClientId client) {
@@ -189,7 +180,6 @@ void Sessions::Remove(Slot slot, ClientId client) {
 
 bool Sessions::HasRoom(const SlotRows& slot_rows, ClientId client) const {
   const size_t all = slot_rows.rows.size();
-  if (rules_.keys_per_slot_max == 0) return all < rules_.rows_per_slot_max;
   return IsKeySession(client)
              ? slot_rows.key_rows < rules_.keys_per_slot_max
              : all - slot_rows.key_rows < rules_.rows_per_slot_max;
@@ -203,17 +193,10 @@ void Sessions::RemoveExpired(Room room, int64_t now_ms, size_t count_max) {
   }
 }
 
-bool Sessions::MakeRoom(Slot slot, ClientId client, int64_t now_ms,
-                        uint32_t rules) {
+bool Sessions::MakeRoom(Slot slot, ClientId client, int64_t now_ms) {
   const auto found = slots_.find(slot);
   if (found == slots_.end() || HasRoom(*found->second, client)) return true;
-  if (rules >= kBoundedRoomRules) {
-    RemoveExpired(RoomOf(slot, client), now_ms, kRemovedForRoomMax);
-  } else {
-    for (const bool keys : {false, true}) {
-      RemoveExpired({slot, keys}, now_ms, expiries_.size());
-    }
-  }
+  RemoveExpired(RoomOf(slot, client), now_ms, kRemovedForRoomMax);
   const auto left = slots_.find(slot);
   return left == slots_.end() || HasRoom(*left->second, client);
 }

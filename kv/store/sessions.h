@@ -62,9 +62,8 @@ class Sessions {
   // Decides whether a command may run. A duplicate raises floor and lifetime of
   // its row. An expired row of the client is removed. So are others, in a slot
   // without room for a new row.
-  // `rules`: the version of the command's batch.
   Decision Check(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
-                 int64_t now_ms, uint32_t rules);
+                 int64_t now_ms);
   // Stores the result of a command for which Check returned kRun. Creates the
   // row if there is none.
   void StoreResult(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
@@ -111,8 +110,7 @@ class Sessions {
   void SetTracking(ChangeTracking* tracking) { tracking_ = tracking; }
 
   // Rows that one command removes to make room for its own, at most. Part of
-  // the replicated rules from version 4 on. Before, it removes all expired rows
-  // of its slot.
+  // the replicated rules.
   static constexpr size_t kRemovedForRoomMax = 64;
 
   // Counted for each row, and for each result of a row in addition to its
@@ -160,7 +158,7 @@ class Sessions {
   }
   // Whether the slot has room for a row of the client, after removing expired
   // ones.
-  bool MakeRoom(Slot slot, ClientId client, int64_t now_ms, uint32_t rules);
+  bool MakeRoom(Slot slot, ClientId client, int64_t now_ms);
   bool HasRoom(const SlotRows& slot_rows, ClientId client) const;
   Room RoomOf(Slot slot, ClientId client) const;
   void Remove(Slot slot, ClientId client);

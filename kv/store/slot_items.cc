@@ -15,7 +15,7 @@ void AppendHead(std::string* out, SlotItemKind kind, Slot slot) {
 
 void AppendRecordItem(std::string* out, Slot slot, const Record& record) {
   AppendHead(out, SlotItemKind::kRecord, slot);
-  AppendRecord(out, record, /*typed=*/true);
+  AppendRecord(out, record);
 }
 
 void AppendRowItem(std::string* out, Slot slot, const SessionRow& row) {
@@ -42,7 +42,7 @@ struct SlotItem {
 enum class Parsed : uint8_t { kWhole, kCut, kBad };
 
 Parsed ParseRecordItem(FixedReader* reader, SlotItem* item) {
-  item->head = TakeRecordHead(reader, /*typed=*/true);
+  item->head = TakeRecordHead(reader);
   if (!reader->ok()) return Parsed::kCut;
   if (!FaultOf(item->head).empty()) return Parsed::kBad;
   item->key = reader->TakeBytes(item->head.key_size);
@@ -125,12 +125,8 @@ Version TakeVersion(FixedReader* reader) {
   return version;
 }
 
-void AppendRecord(std::string* out, const Record& record, bool typed) {
-  if (typed) {
-    AppendFixed<uint8_t>(out, static_cast<uint8_t>(record.type()));
-  } else {
-    CHECK(record.type() == ValueType::kString);
-  }
+void AppendRecord(std::string* out, const Record& record) {
+  AppendFixed<uint8_t>(out, static_cast<uint8_t>(record.type()));
   AppendFields<uint32_t, uint32_t, int64_t>(
       out, static_cast<uint32_t>(record.key().size()),
       static_cast<uint32_t>(record.value().size()), record.expire_at_ms());
@@ -139,9 +135,9 @@ void AppendRecord(std::string* out, const Record& record, bool typed) {
   out->append(record.value());
 }
 
-RecordHead TakeRecordHead(FixedReader* reader, bool typed) {
+RecordHead TakeRecordHead(FixedReader* reader) {
   RecordHead head;
-  if (typed) head.type = reader->Take<uint8_t>();
+  head.type = reader->Take<uint8_t>();
   head.key_size = reader->Take<uint32_t>();
   head.value_size = reader->Take<uint32_t>();
   head.expire_at_ms = reader->Take<int64_t>();

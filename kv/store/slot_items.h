@@ -47,10 +47,9 @@ struct RecordHead {
   int64_t expire_at_ms = 0;
   Version version = {};
 };
-// `typed`: the type is a part of it.
-void AppendRecord(std::string* out, const Record& record, bool typed);
+void AppendRecord(std::string* out, const Record& record);
 // Key and value follow. If the bytes are cut off, `reader` is not ok.
-RecordHead TakeRecordHead(FixedReader* reader, bool typed);
+RecordHead TakeRecordHead(FixedReader* reader);
 // Says why no store of this program has such a record; empty: one may.
 std::string FaultOf(const RecordHead& head);
 

@@ -14,15 +14,6 @@ namespace {
 
 constexpr uint32_t kMagic = 0x53564b51;  // "QKVS".
 
-// The first versions of the format in which keys have a type, slots have epoch
-// and state, and slots move.
-constexpr uint32_t kFirstWithTypes = 3;
-constexpr uint32_t kFirstWithSlotHeaders = 4;
-constexpr uint32_t kFirstWithMoves = 5;
-// Two fields of version 4, which no slot ever used.
-constexpr uint64_t kNoRevision = 0;
-constexpr uint64_t kNoMigration = 0;
-
 // Kinds of items. Stored: never renumber.
 constexpr uint8_t kSlotItem = 1;
 constexpr uint8_t kRecordItem = 2;
@@ -38,7 +29,6 @@ StoreSnapshotReader::StoreSnapshotReader(
     SnapshotHeader header, std::vector<std::pair<Slot, TableView>> tables,
     Sessions::View sessions, Moves::View moves)
     : header_(std::move(header)),
-      version_(SnapshotVersionFor(header_.rules)),
       tables_(std::move(tables)),
       sessions_(std::move(sessions)),
       moves_(std::move(moves)),
@@ -91,7 +81,7 @@ bool StoreSnapshotReader::AppendItem() {
       {
         const auto [hash, record] = page_[next_record_++];
         AppendFixed<uint8_t>(&pending_, kRecordItem);
-        AppendRecord(&pending_, *record, version_ >= kFirstWithTypes);
+        AppendRecord(&pending_, *record);
         ++slot_keys_;
         slot_digest_ += Table::RecordDigest(header_.hash_key, hash, *record);
       }
@@ -115,7 +105,7 @@ bool StoreSnapshotReader::AppendItem() {
 
 void StoreSnapshotReader::AppendHeader() {
   AppendFixed<uint32_t>(&pending_, kMagic);
-  AppendFixed<uint32_t>(&pending_, version_);
+  AppendFixed<uint32_t>(&pending_, kSnapshotVersion);
   AppendFixed<uint32_t>(&pending_, header_.group.value());
   AppendFixed<uint32_t>(&pending_, header_.slot_count);
   AppendFixed<uint64_t>(&pending_, header_.hash_key);
@@ -125,13 +115,9 @@ void StoreSnapshotReader::AppendHeader() {
   for (const SlotRun& run : header_.slots) {
     AppendFixed<uint16_t>(&pending_, run.first.value());
     AppendFixed<uint16_t>(&pending_, run.last.value());
-    if (version_ < kFirstWithSlotHeaders) continue;
     AppendFields<uint32_t, uint64_t>(
         &pending_, static_cast<uint32_t>(run.state), run.epoch.value());
-    if (version_ >= kFirstWithMoves) continue;
-    AppendFields<uint64_t, uint64_t>(&pending_, kNoRevision, kNoMigration);
   }
-  AppendFixed<uint32_t>(&pending_, header_.rules);
   AppendFixed<uint32_t>(&pending_,
                         static_cast<uint32_t>(header_.removals.size()));
   for (const auto& [slot, by] : header_.removals) {
@@ -305,7 +291,6 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes);
   const auto magic = reader.Take<uint32_t>();
   const auto version = reader.Take<uint32_t>();
-  version_ = version;
   SnapshotHeader& header = state_.header;
   header.group = GroupId(reader.Take<uint32_t>());
   header.slot_count = reader.Take<uint32_t>();
@@ -315,9 +300,9 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   const auto ranges = reader.Take<uint32_t>();
   if (!reader.ok()) return false;
   if (magic != kMagic) return Fail("not a snapshot of a key-value store");
-  if (version == 0 || version > kSnapshotVersion) {
-    return FailAsNewer(absl::StrCat("version ", version, ", expected at most ",
-                                    kSnapshotVersion));
+  if (version != kSnapshotVersion) {
+    return FailAsNewer(
+        absl::StrCat("version ", version, ", expected ", kSnapshotVersion));
   }
   if (header.slot_count == 0 || header.slot_count > kHashSlotCount ||
       ranges > header.slot_count) {
@@ -330,7 +315,7 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
       header.hash_key, header.slot_count, pool_, pages_.keys);
   state_.sessions =
       std::make_unique<Sessions>(header.hash_key, rules_, pages_.rows);
-  if (version > 1 && !ParseRemovals(&reader)) return false;
+  if (!ParseRemovals(&reader)) return false;
   have_header_ = true;
   *used = bytes.size() - reader.rest().size();
   return true;
@@ -338,13 +323,12 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
 
 bool SnapshotParser::ParseSlotRuns(uint32_t count, FixedReader* reader) {
   SnapshotHeader& header = state_.header;
-  state_.has_slot_headers = version_ >= kFirstWithSlotHeaders;
   header.slots.clear();
   for (uint32_t i = 0; i < count; ++i) {
     SlotRun run;
     run.first = Slot(reader->Take<uint16_t>());
     run.last = Slot(reader->Take<uint16_t>());
-    if (state_.has_slot_headers && !ParseSlotState(reader, &run)) return false;
+    if (!ParseSlotState(reader, &run)) return false;
     if (!reader->ok()) return false;
     const bool in_order =
         header.slots.empty() || header.slots.back().last < run.first;
@@ -362,21 +346,11 @@ bool SnapshotParser::ParseSlotRuns(uint32_t count, FixedReader* reader) {
 bool SnapshotParser::ParseSlotState(FixedReader* reader, SlotRun* run) {
   const auto state = reader->Take<uint32_t>();
   run->epoch = SlotEpoch(reader->Take<uint64_t>());
-  SlotState newest = SlotState::kLeft;
-  uint64_t revision = kNoRevision;
-  uint64_t migration = kNoMigration;
-  if (version_ < kFirstWithMoves) {
-    newest = SlotState::kOwned;
-    revision = reader->Take<uint64_t>();
-    migration = reader->Take<uint64_t>();
-  }
   if (!reader->ok()) return false;
   if (state < static_cast<uint32_t>(SlotState::kOwned) ||
-      state > static_cast<uint32_t>(newest) || revision != kNoRevision ||
-      migration != kNoMigration) {
-    return FailAsNewer(absl::StrCat("slot ", run->first.value(), " has state ",
-                                    state, ", revision ", revision,
-                                    " and migration ", migration));
+      state > static_cast<uint32_t>(SlotState::kLeft)) {
+    return FailAsNewer(
+        absl::StrCat("slot ", run->first.value(), " has state ", state));
   }
   run->state = static_cast<SlotState>(state);
   return true;
@@ -386,7 +360,7 @@ bool SnapshotParser::ParseMove(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes.substr(1));
   const auto size = reader.Take<uint32_t>();
   if (!reader.ok()) return false;
-  if (version_ < kFirstWithMoves || any_slot_ || size > Moves::kHeadBytesMax) {
+  if (any_slot_ || size > Moves::kHeadBytesMax) {
     return Fail(absl::StrCat("a move of ", size, " bytes, or out of order"));
   }
   const std::string_view head = reader.TakeBytes(size);
@@ -421,17 +395,11 @@ bool SnapshotParser::ParseChange(std::string_view bytes, size_t* used) {
 
 bool SnapshotParser::ParseRemovals(FixedReader* reader) {
   SnapshotHeader& header = state_.header;
-  header.rules = reader->Take<uint32_t>();
   const auto count = reader->Take<uint32_t>();
   if (!reader->ok()) return false;
-  if (header.rules > kRulesVersion) {
-    return FailAsNewer(absl::StrCat("rules of version ", header.rules,
-                                    ", expected at most ", kRulesVersion));
-  }
-  if (header.rules == 0 || count > header.slot_count) {
-    return Fail(absl::StrCat(
-        "rules of version ", header.rules, ", expected 1 to ", kRulesVersion,
-        ", and removals from ", count, " of ", header.slot_count, " slots"));
+  if (count > header.slot_count) {
+    return Fail(absl::StrCat("removals from ", count, " of ", header.slot_count,
+                             " slots"));
   }
   header.removals.clear();
   for (uint32_t i = 0; i < count; ++i) {
@@ -473,7 +441,7 @@ bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
 
 bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes.substr(1));
-  const RecordHead head = TakeRecordHead(&reader, version_ >= kFirstWithTypes);
+  const RecordHead head = TakeRecordHead(&reader);
   if (!reader.ok()) return false;
   if (!in_slot_ || any_row_) return Fail("a key outside of a slot");
   const std::string fault = FaultOf(head);

@@ -35,18 +35,9 @@
 
 namespace quorate::kv {
 
-// Version 1 has neither rules nor removals: it is read as made under rules of
-// version 1. Before version 3, keys have no type: they are strings. Before
-// version 4, slots have neither epoch nor state. Before version 5, no slot
-// moves.
-inline constexpr uint32_t kSnapshotVersion = 5;
-// The version in which a state is written whose newest batch has these rules.
-// Each program that knows the rules reads it. So an older program can be
-// started again as long as the group's level has not risen.
-constexpr uint32_t SnapshotVersionFor(uint32_t rules) {
-  return rules >= 6 ? kSnapshotVersion
-                    : std::clamp(rules, uint32_t{2}, uint32_t{4});
-}
+// A newer program writes this version until the level of the group has risen.
+// So the older program can be started again.
+inline constexpr uint32_t kSnapshotVersion = 1;
 
 // The first item of a snapshot.
 struct SnapshotHeader {
@@ -56,8 +47,6 @@ struct SnapshotHeader {
   raft::Index index = {};
   WallTime log_time{0};
   std::vector<SlotRun> slots = {};
-  // The rules version of the newest batch.
-  uint32_t rules = 1;
   // The last removal of each slot that has one, by slot.
   std::vector<std::pair<Slot, Version>> removals = {};
 };
@@ -94,7 +83,6 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   };
 
   const SnapshotHeader header_;
-  const uint32_t version_;  // That of the format.
   // The view of a slot ends when it was written: later writes to the slot copy
   // nothing.
   std::vector<std::pair<Slot, TableView>> tables_;
@@ -133,8 +121,6 @@ class SnapshotParser {
  public:
   struct State {
     SnapshotHeader header;
-    // False: `header.slots` has only the first and last slot of each run.
-    bool has_slot_headers = false;
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<Sessions> sessions;
     std::unique_ptr<Moves> moves;  // Null: there is none.
@@ -186,7 +172,6 @@ class SnapshotParser {
   uint64_t offset_ = 0;
   uint32_t crc_ = 0;
   bool have_header_ = false;
-  uint32_t version_ = 0;  // The version of the format.
   bool ended_ = false;
 
   bool in_slot_ = false;

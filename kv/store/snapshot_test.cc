@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
@@ -43,9 +42,8 @@ void Apply(Store* store, uint64_t index, Buffer payload) {
 }
 
 // Two slots, one with sessions; expiries; values of all sizes.
-Buffer SampleBatch(uint32_t rules = 2) {
+Buffer SampleBatch() {
   BatchBuilder batch;
-  batch.SetRules(rules);
   const auto set = [&](std::string_view key, std::string_view value,
                        uint64_t sequence) {
     const std::string_view arguments[] = {key, value};
@@ -67,11 +65,9 @@ Buffer SampleBatch(uint32_t rules = 2) {
 }
 
 // SampleBatch applied behind the last removals of two slots.
-std::unique_ptr<Store> SampleStore(uint32_t rules = 2,
-                                   const StoreOptions& options = kOptions) {
+std::unique_ptr<Store> SampleStore(const StoreOptions& options = kOptions) {
   auto store = std::make_unique<Store>(options);
   BatchBuilder batch;
-  batch.SetRules(2);
   for (const std::string_view key : {"{a}0", "{c}0"}) {
     const std::string_view arguments[] = {key, "v"};
     const auto all = absl::MakeConstSpan(arguments);
@@ -80,7 +76,7 @@ std::unique_ptr<Store> SampleStore(uint32_t rules = 2,
         {.op = Op::kDel, .slot = HashSlot(key), .arguments = all.first(1)});
   }
   Apply(store.get(), 4, batch.Finish());
-  Apply(store.get(), 5, SampleBatch(rules));
+  Apply(store.get(), 5, SampleBatch());
   return store;
 }
 
@@ -116,13 +112,8 @@ TEST(StoreSnapshot, CommandsWhileItIsRead_CountAsMoreWork) {
   EXPECT_EQ(store->WorkOf(batch), alone);
 }
 
-TEST(Snapshot, StateOfRules4_HasTheBytesOfVersion4) {
-  testing::ExpectGolden("kv/store/testdata/snapshot_v4.golden",
-                        BytesOf(SampleStore(4, kWithEpochs).get()));
-}
-
 TEST(Snapshot, EpochsOfSlots_AreState) {
-  const auto store = SampleStore(4, kWithEpochs);
+  const auto store = SampleStore(kWithEpochs);
   const std::string bytes = BytesOf(store.get());
   Store restored(kWithEpochs);
   const absl::Status status = Restore(&restored, bytes);
@@ -133,7 +124,7 @@ TEST(Snapshot, EpochsOfSlots_AreState) {
   // Equal slots, but another epoch of one.
   StoreOptions others = kWithEpochs;
   others.owned[1].epoch = SlotEpoch(2);
-  EXPECT_NE(SampleStore(4, others)->Digest(), store->Digest());
+  EXPECT_NE(SampleStore(others)->Digest(), store->Digest());
   // Slots and epochs are those of the snapshot, not of the founding.
   for (const std::vector<SlotRun>& founded : {others.owned, kOptions.owned}) {
     Store other({.group = GroupId(4), .hash_key = 77, .owned = founded});
@@ -148,9 +139,8 @@ TEST(Snapshot, EpochsOfSlots_AreState) {
 // A store that is the source of three moves, in each of its phases, and the
 // destination of one. The first item of a slot is cut.
 std::unique_ptr<Store> MovingStore() {
-  auto store = SampleStore(6, kWithEpochs);
+  auto store = SampleStore(kWithEpochs);
   BatchBuilder batch;
-  batch.SetRules(6);
   const auto add = [&](const MoveStep& step) {
     const std::string argument = EncodeMoveStep(step);
     const std::string_view arguments[] = {argument};
@@ -195,13 +185,13 @@ std::unique_ptr<Store> MovingStore() {
   return store;
 }
 
-TEST(Snapshot, StateOfRules6_HasTheBytesOfVersion5) {
+TEST(Snapshot, State_HasTheBytesOfVersion1) {
   const auto store = MovingStore();
   EXPECT_EQ(store->moves().size(), 4u);
   EXPECT_EQ(store->moves()[0].changes_kept, 2u);
   EXPECT_EQ(store->moves()[2].at.slots_left, 1u);
   EXPECT_EQ(store->moves()[3].at.place.offset, 7u);
-  testing::ExpectGolden("kv/store/testdata/snapshot_v5.golden",
+  testing::ExpectGolden("kv/store/testdata/snapshot_v1.golden",
                         BytesOf(store.get()));
 }
 
@@ -222,95 +212,27 @@ TEST(Snapshot, Moves_AreState) {
   }
   // Both note further changes.
   for (Store* each : {store.get(), &restored}) {
-    Apply(each, 7, SampleBatch(6));
+    Apply(each, 7, SampleBatch());
     EXPECT_EQ(each->moves()[0].changes_kept, 3u);
   }
   EXPECT_EQ(restored.Digest(), store->Digest());
 }
 
-// The digest of a group without epochs is the one of earlier programs.
-TEST(Snapshot, EarlierFormats_HaveNoEpochsToCompare) {
-  const auto store = SampleStore(3, kWithEpochs);
-  Store restored(kWithEpochs);
-  const absl::Status status = Restore(&restored, BytesOf(store.get()));
-  ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(restored.slot_runs(), kWithEpochs.owned);
-  EXPECT_EQ(restored.Digest(), store->Digest());
-  // Earlier programs of rules 4 wrote version 3.
-  std::string third = BytesOf(SampleStore(3).get());
-  third[44 + 4 * kOptions.owned.size()] = 4;
-  const size_t crc = third.size() - 4;
-  StoreFixed<uint32_t>(third.data() + crc, Crc32c(0, third.substr(0, crc)));
-  Store fourth(kOptions);
-  const absl::Status read = Restore(&fourth, third);
-  ASSERT_TRUE(read.ok()) << read;
-  EXPECT_EQ(fourth.Digest(), SampleStore(4)->Digest());
-  EXPECT_EQ(BytesOf(&fourth), BytesOf(SampleStore(4).get()));
-}
-
-// State, revision and migration of a slot that moves: none of them stops in the
-// middle of the bytes.
-TEST(Snapshot, SlotThatMoves_IsOfANewerProgram) {
-  const std::string bytes = BytesOf(SampleStore(4, kWithEpochs).get());
+TEST(Snapshot, SlotInAnUnknownState_IsOfANewerProgram) {
+  const std::string bytes = BytesOf(SampleStore(kWithEpochs).get());
   constexpr size_t kRuns = 44;
-  constexpr size_t kRunBytes = 32;
+  constexpr size_t kBytesOfRun = 16;
   for (const size_t run : {0, 1}) {
-    const size_t begin = kRuns + run * kRunBytes;
-    for (const size_t at : {4, 5, 7, 16, 23, 24, 31}) {
-      std::string newer = bytes;
-      newer[begin + at] = static_cast<char>(newer[begin + at] + 1);
-      Store store(kWithEpochs);
-      const absl::Status status = Restore(&store, newer);
-      EXPECT_TRUE(absl::IsFailedPrecondition(status)) << at << ": " << status;
-      EXPECT_NE(std::string(status.message()).find("start that program"),
-                std::string::npos);
-      EXPECT_EQ(store.key_count(), 0u);
-    }
+    std::string newer = bytes;
+    StoreFixed<uint32_t>(newer.data() + kRuns + run * kBytesOfRun + 4,
+                         static_cast<uint32_t>(SlotState::kLeft) + 1);
+    Store store(kWithEpochs);
+    const absl::Status status = Restore(&store, newer);
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_NE(std::string(status.message()).find("start that program"),
+              std::string::npos);
+    EXPECT_EQ(store.key_count(), 0u);
   }
-}
-
-TEST(Snapshot, StateOfRules3_HasTheBytesOfVersion3) {
-  testing::ExpectGolden("kv/store/testdata/snapshot_v3_of_rules_3.golden",
-                        BytesOf(SampleStore(3).get()));
-}
-
-// A program that knows no later rules reads it.
-TEST(Snapshot, StateOfRules2_HasTheBytesOfVersion2) {
-  testing::ExpectGolden("kv/store/testdata/snapshot_v2.golden",
-                        BytesOf(SampleStore().get()));
-}
-
-// Earlier programs wrote version 3 under rules of version 2, too.
-TEST(Snapshot, OfVersions2And3_AreReadAndHaveStrings) {
-  const auto sample = SampleStore();
-  for (const char* golden : {"kv/store/testdata/snapshot_v2.golden",
-                             "kv/store/testdata/snapshot_v3.golden"}) {
-    Store store(kOptions);
-    const absl::Status status = Restore(&store, testing::ReadGolden(golden));
-    ASSERT_TRUE(status.ok()) << status;
-    EXPECT_EQ(store.Digest(), sample->Digest());
-    EXPECT_EQ(BytesOf(&store), BytesOf(sample.get()));
-  }
-}
-
-// A store that continues from a snapshot of version 1 is the one that applied
-// the same log under rules of version 1.
-TEST(Snapshot, OfVersion1_IsReadAndHasNoRemovals) {
-  Store store(kOptions);
-  ASSERT_TRUE(Restore(&store, testing::ReadGolden(
-                                  "kv/store/testdata/snapshot_v1.golden"))
-                  .ok());
-  EXPECT_EQ(store.key_count(), 3u);
-  EXPECT_EQ(store.session_count(), 1u);
-  EXPECT_EQ(store.applied_index(), raft::Index(5));
-  Store replayed(kOptions);
-  std::string entry(SampleBatch().view());
-  entry[0] = 1;
-  Apply(&replayed, 5, Buffer::Copy(entry));
-  EXPECT_EQ(store.Digest(), replayed.Digest());
-  for (Store* each : {&store, &replayed}) Apply(each, 95, Buffer());
-  EXPECT_EQ(store.key_count(), 2u);
-  EXPECT_EQ(store.Digest(), replayed.Digest());
 }
 
 TEST(Snapshot, RestoredStore_HasEqualBytesAndEqualLaterDigests) {
@@ -326,21 +248,6 @@ TEST(Snapshot, RestoredStore_HasEqualBytesAndEqualLaterDigests) {
   for (Store* each : {store.get(), &other}) Apply(each, 95, Buffer());
   EXPECT_EQ(other.key_count(), 2u);  // One was due.
   EXPECT_EQ(other.Digest(), store->Digest());
-}
-
-TEST(Snapshot, OtherSlotsThanDecidedAtBootstrap_AreRefused) {
-  const auto store = SampleStore();
-  const std::string bytes = BytesOf(store.get());
-  Store other({.group = GroupId(4),
-               .hash_key = 77,
-               .owned = {{Slot(0), Slot(100)}, {Slot(200), Slot(16383)}}});
-  const uint64_t digest = other.Digest();
-  const absl::Status status = Restore(&other, bytes);
-  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-  const std::string text(status.message());
-  EXPECT_NE(text.find("0-99,200-16383"), std::string::npos) << text;
-  EXPECT_NE(text.find("0-100,200-16383"), std::string::npos) << text;
-  EXPECT_EQ(other.Digest(), digest);
 }
 
 TEST(Snapshot, AnyHistoryOfPages_GivesTheSameBytes) {
@@ -403,14 +310,14 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
   }
 }
 
-// Format, rules of the newest batch, and type of a key.
+// Format and type of a key.
 TEST(Snapshot, OfANewerProgram_IsToldFromDamage) {
-  const std::string bytes = BytesOf(SampleStore(3).get());
-  const size_t rules = 44 + 4 * kOptions.owned.size();
-  const auto removals = LoadFixed<uint32_t>(bytes, rules + 4);
-  const size_t record = rules + 8 + 18 * removals + 3;
+  const std::string bytes = BytesOf(SampleStore().get());
+  const size_t count = 44 + 16 * kOptions.owned.size();
+  const auto removals = LoadFixed<uint32_t>(bytes, count);
+  const size_t record = count + 4 + 18 * removals + 3;
   ASSERT_EQ(bytes[record], 2);
-  for (const size_t at : {size_t{4}, rules, record + 1}) {
+  for (const size_t at : {size_t{4}, record + 1}) {
     std::string newer = bytes;
     newer[at] = 99;
     Store store(kOptions);
@@ -503,8 +410,7 @@ TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {
 }
 
 RC_GTEST_PROP(SnapshotParser, AnyBytes_AreRefused, ()) {
-  const auto rules = *rc::gen::inRange<uint32_t>(2, 5);
-  std::string bytes = BytesOf(SampleStore(rules, kWithEpochs).get());
+  std::string bytes = BytesOf(SampleStore(kWithEpochs).get());
   // A good beginning, then anything.
   const auto keep = *rc::gen::inRange<size_t>(0, bytes.size());
   bytes.resize(keep);

@@ -54,7 +54,7 @@ class Store::Impl {
         hash_key_(options.hash_key),
         slot_count_(options.slot_count),
         limits_(options.rules),
-        rules_known_(options.rules_known),
+        known_level_(options.known_level),
         key_reads_(options.key_reads),
         ended_(options.ended),
         pool_(options.pool),
@@ -86,7 +86,6 @@ class Store::Impl {
   uint64_t Combine(uint64_t contents) const {
     uint64_t digest = HashWord(contents, ownership_.digest());
     digest = HashWord(digest, keyspace_->removals_digest());
-    digest = HashWord(digest, rules_);
     digest = HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
     const uint64_t moves = moves_ == nullptr ? 0 : moves_->digest();
     return moves == 0 ? digest : HashWord(digest, moves);
@@ -125,7 +124,7 @@ class Store::Impl {
   const uint64_t hash_key_;
   const uint32_t slot_count_;
   const Rules limits_;
-  const uint32_t rules_known_;
+  const raft::Level known_level_;
   KeyReads* const key_reads_;
   StoreTotals* const ended_;
   // Null while an entry is applied whose results this node does not need.
@@ -134,8 +133,6 @@ class Store::Impl {
   const PageBounds pages_;
   raft::Index applied_index_;
   WallTime log_time_{0};
-  // The newest rules version of any batch so far.
-  uint32_t rules_ = 1;
   Ownership ownership_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Sessions> sessions_;  // Null: there was no session yet.
@@ -148,7 +145,6 @@ class Store::Impl {
  private:
   int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
   void AdvanceTo(const raft::Entry& entry);
-  void AdoptRules(uint32_t rules);
   // Removes and frees after an entry of `commands` commands.
   void Housekeep(uint32_t commands);
   void Prefetch(absl::Span<const Decoded> chunk) const;
@@ -191,11 +187,6 @@ void Store::Impl::AdvanceTo(const raft::Entry& entry) {
   log_time_ = std::max(log_time_, entry.log_time);
 }
 
-void Store::Impl::AdoptRules(uint32_t rules) {
-  rules_ = std::max(rules_, rules);
-  if (rules_ >= 2) keyspace_->NoteRemovals();
-}
-
 Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
   AdvanceTo(entry);
   const Version first{group_, entry.index, 0};
@@ -205,7 +196,6 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
     Housekeep(0);
     return wants_result ? ResultBuilder::Refused(first) : Buffer();
   }
-  AdoptRules(reader.rules());
   key_reads_of_entry_ = wants_result ? key_reads_ : nullptr;
   std::optional<ResultBuilder> builder;
   if (wants_result) builder.emplace(first);
@@ -357,9 +347,8 @@ void Store::Impl::RunMove(const CommandView& command, const Version& version,
       EncodeMoveAnswer(answer));
 }
 
-// Since rules of version 4 a kExpire also removes rows of sessions.
 size_t Store::Impl::ExpireRows(const CommandView& command) {
-  if (command.op != Op::kExpire || command.rules < 4) return 0;
+  if (command.op != Op::kExpire) return 0;
   return ExpireRows(static_cast<size_t>(command.numbers[0]));
 }
 
@@ -374,8 +363,8 @@ void Store::Impl::ProcessStamped(const CommandView& command,
                                  const Version& version, const Buffer& payload,
                                  ResultBuilder* results) {
   const uint64_t request_hash = RequestHash(hash_key_, command);
-  const Sessions::Decision decision = sessions().Check(
-      command.slot, command.session, request_hash, now_ms(), command.rules);
+  const Sessions::Decision decision =
+      sessions().Check(command.slot, command.session, request_hash, now_ms());
   switch (decision.verdict) {
     case Sessions::Decision::Verdict::kRefused:
       CountRefusal(decision.refusal);
@@ -461,7 +450,6 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
                      .index = applied_index_,
                      .log_time = log_time_,
                      .slots = ownership_.runs(),
-                     .rules = rules_,
                      .removals = keyspace_->Removals()},
       keyspace_->TakeView(),
       sessions_ == nullptr ? Sessions::View() : sessions_->TakeView(),
@@ -477,17 +465,6 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
         header.slot_count, " slots or of another hash key, expected group ",
         group_.value(), " with ", slot_count_));
   }
-  // Before version 4 a snapshot has no epochs. No slot moved then, so they are
-  // those of the founding.
-  const std::vector<SlotRange> slots = RangesOf(header.slots);
-  const std::vector<SlotRange> owned = RangesOf(ownership_.runs());
-  if (!state.has_slot_headers && slots != owned) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("kv snapshot: group ", group_.value(), " owns slots ",
-                     shardctrl::FormatSlotRanges(slots),
-                     " in it, but was bootstrapped with slots ",
-                     shardctrl::FormatSlotRanges(owned)));
-  }
   counters_ = Boxed(counters());  // Those of the old tables count on.
   keyspace_->SetTracking(nullptr);
   keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
@@ -499,12 +476,10 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   keyspace_ = std::move(state.keyspace);
   sessions_ = std::move(state.sessions);
   moves_ = std::move(state.moves);
-  if (state.has_slot_headers) ownership_ = Ownership(slot_count_, header.slots);
+  ownership_ = Ownership(slot_count_, header.slots);
   if (moves_ != nullptr) moves_->Attach(MovesState());
   applied_index_ = header.index;
   log_time_ = header.log_time;
-  rules_ = 1;
-  AdoptRules(header.rules);
   ++counters_.Mutable().snapshots_restored;
   return absl::OkStatus();
 }
@@ -549,9 +524,7 @@ Store::Store(StoreOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 Store::~Store() = default;
 
-raft::Level Store::known_level() const {
-  return raft::Level(impl_->rules_known_);
-}
+raft::Level Store::known_level() const { return impl_->known_level_; }
 
 raft::Level Store::LevelOf(const Buffer& payload) const {
   return raft::Level(RulesOf(payload.view()));

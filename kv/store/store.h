@@ -50,9 +50,8 @@ struct StoreOptions {
   Rules rules = {};
   // Slots of the group and their epochs at its founding. Moves change them.
   std::vector<SlotRun> owned = {};
-  // The newest rules that this store knows, at most kRulesVersion. Lower: it
-  // takes the part of an older program.
-  uint32_t rules_known = kRulesVersion;
+  // The newest rules that the program of this store knows.
+  raft::Level known_level{kRulesVersion};
   // Memory of records, shared by the stores of a node. Null: a pool of its own.
   std::shared_ptr<RecordPool> pool = nullptr;
   // Counts the keys of reads whose results this node needs. Outlives the store.

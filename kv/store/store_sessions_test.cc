@@ -194,11 +194,11 @@ TEST_F(FewSessionsTest, ExpiredRowsThatAreStillThere_LeaveRoom) {
 
 class FewKeysTest : public StoreTest {
  protected:
-  explicit FewKeysTest(uint32_t keys_per_slot_max = 5)
+  FewKeysTest()
       : StoreTest({.sessions = {.lifetime = Seconds(4),
                                 .open_window = Seconds(2),
                                 .rows_per_slot_max = 3,
-                                .keys_per_slot_max = keys_per_slot_max},
+                                .keys_per_slot_max = 5},
                    .expiries_per_entry = 1,
                    .expiries_per_command = 0}) {}
 
@@ -209,8 +209,8 @@ class FewKeysTest : public StoreTest {
         .status;
   }
   ResultStatus UseKey(uint64_t hash, int64_t now_ms = 0) {
-    return Use(MakeKeySessionToken(hash, WallTime(now_ms * 1'000'000),
-                                   {.open_window = Seconds(2)}));
+    return Use(
+        MakeKeySessionToken(hash, WallTime(now_ms * 1'000'000), Seconds(2)));
   }
   ResultStatus UseClient(uint64_t bits, int64_t now_ms = 0) {
     return Use(
@@ -260,19 +260,6 @@ TEST_F(FewKeysTest, ExpiredRowsOfOneKind_AreNoRoomForTheOther) {
   }
   SetTime(4'500);
   EXPECT_EQ(UseKey(6, 4'500), ResultStatus::kTooManySessions);
-}
-
-class SharedRowsTest : public FewKeysTest {
- protected:
-  SharedRowsTest() : FewKeysTest(0) {}
-};
-
-TEST_F(SharedRowsTest, RulesOfTheFirstVersion_CountBothTogether) {
-  EXPECT_EQ(UseKey(1), ResultStatus::kOk);
-  EXPECT_EQ(UseClient(1), ResultStatus::kOk);
-  EXPECT_EQ(UseKey(2), ResultStatus::kOk);
-  EXPECT_EQ(UseClient(2), ResultStatus::kTooManySessions);
-  EXPECT_EQ(UseKey(3), ResultStatus::kTooManySessions);
 }
 
 TEST_F(StoreTest, SessionsOfASlot_AreBounded) {

@@ -139,8 +139,7 @@ std::string AddedNodeToml(const QuickstartNode& node, ClusterId cluster) {
   return Head(node, cluster) + Row(node);
 }
 
-// The key `founded` is part of a stored format: it keeps its name, so that
-// directories of earlier versions stay readable.
+// A stored format.
 std::string FormatQuickstartState(const QuickstartState& state) {
   return absl::StrCat("quickstart 1\ncluster ", state.cluster.value(),
                       "\nnodes ", state.nodes, "\ngroups ", state.groups,

@@ -35,7 +35,7 @@ std::string GroupsOf(const BootstrapPlan& plan) {
   size_t count = 0;
   std::string ids;
   for (const GroupPlan& group : plan.groups) {
-    if (!kv::IsStoreKind(group.machine_kind)) continue;
+    if (group.machine_kind != kv::kStoreKind) continue;
     Append(&ids, count++ == 0 ? "" : ", ", group.group);
   }
   return Concat(count, " group", count == 1 ? "" : "s", " (", ids, ")");
@@ -62,7 +62,7 @@ std::string Described(const KeyDivision& division) {
 
 absl::StatusOr<kv::Parameters> FirstParameters(const BootstrapPlan& plan) {
   for (const GroupPlan& group : plan.groups) {
-    if (kv::IsStoreKind(group.machine_kind))
+    if (group.machine_kind == kv::kStoreKind)
       return kv::DecodeParameters(group.parameters.view());
   }
   return absl::FailedPreconditionError("the cluster has no store");
@@ -73,7 +73,7 @@ absl::Status CheckOneDivision(const BootstrapPlan& founded) {
   const auto first = FirstParameters(founded);
   if (!first.ok()) return first.status();
   for (const GroupPlan& group : founded.groups) {
-    if (!kv::IsStoreKind(group.machine_kind)) continue;
+    if (group.machine_kind != kv::kStoreKind) continue;
     const auto other = kv::DecodeParameters(group.parameters.view());
     if (!other.ok()) return other.status();
     if (other->division != first->division) {
@@ -91,15 +91,12 @@ std::vector<SlotRange> SlotsOf(const GroupPlan& group) {
                          : std::vector<SlotRange>();
 }
 
-// Parameters of the first version have neither a maximum of keys nor epochs.
-std::vector<kv::SlotRun> FoundingRuns(const kv::Rules& rules,
-                                      absl::Span<const SlotRange> ranges) {
-  const bool first = rules.sessions.keys_per_slot_max == 0;
+std::vector<kv::SlotRun> FoundingRuns(absl::Span<const SlotRange> ranges) {
   std::vector<kv::SlotRun> runs;
   for (const SlotRange& range : ranges) {
     runs.push_back({.first = range.first,
                     .last = range.last,
-                    .epoch = first ? SlotEpoch() : kv::kFoundingEpoch});
+                    .epoch = kv::kFoundingEpoch});
   }
   return runs;
 }
@@ -180,7 +177,7 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
          .parameters = kv::EncodeParameters(
              {.division = division,
               .rules = rules,
-              .owned = FoundingRuns(rules, map.RangesOf(group.id))})});
+              .owned = FoundingRuns(map.RangesOf(group.id))})});
   }
   AddController(map, division, rules, &plan);
   return plan;
@@ -266,7 +263,7 @@ shardctrl::ShardMap::Parts FoundedParts(const Config& config,
   parts.assignments.clear();
   std::vector<NodeId> learners;
   for (const GroupPlan& plan : founded.groups) {
-    if (!kv::IsStoreKind(plan.machine_kind)) continue;
+    if (plan.machine_kind != kv::kStoreKind) continue;
     const auto parameters = kv::DecodeParameters(plan.parameters.view());
     if (!parameters.ok()) continue;
     parts.partitioner = parameters->division.partitioner;

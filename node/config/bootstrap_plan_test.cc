@@ -188,7 +188,7 @@ TEST(FoundedParts, OfAnotherFile_HaveTheGroupsOfTheFounding) {
 TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
   const raft::BootstrapPlan plan = PlanOf(ConfigOf(Even("groups = 2", 3, 1)));
   ASSERT_EQ(plan.groups.size(), 3u);
-  EXPECT_FALSE(kv::IsStoreKind(plan.groups[2].machine_kind));
+  EXPECT_FALSE(plan.groups[2].machine_kind == kv::kStoreKind);
   EXPECT_EQ(plan.groups[2].voters, plan.groups[1].voters);
   EXPECT_TRUE(plan.groups[2].learners.empty());
   const raft::GroupPlan& second = plan.groups[1];
@@ -209,33 +209,6 @@ TEST(BootstrapPlan, GroupsOfManyVoters_HaveAController) {
   ASSERT_EQ(plan.groups.size(), 2u);
   EXPECT_EQ(plan.groups[0].voters.size(), 12u);
   EXPECT_EQ(plan.groups[1].voters.size(), 5u);
-}
-
-TEST(BootstrapPlan, RulesOfTheFirstParameters_HaveNoEpochs) {
-  const Config config = ConfigOf(Even("groups = 2", 3));
-  kv::Rules rules = config.rules;
-  rules.sessions.keys_per_slot_max = 0;
-  const raft::BootstrapPlan plan = MakeBootstrapPlan(MapOf(config), {}, rules);
-  const auto parameters =
-      kv::DecodeParameters(plan.groups[0].parameters.view());
-  ASSERT_TRUE(parameters.ok()) << parameters.status();
-  EXPECT_EQ(parameters->rules, rules);
-  EXPECT_EQ(parameters->owned,
-            (std::vector<kv::SlotRun>{{Slot(0), Slot(8191)}}));
-}
-
-// Such a cluster was founded by an earlier program.
-TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
-  const Config config = ConfigOf(Even("groups = 2", 3));
-  raft::BootstrapPlan founded = PlanOf(config);
-  for (raft::GroupPlan& group : founded.groups) {
-    if (!kv::IsStoreKind(group.machine_kind)) continue;
-    auto parameters = kv::DecodeParameters(group.parameters.view());
-    ASSERT_TRUE(parameters.ok()) << parameters.status();
-    for (kv::SlotRun& run : parameters->owned) run.epoch = SlotEpoch();
-    group.parameters = kv::EncodeParameters(*parameters);
-  }
-  EXPECT_EQ(DifferenceFromBootstrap(config, PlanOf(config), founded), "");
 }
 
 TEST(BootstrapCheck, ClusterWithoutAController_IsRefused) {

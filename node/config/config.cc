@@ -269,11 +269,6 @@ MaybeProblem CheckTimings(const Config& config) {
                           raft.election_timeout_min.ms(), "), found ",
                           raft.election_timeout_max.ms())};
   }
-  if (config.level_max != 0 && config.level_max < kv::kRulesVersionMin) {
-    return Problem{"raft.level_max",
-                   Concat("expected 0 or at least ", kv::kRulesVersionMin,
-                          ", found ", config.level_max)};
-  }
   if (raft.heartbeat_interval * 2 > raft.election_timeout_min) {
     return Problem{
         "raft.heartbeat_interval_ms",
@@ -331,6 +326,11 @@ MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
 }
 
 }  // namespace
+
+raft::Level Config::known_level() const {
+  return raft::Level(level_max == 0 ? program_level
+                                    : std::min(level_max, program_level));
+}
 
 const NodeConfig* Config::FindNode(NodeId id) const {
   for (const NodeConfig& node : nodes) {

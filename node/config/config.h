@@ -252,6 +252,9 @@ struct Config {
   // The settings of [raft], [snapshot] and [log]. The server fills in identity,
   // addresses and plan.
   raft::HostOptions host;
+  // The highest level of groups that the program of this node knows. No key of
+  // the file sets it.
+  uint32_t program_level = kv::kRulesVersion;
   // The highest level of groups that this node announces, as if its program
   // were an older one; 0: what its program knows.
   uint32_t level_max = 0;
@@ -261,6 +264,8 @@ struct Config {
   // them: from the bootstrap on, the stored record has them.
   kv::Rules rules;
 
+  // The highest level of groups that this node announces.
+  raft::Level known_level() const;
   // The row of `id`, or null if there is none.
   const NodeConfig* FindNode(NodeId id) const;
   // This node's own row. Requires: the configuration came from ParseConfig or

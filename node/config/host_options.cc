@@ -1,17 +1,9 @@
 #include "node/config/host_options.h"
 
-#include <algorithm>
-
-#include "kv/command/command.h"
 #include "node/base/text.h"
 #include "node/config/bootstrap_plan.h"
 
 namespace quorate::node {
-
-uint32_t KnownRules(const Config& config) {
-  const uint32_t max = config.level_max;
-  return max == 0 ? kv::kRulesVersion : std::min(max, kv::kRulesVersion);
-}
 
 raft::HostOptions MakeHostOptions(const Config& config,
                                   const shardctrl::ShardMap& map) {
@@ -29,7 +21,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
     options.join = {.seeds = config.join->seeds, .token = config.join->token};
   }
   options.plan = MakeBootstrapPlan(map, config.division, config.rules);
-  options.founding_level = raft::Level(KnownRules(config));
+  options.founding_level = config.known_level();
   options.lost_directory_advice =
       "A node whose directory was lost needs a token of 'quoratectl node "
       "replace', see docs/operate/failures.md";
@@ -39,7 +31,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
                " alone. To found a cluster of this one node, add --alone. ",
                options.lost_directory_advice);
   }
-  if (KnownRules(config) < kv::kRulesVersion) {
+  if (config.known_level() < raft::Level(config.program_level)) {
     options.halted_advice =
         Concat("raise or remove raft.level_max, which is ", config.level_max,
                " here. If the replica still halts, start the newer program");

@@ -3,16 +3,11 @@
 #ifndef QUORATE_NODE_CONFIG_HOST_OPTIONS_H_
 #define QUORATE_NODE_CONFIG_HOST_OPTIONS_H_
 
-#include <cstdint>
-
 #include "node/config/config.h"
 #include "raft/host/host_types.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {
-
-// The version of the store's rules that this node knows.
-uint32_t KnownRules(const Config& config);
 
 // All but the functions that a server adds. `map` is the one that the file
 // makes.

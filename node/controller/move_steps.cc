@@ -16,9 +16,6 @@ std::string ProblemOf(const RequestFailure& failure) {
   switch (failure.kind) {
     case RequestFailure::Kind::kNoLeader:
       return group + " has no leader that this node reaches";
-    case RequestFailure::Kind::kAboveLevel:
-      return group +
-             " has a member whose program does not know moves; update its node";
     case RequestFailure::Kind::kOverloaded:
       return group + " has no memory or room for more";
     default:

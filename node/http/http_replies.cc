@@ -221,9 +221,6 @@ void HttpReplies::WriteFailure(Pending& pending,
                                "group; the request was not executed: ",
                                Message(failure.why)),
                         more);
-    case RequestFailure::Kind::kAboveLevel:
-      return WriteError(pending, 503, "ABOVE_LEVEL", Message(failure.why),
-                        more);
   }
   WriteError(pending, 503, "NO_LEADER",
              "the key's group has no leader; the request was not executed",

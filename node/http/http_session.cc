@@ -568,7 +568,7 @@ kv::SessionStamp HttpSession::SessionOf(std::string_view key) const {
       SipHash({context_.host.hash_key(), kIdempotencyKeys}, key);
   kv::SessionStamp stamp;
   stamp.token = kv::MakeKeySessionToken(hash, context_.SessionTime(),
-                                        context_.rules.sessions);
+                                        context_.rules.sessions.open_window);
   stamp.sequence = kv::Sequence(1);
   stamp.floor = kv::Sequence(1);
   return stamp;

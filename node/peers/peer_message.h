@@ -27,7 +27,7 @@
 
 namespace quorate::node {
 
-inline constexpr uint8_t kPeerMessageVersion = 4;
+inline constexpr uint8_t kPeerMessageVersion = 1;
 // Every piece of an answer but the last one has this size.
 inline constexpr size_t kAnswerPieceBytes = 256 << 10;
 // Above it, the outcome of the request is unknown to the asking node. More than

@@ -443,7 +443,7 @@ RC_GTEST_PROP(PeerMessageRandom, AnyAnswer_IsDecodedOrRefused, ()) {
 }
 
 TEST(PeerMessage, Bytes_AreAsEver) {
-  std::ifstream file("node/peers/testdata/peer_message_v4.hex");
+  std::ifstream file("node/peers/testdata/peer_message_v1.hex");
   for (const Buffer& sample : Samples()) {
     std::string golden;
     const std::string hex = absl::BytesToHexString(std::string(sample.view()));

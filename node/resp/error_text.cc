@@ -37,8 +37,6 @@ std::string FailureText(const Context& context, const RequestFailure& failure) {
     case RequestFailure::Kind::kRefused:
       return Concat("MISCONF this node does not serve the slot: ",
                     Message(failure.why));
-    case RequestFailure::Kind::kAboveLevel:
-      return Concat("ERR ", Message(failure.why));
   }
   return "CLUSTERDOWN Hash slot not served";
 }
@@ -97,8 +95,6 @@ std::string GroupFailureText(const Context& context,
     case RequestFailure::Kind::kRefused:
       return Concat("MISCONF this node does not serve ", group, ": ",
                     Message(failure.why));
-    case RequestFailure::Kind::kAboveLevel:
-      return Concat("ERR ", Message(failure.why));
     case RequestFailure::Kind::kMoved:
     case RequestFailure::Kind::kNoLeader:
       break;

@@ -85,8 +85,7 @@ Handled KeyCommands::HandleInSession(const CommandRow& row, Arguments request) {
   const auto token = kv::ParseSessionToken(request[1]);
   uint64_t sequence;
   uint64_t floor;
-  if (!token.has_value() ||
-      !kv::IsClientToken(*token, context_.rules.sessions)) {
+  if (!token.has_value() || kv::IsKeySession(token->client)) {
     replies_.ReplyError(row.id, "ERR not a session: use QUORATE.SESSION");
     return Handled::kDone;
   }

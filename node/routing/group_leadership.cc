@@ -4,21 +4,18 @@
 #include <utility>
 #include <vector>
 
-#include "kv/command/command.h"
 #include "node/routing/hosted_store.h"
 
 namespace quorate::node {
 
-uint32_t BatchRules(raft::Level level) {
-  return static_cast<uint32_t>(std::clamp<uint64_t>(
-      level.value(), kv::kRulesVersionMin, kv::kRulesVersion));
-}
-
 uint32_t GroupLeadership::rules() const {
   const raft::Core* const core = parts_.host.core(group_);
-  return BatchRules(core == nullptr ? std::max(parts_.host.founded_level(),
-                                               parts_.view.level(group_))
-                                    : core->configuration().level);
+  const raft::Level level =
+      core == nullptr
+          ? std::max(parts_.host.founded_level(), parts_.view.level(group_))
+          : std::max(core->configuration().level, raft::Level(1));
+  return static_cast<uint32_t>(
+      std::min(level, parts_.config.known_level()).value());
 }
 
 // A replica that joins the group may know nothing of it yet. One that leaves it

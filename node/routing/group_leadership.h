@@ -20,9 +20,6 @@
 
 namespace quorate::node {
 
-// The rules version in which batches for a group of this level are made.
-uint32_t BatchRules(raft::Level level);
-
 struct Leadership {
   enum class Kind : uint8_t { kUnknown, kSelf, kRemote } kind = Kind::kUnknown;
   NodeId leader;    // Zero if unknown.
@@ -93,8 +90,9 @@ class GroupLeadership {
   bool ended() const { return ended_; }
   // Not OK: no node can execute commands of the group for this one, and why.
   absl::Status Unservable() const;
-  // The rules version of batches for the group, by its level. Without a replica
-  // here the level is that of the founding, or a higher one that others report.
+  // The rules version of batches for the group: its level, as far as this
+  // program knows it. Without a replica here the level is that of the founding,
+  // or a higher one that others report.
   uint32_t rules() const;
   RequestFailure MakeFailure(RequestFailure::Kind kind, Slot slot,
                              const absl::Status& why) const;

@@ -154,34 +154,13 @@ Admission GroupQueue::GiveUpPlaceIf(Admission admission, RequestSink* sink) {
   return admission;
 }
 
-bool GroupQueue::RefuseAboveLevel(const RoutedRequest& request, Slot slot,
-                                  absl::Span<const kv::CommandSpec> specs) {
-  uint32_t needed = 0;
-  for (const kv::CommandSpec& spec : specs) {
-    needed = std::max(needed, kv::RulesSince(spec.op));
-  }
-  if (needed <= kv::kRulesVersionMin || needed <= leadership_.rules()) {
-    return false;
-  }
-  request.sink->OnFailure(
-      request.token,
-      leadership_.MakeFailure(
-          RequestFailure::Kind::kAboveLevel, slot,
-          absl::FailedPreconditionError(
-              Concat("the command needs level ", needed, ", but group ",
-                     group(), " is at level ", leadership_.rules(),
-                     " until all its nodes run a program that knows it"))));
-  return true;
-}
-
 Admission GroupQueue::TryToAdd(const RoutedRequest& request,
                                const kv::CommandSpec& spec) {
   ConnectionOrder& order = OrderOf(request);
   const bool of_keys = RefusedCommands::MayHold(spec.op);
   RoutedRequest accepted = request;
   accepted.redirect = request.redirect && !of_keys;
-  if (requests().reads.ServeStale(order, accepted, spec) ||
-      RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
+  if (requests().reads.ServeStale(order, accepted, spec)) {
     return Admission::kAccepted;
   }
   if (const auto away = SendAway(order, request, spec.slot, of_keys)) {
@@ -229,7 +208,6 @@ Admission GroupQueue::TryToAddAtomic(
     const RoutedRequest& request, Slot slot,
     const std::optional<kv::SessionStamp>& session,
     absl::Span<const kv::CommandSpec> specs) {
-  if (RefuseAboveLevel(request, slot, specs)) return Admission::kAccepted;
   ConnectionOrder& order = OrderOf(request);
   if (const auto away = SendAway(order, request, slot, /*forwards=*/true)) {
     return *away;

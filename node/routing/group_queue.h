@@ -178,9 +178,6 @@ class GroupQueue {
   bool Congested() const;
   Admission Refuse(const RoutedRequest& request, Slot slot,
                    RequestFailure::Kind kind);
-  // Refuses a command that needs a higher level than the group has.
-  bool RefuseAboveLevel(const RoutedRequest& request, Slot slot,
-                        absl::Span<const kv::CommandSpec> specs);
   Admission TryToAdd(const RoutedRequest& request, const kv::CommandSpec& spec);
   Admission TryToAddAtomic(const RoutedRequest& request, Slot slot,
                            const std::optional<kv::SessionStamp>& session,

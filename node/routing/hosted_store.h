@@ -12,11 +12,9 @@
 
 namespace quorate::node {
 
-// Whether the configuration makes the group a store. One without voters is not
-// known yet.
+// Whether the configuration makes the group a store.
 inline bool IsStore(const raft::Configuration& configuration) {
-  return kv::IsStoreKind(configuration.machine_kind) &&
-         !configuration.voters.empty();
+  return configuration.machine_kind == kv::kStoreKind;
 }
 
 // Null if the host holds no replica of the group, or one of another kind. Also

@@ -44,11 +44,10 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
                    growth += bytes;
                    rows = rows || lacks_row(command);
                  });
-  // A batch of rules that this program does not make is proposed as a whole.
+  // Bytes that are no batch are proposed as a whole.
   const uint32_t rules = kv::RulesOf(gated.payload.view());
   const bool fits = budget.Fits(growth) && !rows;
-  const bool whole = (fits && too_large.empty()) ||
-                     rules < kv::kRulesVersionMin || rules > kv::kRulesVersion;
+  const bool whole = (fits && too_large.empty()) || rules == 0;
   if (whole) {
     budget.Reserve(growth, &gated.growth);
     return gated;

@@ -37,8 +37,6 @@ struct RequestFailure {
     kOverloaded,  // Too many requests wait; not executed.
     kUnknown,  // The request may have been executed, or may be executed later.
     kRefused,  // The node is stopped or fenced; not executed.
-    // The group's level does not allow the command yet; not executed.
-    kAboveLevel,
   } kind = Kind::kUnknown;
   Slot slot;
   GroupId group;

@@ -134,7 +134,7 @@ class Node final : public raft::Host::Observer {
     options.plan = MakeBootstrapPlan(MakeMap(config_, 1, /*moved=*/true), {},
                                      config_.rules);
     std::erase_if(options.plan.groups, [](const raft::GroupPlan& group) {
-      return !kv::IsStoreKind(group.machine_kind);
+      return group.machine_kind != kv::kStoreKind;
     });
     options.founding_level = raft::Level(kv::kRulesVersion);
     return options;

@@ -102,7 +102,8 @@ void Upkeep::Sweep(GroupId id) {
     return;
   }
   kv::BatchBuilder batch;
-  batch.SetRules(BatchRules(host_.core(id)->configuration().level));
+  batch.SetRules(
+      static_cast<uint32_t>(host_.core(id)->configuration().level.value()));
   batch.Add(
       {.op = kv::Op::kExpire, .numbers = {bounds_.due_keys_per_entry, 0}});
   group.proposing = true;

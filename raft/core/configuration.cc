@@ -12,9 +12,6 @@
 namespace quorate::raft {
 namespace {
 
-// It had neither priorities, notes, a level of raft/, a generation nor a kind.
-constexpr uint8_t kVersionWithoutKinds = 4;
-
 using Members = std::vector<Member>;
 
 // The lists are so short that looking at each member is fastest.
@@ -91,7 +88,7 @@ void AppendMembers(std::string* out, const Members& members) {
   }
 }
 
-Members TakeMembers(FixedReader* reader, uint8_t version) {
+Members TakeMembers(FixedReader* reader) {
   Members members;
   const auto count = reader->Take<uint32_t>();
   if (count > kConfigurationMembersMax) reader->Fail();
@@ -101,10 +98,8 @@ Members TakeMembers(FixedReader* reader, uint8_t version) {
     member.replica = ReplicaId(reader->Take<uint64_t>());
     member.node = NodeId(reader->Take<uint32_t>());
     member.store = StoreIncarnation(reader->Take<uint64_t>());
-    if (version > kVersionWithoutKinds) {
-      member.priority = reader->Take<uint32_t>();
-      member.note = Buffer::Copy(reader->TakeBytes(reader->Take<uint32_t>()));
-    }
+    member.priority = reader->Take<uint32_t>();
+    member.note = Buffer::Copy(reader->TakeBytes(reader->Take<uint32_t>()));
     if (reader->ok()) members.push_back(std::move(member));
   }
   return members;
@@ -181,23 +176,22 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   if (!bytes.empty() && version > kConfigurationVersion) {
     return absl::UnimplementedError(absl::StrCat(
         "configuration has version ", version,
-        ", but this program supports versions up to ", kConfigurationVersion));
+        ", but this program supports version ", kConfigurationVersion));
   }
-  const bool kinds = version > kVersionWithoutKinds;
   Configuration c;
-  c.voters = TakeMembers(&reader, version);
-  c.outgoing_voters = TakeMembers(&reader, version);
-  c.learners = TakeMembers(&reader, version);
-  c.next_learners = TakeMembers(&reader, version);
+  c.voters = TakeMembers(&reader);
+  c.outgoing_voters = TakeMembers(&reader);
+  c.learners = TakeMembers(&reader);
+  c.next_learners = TakeMembers(&reader);
   c.lease_length = Duration(reader.Take<int64_t>());
-  if (kinds) c.raft_level = Level(reader.Take<uint64_t>());
+  c.raft_level = Level(reader.Take<uint64_t>());
   c.level = Level(reader.Take<uint64_t>());
-  if (kinds) c.generation = reader.Take<uint64_t>();
+  c.generation = reader.Take<uint64_t>();
   c.hash_key = reader.Take<uint64_t>();
-  if (kinds) c.machine_kind = reader.Take<uint32_t>();
+  c.machine_kind = reader.Take<uint32_t>();
   c.parameters = Buffer::Copy(reader.TakeBytes(reader.Take<uint32_t>()));
   if (!reader.ok() || !reader.rest().empty() ||
-      version < kVersionWithoutKinds) {
+      version != kConfigurationVersion) {
     return absl::InvalidArgumentError(
         absl::StrCat("configuration of ", bytes.size(), " bytes is malformed"));
   }

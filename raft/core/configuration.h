@@ -15,7 +15,7 @@
 
 namespace quorate::raft {
 
-inline constexpr uint8_t kConfigurationVersion = 5;
+inline constexpr uint8_t kConfigurationVersion = 1;
 // Largest number of members in one list.
 inline constexpr size_t kConfigurationMembersMax = 128;
 // Largest size of Member::note.
@@ -36,8 +36,8 @@ absl::Status ValidateConfiguration(const Configuration& configuration);
 
 // Requires: ValidateConfiguration is OK.
 Buffer EncodeConfiguration(const Configuration& configuration);
-// Reads versions 4 and 5. kInvalidArgument for bytes that EncodeConfiguration
-// has never returned; kUnimplemented for a newer version.
+// kInvalidArgument for bytes that EncodeConfiguration never returns;
+// kUnimplemented for a newer version.
 absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes);
 
 // True if both members are on one node and store.

@@ -82,15 +82,13 @@ RC_GTEST_PROP(ConfigurationTest, Decode_DamagedBytes_RefusesOrIsCanonical, ()) {
   const auto decoded = DecodeConfiguration(bytes);
   if (!decoded.ok()) return;
   RC_ASSERT(ValidateConfiguration(*decoded).ok());
-  // Bytes of an earlier version become those of this one.
-  RC_ASSERT(bytes[0] != kConfigurationVersion ||
-            EncodeConfiguration(*decoded).view() == bytes);
+  RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
 }
 
 RC_GTEST_PROP(ConfigurationTest, Decode_ArbitraryBytes_RefusesOrIsCanonical,
               (const std::string& bytes)) {
   const auto decoded = DecodeConfiguration(bytes);
-  if (!decoded.ok() || bytes[0] != kConfigurationVersion) return;
+  if (!decoded.ok()) return;
   RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
 }
 
@@ -130,7 +128,7 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
   c.machine_kind = 10;
   c.parameters = Buffer::Copy("ab");
   const std::string expected(
-      "\x05"
+      "\x01"
       "\x01\0\0\0"
       "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
       "\x04\0\0\0\x03\0\0\0xyz"
@@ -144,28 +142,6 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
       "\x02\0\0\0ab",
       1 + 4 + 20 + 8 + 3 + 12 + 8 + 8 + 8 + 8 + 8 + 4 + 4 + 2);
   EXPECT_EQ(EncodeConfiguration(c).view(), expected);
-}
-
-TEST(ConfigurationTest, Decode_Version4_HasNoKindAndTheFirstLevel) {
-  const std::string bytes(
-      "\x04"
-      "\x01\0\0\0"
-      "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
-      "\0\0\0\0\0\0\0\0\0\0\0\0"
-      "\x05\0\0\0\0\0\0\0"
-      "\x06\0\0\0\0\0\0\0"
-      "\x07\0\0\0\0\0\0\0"
-      "\x02\0\0\0ab",
-      1 + 4 + 20 + 12 + 8 + 8 + 8 + 4 + 2);
-  Configuration c;
-  c.voters = {{ReplicaId(3), NodeId(1), StoreIncarnation(0x0102)}};
-  c.lease_length = Nanoseconds(5);
-  c.level = Level(6);
-  c.hash_key = 7;
-  c.parameters = Buffer::Copy("ab");
-  const auto decoded = DecodeConfiguration(bytes);
-  ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_TRUE(*decoded == c);
 }
 
 TEST(ConfigurationTest, KnowsLevels_EitherIsHigher_No) {

@@ -18,7 +18,7 @@
 namespace quorate::raft {
 
 // The version of the format, behind the checksum of every envelope.
-inline constexpr uint16_t kEnvelopeVersion = 13;
+inline constexpr uint16_t kEnvelopeVersion = 1;
 
 struct GroupMessage {
   GroupId group;

@@ -314,7 +314,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v13.hex");
+  std::ifstream file("raft/host/testdata/envelope_v1.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -381,7 +381,7 @@ TEST(Envelope, UnknownVersion_IsRefused) {
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
   bytes[kChecksumEnd] = kEnvelopeVersion + 1;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 14, but this program reads version 13");
+            "envelope has version 2, but this program reads version 1");
 }
 
 // The envelope's own checksum matches: its sender had the damage in memory.

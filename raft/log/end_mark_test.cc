@@ -199,7 +199,6 @@ TEST_F(EndMarkTest, CleanStop_HasOne) {
   ExpectFenced();
 }
 
-// A log of an earlier program has no mark, and a damaged mark says nothing.
 TEST_F(EndMarkTest, MissingOrDamagedMark_ChangesNothing) {
   for (const bool damaged : {false, true}) {
     AppendSome();

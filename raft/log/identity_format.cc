@@ -10,23 +10,20 @@ namespace quorate::raft {
 namespace {
 
 constexpr std::string_view kMagic = "quoratID";
-constexpr size_t kUnrestoredHeaderBytes = 36;
 constexpr size_t kHeaderBytes = kIdentityFixedBytes - 4;
 
 }  // namespace
 
 std::string EncodeIdentity(const StoreIdentity& identity) {
   std::string out(kMagic);
-  const bool restored = identity.restored_from != ClusterId();
-  AppendFixed<uint32_t>(
-      &out, restored ? kStoreFormatVersion : kUnrestoredFormatVersion);
+  AppendFixed<uint32_t>(&out, kStoreFormatVersion);
   AppendFixed<uint32_t>(&out, identity.node.value());
   AppendFixed<uint64_t>(&out, identity.cluster.value());
   AppendFixed<uint64_t>(&out, identity.store.value());
-  if (restored) AppendFixed<uint64_t>(&out, identity.restored_from.value());
+  AppendFixed<uint64_t>(&out, identity.restored_from.value());
   CHECK_LE(identity.bootstrap_record.size(), kBootstrapRecordBytesMax);
   AppendFixed(&out, static_cast<uint32_t>(identity.bootstrap_record.size()));
-  CHECK_EQ(out.size(), restored ? kHeaderBytes : kUnrestoredHeaderBytes);
+  CHECK_EQ(out.size(), kHeaderBytes);
   out += identity.bootstrap_record;
   AppendFixed<uint32_t>(&out, Crc32c(0, out));
   return out;
@@ -38,27 +35,17 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
   if (bytes.size() >= 12 && bytes.substr(0, kMagic.size()) == kMagic) {
     const uint32_t version = LoadFixed<uint32_t>(bytes, 8);
     if (version > kStoreFormatVersion && version < 1000) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the data directory has format version ", version,
-          ", this program knows versions up to ", kStoreFormatVersion,
-          "; start the program that wrote it"));
-    }
-    if (version > 0 && version < kUnrestoredFormatVersion) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the data directory has format version ", version,
-          ", which this program cannot read; it needs version ",
-          kUnrestoredFormatVersion,
-          ": start the program that wrote it, and copy the keys to a cluster "
-          "that this program bootstraps in empty directories"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("the data directory has format version ", version,
+                       ", this program knows version ", kStoreFormatVersion,
+                       "; start the program that wrote it"));
     }
   }
-  const bool restored = bytes.size() >= 12 &&
-                        LoadFixed<uint32_t>(bytes, 8) == kStoreFormatVersion;
-  const size_t header = restored ? kHeaderBytes : kUnrestoredHeaderBytes;
-  if (bytes.size() < header + 4 || bytes.substr(0, kMagic.size()) != kMagic ||
-      (!restored &&
-       LoadFixed<uint32_t>(bytes, 8) != kUnrestoredFormatVersion) ||
-      LoadFixed<uint32_t>(bytes, header - 4) != bytes.size() - header - 4 ||
+  if (bytes.size() < kIdentityFixedBytes ||
+      bytes.substr(0, kMagic.size()) != kMagic ||
+      LoadFixed<uint32_t>(bytes, 8) != kStoreFormatVersion ||
+      LoadFixed<uint32_t>(bytes, kHeaderBytes - 4) !=
+          bytes.size() - kIdentityFixedBytes ||
       LoadFixed<uint32_t>(bytes, bytes.size() - 4) !=
           Crc32c(0, bytes.substr(0, bytes.size() - 4))) {
     return absl::DataLossError(
@@ -70,11 +57,9 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
   identity.node = NodeId(LoadFixed<uint32_t>(bytes, 12));
   identity.cluster = ClusterId(LoadFixed<uint64_t>(bytes, 16));
   identity.store = StoreIncarnation(LoadFixed<uint64_t>(bytes, 24));
-  if (restored) {
-    identity.restored_from = ClusterId(LoadFixed<uint64_t>(bytes, 32));
-  }
-  identity.bootstrap_record =
-      std::string(bytes.substr(header, bytes.size() - header - 4));
+  identity.restored_from = ClusterId(LoadFixed<uint64_t>(bytes, 32));
+  identity.bootstrap_record = std::string(
+      bytes.substr(kHeaderBytes, bytes.size() - kIdentityFixedBytes));
   return identity;
 }
 

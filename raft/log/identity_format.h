@@ -16,11 +16,9 @@ namespace quorate::raft {
 
 // Version of the data directory as a whole. A change to a stored form that an
 // older program would misread raises it.
-inline constexpr uint32_t kStoreFormatVersion = 5;
-// That of every directory that was not restored as one of another cluster.
-inline constexpr uint32_t kUnrestoredFormatVersion = 4;
+inline constexpr uint32_t kStoreFormatVersion = 1;
 
-// Size of the file without its bootstrap record, in the longer version.
+// Size of the file without its bootstrap record.
 inline constexpr size_t kIdentityFixedBytes = 48;
 
 // Requires: the bootstrap record has at most kBootstrapRecordBytesMax bytes.

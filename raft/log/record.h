@@ -24,7 +24,7 @@
 
 namespace quorate::raft {
 
-inline constexpr uint32_t kLogFormatVersion = 4;
+inline constexpr uint32_t kLogFormatVersion = 1;
 inline constexpr uint8_t kRecordVersion = 1;
 inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kRecordHeaderBytes = 48;

@@ -20,7 +20,7 @@
 
 namespace quorate::raft {
 
-inline constexpr uint32_t kSnapshotFormatVersion = 4;
+inline constexpr uint32_t kSnapshotFormatVersion = 1;
 // Each block of the state machine's bytes has its own checksum. The last block
 // may be shorter.
 inline constexpr size_t kSnapshotBlockBytes = 64 << 10;

@@ -15,16 +15,8 @@ namespace {
 constexpr uint32_t kHelloMagic = 0x48545251;       // "QRTH"
 constexpr uint32_t kHelloReplyMagic = 0x57545251;  // "QRTW"
 
-// The least version whose nodes send the number of their start.
-constexpr uint32_t kNumberedStartVersion = 16;
-constexpr size_t kUnnumberedHelloBytes = 48;
-// The least version whose nodes send their earlier starts and the checksum of
-// the founding.
-constexpr uint32_t kEarlierStartsVersion = 21;
-constexpr size_t kHelloBytesBefore = 60;
 // Of a Hello, and of a HelloReply that is no short refusal.
 constexpr size_t kEarlierCountAt = 60;
-constexpr size_t kVersionMaxAt = 32;
 constexpr size_t kRefusalAt = 24;
 
 void Seal(std::string& out) { AppendFixed<uint32_t>(&out, Crc32c(0, out)); }
@@ -103,14 +95,10 @@ std::string EncodeHello(const Hello& hello) {
   AppendTagged(&out, static_cast<uint32_t>(hello.lane), hello.from.start.tag);
   AppendFixed<uint32_t>(&out, hello.from.bootstrap_checksum);
   Seal(out);
-  if (hello.from.version_max >= kNumberedStartVersion) {
-    AppendFixed<uint64_t>(&out, hello.from.start.number);
-    if (hello.from.version_max >= kEarlierStartsVersion) {
-      AppendFixed<uint32_t>(&out, hello.from.founding_checksum);
-      AppendEarlier(&out, hello.from.earlier);
-    }
-    Seal(out);
-  }
+  AppendFixed<uint64_t>(&out, hello.from.start.number);
+  AppendFixed<uint32_t>(&out, hello.from.founding_checksum);
+  AppendEarlier(&out, hello.from.earlier);
+  Seal(out);
   CHECK_EQ(out.size(), HelloSize(out));
   return out;
 }
@@ -141,10 +129,6 @@ std::string EncodeHelloReply(const HelloReply& answer) {
 }
 
 size_t HelloSize(std::string_view bytes) {
-  if (bytes.size() < kUnnumberedHelloBytes) return kUnnumberedHelloBytes;
-  const uint32_t version = LoadFixed<uint32_t>(bytes, kVersionMaxAt);
-  if (version < kNumberedStartVersion) return kUnnumberedHelloBytes;
-  if (version < kEarlierStartsVersion) return kHelloBytesBefore;
   return SizeWithEarlier(bytes, kHelloBytes);
 }
 
@@ -176,14 +160,10 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   }
   hello.lane = static_cast<env::Lane>(lane);
   hello.from.bootstrap_checksum = in.Take<uint32_t>();
-  if (bytes.size() >= kHelloBytesBefore) {
-    in.Take<uint32_t>();  // The checksum of the part before.
-    hello.from.start.number = in.Take<uint64_t>();
-  }
-  if (bytes.size() >= kHelloBytes) {
-    hello.from.founding_checksum = in.Take<uint32_t>();
-    hello.from.earlier = TakeEarlier(&in);
-  }
+  in.Take<uint32_t>();  // The checksum of the part before.
+  hello.from.start.number = in.Take<uint64_t>();
+  hello.from.founding_checksum = in.Take<uint32_t>();
+  hello.from.earlier = TakeEarlier(&in);
   if (!in.ok()) return absl::InvalidArgumentError("a handshake cut short");
   return hello;
 }

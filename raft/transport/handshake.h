@@ -18,9 +18,9 @@
 
 namespace quorate::raft {
 
-// Sizes on the wire, without the tags of earlier starts. The first 48 bytes of
-// a Hello and the 40 of a refusal are the same in all versions. So nodes of two
-// versions can refuse each other with the reason.
+// Sizes on the wire, without the tags of earlier starts. All versions have the
+// form of a Hello and of a refusal. So nodes of two versions can refuse each
+// other with the reason.
 inline constexpr size_t kHelloBytes = 66;
 inline constexpr size_t kHelloReplyBytes = 66;
 inline constexpr size_t kHelloRefusalBytes = 40;
@@ -64,7 +64,7 @@ std::string EncodeHelloReply(const HelloReply& reply);
 size_t HelloSize(std::string_view bytes);
 size_t HelloReplySize(std::string_view bytes);
 // kInvalidArgument if no node of this project sends such bytes. Require a whole
-// message. The start of a node before peer protocol 16 has no number.
+// message.
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes);
 absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
 

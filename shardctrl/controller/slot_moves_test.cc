@@ -371,7 +371,7 @@ TEST_F(Moves, Rebalance_MovesReplicasAndSaysWhy) {
                                  StoreIncarnation(44)})
                 .outcome,
             Outcome::kDone);
-  // As if an older version had not used the node yet.
+  // As if no rule had used the node yet.
   for (GroupRecord& group : cluster_.state.groups) {
     std::erase_if(group.wanted, [&](const WantedReplica& wanted) {
       return wanted.node == late;

@@ -14,8 +14,6 @@ namespace {
 using Type = ClientReply::Type;
 
 constexpr size_t kBeginBytes = 40;
-// Since these rules an expired row of a session counts as absent.
-constexpr uint32_t kExpiredIsAbsentRules = 6;
 
 ClientReply Integer(int64_t value) {
   return {.type = Type::kInteger, .integer = value};
@@ -56,18 +54,16 @@ bool CommittedStates::TakesEffect(GroupId group,
   auto& rows = sessions_[command.slot];
   auto found = rows.find(token.client);
   if (found != rows.end() && found->second.expires_ms <= now_ms) {
-    if (command.rules < kExpiredIsAbsentRules) return false;
     rows.erase(found);
     found = rows.end();
   }
   if (found == rows.end()) {
     const int64_t left_ms = token.open_until_ms - now_ms;
     if (left_ms < 0 || left_ms >= rules_.lifetime.ms()) return false;
-    const bool separate = rules_.keys_per_slot_max > 0;
-    const bool is_key = separate && kv::IsKeySession(token.client);
+    const bool is_key = kv::IsKeySession(token.client);
     const auto takes_room = [&](const auto& row) {
       return row.second.expires_ms > now_ms &&
-             (!separate || kv::IsKeySession(row.first) == is_key);
+             kv::IsKeySession(row.first) == is_key;
     };
     const ptrdiff_t most =
         is_key ? rules_.keys_per_slot_max : rules_.rows_per_slot_max;

@@ -352,8 +352,7 @@ TEST_F(RecorderTest, KeyForWhichItsSlotHasRoom_TakesEffectBesideClients) {
     commit({.client = kv::ClientId(client), .open_until_ms = 3'000},
            absl::StrCat("c1.", client));
   }
-  commit(kv::MakeKeySessionToken(1, WallTime(0), {.open_window = Seconds(3)}),
-         "c1.9999");
+  commit(kv::MakeKeySessionToken(1, WallTime(0), Seconds(3)), "c1.9999");
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 

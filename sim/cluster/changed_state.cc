@@ -22,18 +22,12 @@ constexpr size_t kSlotEndBytes = 17;
 // Fields of the header (docs/reference/formats/kv-snapshot.md). Index and log
 // time are between the first two, and have no rule within the state machine.
 constexpr size_t kIndexAt = 24;
-constexpr size_t kVersionAt = 4;
 constexpr size_t kRangesAt = 40;
 constexpr size_t kFixedBytes = 44;
+constexpr size_t kRunBytes = 16;
 constexpr size_t kRemovalBytes = 18;
 // The most bytes that a change removes or repeats.
 constexpr uint64_t kStretchBytesMax = 40;
-
-// The size of a slot header in this version of the format.
-size_t SlotHeaderBytes(uint32_t version) {
-  if (version < 4) return 4;
-  return version < 5 ? 32 : 16;
-}
 
 // The digest of the state that the bytes restore, or the refusal. The bytes
 // arrive in two pieces.
@@ -56,13 +50,9 @@ class Change {
  public:
   Change(std::string_view bytes, const Random& random, uint32_t number)
       : bytes_(bytes), random_(random), number_(number) {
-    const size_t ranges_end =
-        kFixedBytes +
-        LoadFixed<uint32_t>(bytes, kRangesAt) *
-            SlotHeaderBytes(LoadFixed<uint32_t>(bytes, kVersionAt));
-    removals_ = ranges_end;
-    items_ = ranges_end + 8 +
-             LoadFixed<uint32_t>(bytes, ranges_end + 4) * kRemovalBytes;
+    removals_ = kFixedBytes + LoadFixed<uint32_t>(bytes, kRangesAt) * kRunBytes;
+    items_ = removals_ + sizeof(uint32_t) +
+             LoadFixed<uint32_t>(bytes, removals_) * kRemovalBytes;
     Draw();
   }
 

@@ -66,11 +66,11 @@ class Cluster::Program final : public ReplicaObserver {
     if (created) files.TryOtherSettings(place);
     const WrongFile* edited = wrong_;
     if (edited == nullptr && sound) edited = files.DrawOutdatedFile(place);
-    server_ =
-        node::MakeServer(env_.env(),
-                         edited == nullptr ? files.ConfigOf(place)
-                                           : files.ConfigWith(place, *edited),
-                         this);
+    const node::Config config = edited == nullptr
+                                    ? files.ConfigOf(place)
+                                    : files.ConfigWith(place, *edited);
+    known_level_ = config.known_level();
+    server_ = node::MakeServer(env_.env(), config, this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Program() {
@@ -92,6 +92,7 @@ class Cluster::Program final : public ReplicaObserver {
   }
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
+  raft::Level known_level() const { return known_level_; }
 
   bool Reaches(NodeId other) { return env_.env().transport.link(other).open; }
 
@@ -339,6 +340,7 @@ class Cluster::Program final : public ReplicaObserver {
   const WrongFile* wrong_ = nullptr;
   ProgramEnv env_;
   std::unique_ptr<node::Server> server_;
+  raft::Level known_level_;
   bool started_ = false;
   uint64_t turns_ = 0;
   std::map<GroupId, kv::Store::Counters> counters_;  // At the last change.
@@ -620,6 +622,24 @@ std::vector<std::string> Cluster::all_addresses() const {
 node::Server* Cluster::ServerAt(size_t place) const {
   const Program* program = programs_[place];
   return program == nullptr ? nullptr : program->server();
+}
+
+raft::Level Cluster::KnownLevel(NodeId node) const {
+  return programs_[PlaceOf(node)]->known_level();
+}
+
+void Cluster::ReplaceOlderPrograms() {
+  for (size_t place = 0; place < programs_.size(); ++place) {
+    const Program* const program = programs_[place];
+    if (program == nullptr || !program->IsRunning() ||
+        program->known_level() >= raft::Level(configs()[place].program_level)) {
+      continue;
+    }
+    const MachineId machine = machines()[place];
+    world_.CountMark(machine, "operator.replaced_an_older_program");
+    world_.Crash(machine, CrashKind::kProcess);
+    world_.Restart(machine);
+  }
 }
 
 const raft::Core* Cluster::FindReplica(GroupId group, ReplicaId replica) const {

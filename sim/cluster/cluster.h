@@ -255,6 +255,10 @@ class Cluster {
   // Null while the machine is down or the server has not started.
   node::Server* server(NodeId node) const { return ServerAt(PlaceOf(node)); }
   node::Server* ServerAt(size_t place) const;
+  // The highest level that the running program of the node knows.
+  raft::Level KnownLevel(NodeId node) const;
+  // Operators replace the older programs that still run.
+  void ReplaceOlderPrograms();
   // The running replica of the group with this id. Null: there is none.
   const raft::Core* FindReplica(GroupId group, ReplicaId replica) const;
   // The running node that considers itself the leader of the group, in the

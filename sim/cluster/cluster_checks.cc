@@ -226,9 +226,8 @@ bool ClusterChecks::NamesNode(const raft::Configuration& configuration,
 }
 
 bool ClusterChecks::MayNotJoin(NodeId node, const raft::Core& leader) const {
-  // Zero: it knows all levels.
-  const uint32_t level_max = cluster_.configs()[node.value() - 1].level_max;
-  return level_max > 0 && raft::Level(level_max) < leader.configuration().level;
+  return cluster_.server(node) != nullptr &&
+         cluster_.KnownLevel(node) < leader.configuration().level;
 }
 
 bool ClusterChecks::MembersStayed(
@@ -286,10 +285,9 @@ bool ClusterChecks::ControllerIsLost(
 bool ClusterChecks::IsHaltedByRight(NodeId node, GroupId group) const {
   const raft::Host& host = cluster_.server(node)->host();
   const raft::Core* const core = host.core(group);
-  const raft::Level older(cluster_.configs()[node.value() - 1].level_max);
   return core->halted_at() != raft::Index() &&
-         host.state_machine(group)->known_level() == older &&
-         replica_checker_.RoseWithout(group, core->replica(), older);
+         replica_checker_.RoseWithout(group, core->replica(),
+                                      host.state_machine(group)->known_level());
 }
 
 bool ClusterChecks::GroupSettled(const GroupMembers& shard,

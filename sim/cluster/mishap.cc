@@ -45,8 +45,8 @@ void FlipSomeBit(MishandledDirectory* directory, std::string* bytes,
 
 // ---- The identity. Its bootstrap record begins behind the fixed fields.
 constexpr size_t kIdentityVersionAt = 8;
-constexpr size_t kRecordSizeAt = 32;
-constexpr size_t kRecordAt = 36;
+constexpr size_t kRecordSizeAt = 40;
+constexpr size_t kRecordAt = 44;
 constexpr size_t kStoresAt = kRecordAt + 20;
 
 using EditBytes = absl::FunctionRef<void(std::string*)>;
@@ -393,14 +393,9 @@ constexpr Mishap kMishaps[] = {
        return d->Write(kIdentity, bytes), true;
      }},
     {"identity of a newer program", Outcome::kRefused,
-     "this program knows versions up to",
+     "this program knows version",
      [](MishandledDirectory* d) {
        return SetInIdentity(d, kIdentityVersionAt, kUnknown);
-     }},
-    {"identity of the first program", Outcome::kRefused,
-     "which this program cannot read",
-     [](MishandledDirectory* d) {
-       return SetInIdentity(d, kIdentityVersionAt, 1);
      }},
     {"record of a newer program", Outcome::kRefused,
      "the bootstrap record of the data directory has version",

@@ -40,6 +40,16 @@ std::vector<node::ShardConfig> Founded(const Places& places,
                        division);
 }
 
+// Operators start new nodes with the newest program. They replace that of the
+// others at the first restart, or no longer hold it to the older level.
+void SetProgram(const Tenant& tenant, node::Config* config) {
+  if (tenant.created || tenant.join.has_value()) {
+    config->level_max = 0;
+  } else if (config->level_max == 0) {
+    config->program_level = kv::kRulesVersion;
+  }
+}
+
 }  // namespace
 
 NodeFiles::NodeFiles(World* world, Places* places,
@@ -60,8 +70,7 @@ node::Config NodeFiles::FileOf(size_t place) const {
   config.data_dir = "simulated";
   places_.FillIn(place, &config);
   config.listen.allow_non_loopback = true;
-  // The operator replaced the program.
-  if (tenant.created) config.level_max = 0;
+  SetProgram(tenant, &config);
   if (!tenant.join.has_value()) {
     config.shards = shards_;
     config.bootstrap = !tenant.created || options_.bootstrap_left_on;
@@ -181,14 +190,14 @@ void NodeFiles::TryOtherAddresses(size_t place) {
                    "node.started_with_other_addresses");
 }
 
-// Settings of one run fit together. The version of the program stays.
+// Settings of one run fit together.
 void NodeFiles::TryOtherSettings(size_t place) {
   const ChoiceKey start = Start(place);
   if (!options_.changed_settings || mended_ ||
       !world_.choices().Chance(kOtherSettings, start, {1, 4})) {
     return;
   }
-  const uint32_t level_max = settings_[place].level_max;
+  const uint32_t level_max = settings_[place].level_max;  // Its program stays.
   settings_[place] =
       drawn_[world_.choices().Below(kWhichSettings, start, drawn_.size())];
   settings_[place].level_max = level_max;

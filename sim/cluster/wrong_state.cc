@@ -15,9 +15,9 @@ namespace quorate::sim {
 namespace {
 
 // Fields of a snapshot (docs/reference/formats/kv-snapshot.md).
-constexpr size_t kVersionAt = 4;
 constexpr size_t kRangesAt = 40;
 constexpr size_t kFixedBytes = 44;
+constexpr size_t kRunBytes = 16;
 constexpr size_t kRemovalBytes = 18;
 constexpr size_t kChecksumBytes = 4;
 constexpr size_t kPieceBytes = 1 << 20;
@@ -37,10 +37,7 @@ std::string SnapshotOf(kv::Store* store) {
 
 // Where the number of slots with a removal is.
 size_t RemovalCountAt(std::string_view bytes) {
-  const auto version = LoadFixed<uint32_t>(bytes, kVersionAt);
-  const size_t run_bytes = version < 4 ? 4 : version < 5 ? 32 : 16;
-  return kFixedBytes + LoadFixed<uint32_t>(bytes, kRangesAt) * run_bytes +
-         sizeof(uint32_t);
+  return kFixedBytes + LoadFixed<uint32_t>(bytes, kRangesAt) * kRunBytes;
 }
 
 // Replaces the state by another one, whose checksum is that of before.

@@ -139,6 +139,8 @@ class Run::Impl final : public Subject {
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
     healed_at_ = world_.now();
+    // Each node must know the levels of the groups that are placed on it.
+    if (members_.has_value()) cluster_.ReplaceOlderPrograms();
   }
   bool ClientsIdle() const override {
     return clients_.idle() && calm_phase_.restarted_all() &&

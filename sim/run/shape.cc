@@ -101,8 +101,9 @@ Shape ShapeDraw::DrawShape() {
   DrawPartitioner(&shape);
   shape.digest_interval =
       Pick<uint64_t>("shape.digest_interval", 0, {4096, 64, 64, 1});
-  shape.older_level =
-      Pick<uint32_t>("shape.older_level", 0, {0, 0, 0, 0, 0, 0, 2, 3});
+  if (Pick<int>("shape.newer_programs", 0, {0, 0, 0, 1}) != 0) {
+    shape.program_level = kv::kRulesVersion + 1;
+  }
   // A cluster of one node would be bootstrapped again.
   shape.bootstrap_left_on =
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
@@ -145,7 +146,6 @@ void ShapeDraw::DrawMembers(Shape* shape) {
   shape->peer_streams = true;
   shape->controller_may_fail = false;
   shape->bootstrap_left_on = false;
-  shape->older_level = 0;
 }
 
 void ShapeDraw::DrawOtherClients(Shape* shape) {
@@ -176,12 +176,6 @@ void ShapeDraw::DrawPartitioner(Shape* shape) {
     return;
   }
   shape->division = DivisionOfRun(partitioner);
-  // Programs that count both together do not know key ranges.
-  kv::SessionRules& sessions = shape->rules.sessions;
-  if (partitioner == Partitioner::kKeyRanges &&
-      sessions.keys_per_slot_max == 0) {
-    sessions.keys_per_slot_max = kv::SessionRules().keys_per_slot_max;
-  }
   shape->tags = 0;
   shape->library_clients = 0;
   shape->multi_key_clients = 0;
@@ -274,9 +268,6 @@ kv::Rules ShapeDraw::DrawRules() {
               3);
     DrawBound("shape.keys_per_slot", NodeId(), &sessions.keys_per_slot_max, 1);
   }
-  if (Pick<int>("shape.keys_share_rows", 0, {0, 0, 0, 1}) != 0) {
-    sessions.keys_per_slot_max = 0;
-  }
   DrawBound("shape.session_result_bytes", NodeId(), &sessions.result_bytes_max,
             60);
   DrawBound("shape.session_row_bytes", NodeId(), &sessions.row_bytes_max, 300);
@@ -295,7 +286,13 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
       Pick<int>("knob.clients.http_get_writes", node.value(), {0, 1}) != 0;
   DrawSnapshots(node, shape, &config.host);
   DrawLog(node, &config.host.log);
-  config.level_max = shape.older_level;
+  config.program_level = shape.program_level;
+  // Until its first restart an operator holds the newer program of the node to
+  // the older level, or it has an older program.
+  if (shape.program_level > kv::kRulesVersion) {
+    config.level_max =
+        Pick<uint32_t>("knob.raft.level_max", node.value(), {0, 1});
+  }
   DrawRaft(node, shape, &config.host);
   config.limits = DrawLimits(node, shape);
   config.bounds = DrawBounds(node);

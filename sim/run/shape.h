@@ -86,9 +86,9 @@ struct Shape {
   uint32_t reserve = 0;  // Others for nodes that must come back.
   // Replicas compare their states at multiples of this index.
   uint64_t digest_interval = 4096;
-  // The level that the programs of all nodes know until their first restart; 0:
-  // the newest one.
-  uint32_t older_level = 0;
+  // The level that the programs of all nodes know after their first restart. Of
+  // a made-up newer program, which has the same rules, it is the next one.
+  uint32_t program_level = kv::kRulesVersion;
   size_t value_bytes_max = 200;
   bool peer_streams = false;  // Nodes send to each other over byte streams.
   // The least election_timeout_min that a node may have. Each node draws its

@@ -100,7 +100,6 @@ TEST(ShapeDraw, EachKeyOfTheConfiguration_IsDrawnOrNamedAsNotSimulated) {
     }
   }
   // Those that are equal on all nodes belong to the shape.
-  if (drawn.contains("shape.older_level")) drawn.insert("knob.raft.level_max");
   if (drawn.contains("shape.value_limit_bytes")) {
     drawn.insert("knob.limits.value_bytes");
   }

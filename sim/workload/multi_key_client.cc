@@ -242,11 +242,6 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
     OnUnknown();
     return End(Outcome::kUnknown);
   }
-  // A read of several slots waits for the level of its group.
-  if (!current_->writes() && current_->several_slots() &&
-      reply.text.find("the command needs level") != std::string::npos) {
-    return TryAnotherNode();
-  }
   Unexpected(reply);
   current_.reset();
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr char kFileName[] = "starts";
 constexpr char kStagingName[] = "starts.new";
 constexpr uint32_t kMagic = 0x54535251;  // "QRST".
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 1;
 constexpr size_t kFileBytesMax = 4 << 20;
 
 void AppendAddress(std::string* out, const std::string& address) {
