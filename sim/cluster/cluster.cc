@@ -136,8 +136,7 @@ class Cluster::Program final : public ReplicaObserver {
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
-    // The snapshot may be that of a wrong replica.
-    MendStates();
+    restored_ = true;
     ReplicaObserver::OnRestored(group, snapshot);
     cluster_->wrong_states_.OnRestored(node_, group);
     cluster_->replica_checker_.ExcuseState(
@@ -157,6 +156,8 @@ class Cluster::Program final : public ReplicaObserver {
     if (cluster_->step_hook_) cluster_->step_hook_(node_, group, core, output);
   }
   void OnChanged(GroupId group) override {
+    // The snapshot may be that of a wrong replica.
+    if (std::exchange(restored_, false)) MendStates();
     const kv::Store* store = server_->store(group);
     if (store == nullptr) return;
     const kv::Store::Counters now = store->counters();
@@ -342,6 +343,7 @@ class Cluster::Program final : public ReplicaObserver {
   std::unique_ptr<node::Server> server_;
   raft::Level known_level_;
   bool started_ = false;
+  bool restored_ = false;  // A snapshot replaced a state in this turn.
   uint64_t turns_ = 0;
   std::map<GroupId, kv::Store::Counters> counters_;  // At the last change.
   // The leader that sends a snapshot. Zero: no snapshot is being received.
