@@ -382,6 +382,7 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
          if (copying == nullptr) return;
          if (copying->stream.OnAnswer(bytes, answer)) {
            task.lacks_room.clear();
+           source.one_at_a_time = false;
            source.report.OnTaken(answer->place, bytes);
          } else {
            Accepted(task, answer, "the destination refuses a piece: ");

@@ -59,8 +59,8 @@ struct Sealed {
 struct Source {
   CopyReport report;
   CopyPace pace;
-  // The destination lacked room: each piece is kept until its answer, which
-  // the next one awaits. Other pieces that are refused begin the slot again.
+  // The destination lacks room: the next piece is kept until its answer, and
+  // no further one is sent. Other pieces that are refused begin the slot again.
   bool one_at_a_time = false;
   std::optional<MonoTime> confirmed = {};  // By the controller's leader.
   // The nodes were asked how long commands waited.
