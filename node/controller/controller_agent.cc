@@ -63,16 +63,16 @@ ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
       reports_(config.node, runner_,
                [this](NodeId node) { return view_.works(node); }),
       binder_(env.loop, [this] { return this->cluster(); },
-                 {.state = [this]() -> const ClusterState& { return state(); },
-                  .execute =
-                      [this](ControllerCommand::Body body, Answered done) {
-                        Execute({{}, std::move(body)}, /*dry_run=*/false,
-                                std::move(done));
-                      },
-                  .refresh =
-                      [this](absl::AnyInvocable<void(absl::Status)> done) {
-                        Refresh(std::move(done));
-                      }}) {}
+              {.state = [this]() -> const ClusterState& { return state(); },
+               .execute =
+                   [this](ControllerCommand::Body body, Answered done) {
+                     Execute({{}, std::move(body)}, /*dry_run=*/false,
+                             std::move(done));
+                   },
+               .refresh =
+                   [this](absl::AnyInvocable<void(absl::Status)> done) {
+                     Refresh(std::move(done));
+                   }}) {}
 
 ActionRunner::Replicas ControllerAgent::ReplicasOfHost() {
   using Finished = ActionRunner::Finished;

@@ -41,7 +41,7 @@ class StoreBinder {
 
   // `loop` outlives the object, and the object outlives the answers.
   StoreBinder(env::Loop& loop, std::function<ClusterId()> cluster,
-            Controller controller)
+              Controller controller)
       : loop_(loop),
         cluster_(std::move(cluster)),
         controller_(std::move(controller)) {}

@@ -25,8 +25,9 @@ class StoreBinderTest : public ::testing::Test {
  protected:
   StoreBinderTest() : world_({.seed = 1}), cluster_(3, 1) {
     cluster_.SettleAll();
-    const ControllerAnswer added = cluster_.Do(Command::AddNode{
-        .name = "n4", .token = shardctrl::ControlledCluster::Token(5),
+    const ControllerAnswer added = cluster_.Do(
+        Command::AddNode{.name = "n4",
+                         .token = shardctrl::ControlledCluster::Token(5),
                          .valid_for = Seconds(3600)});
     EXPECT_EQ(added.outcome, ControllerAnswer::Outcome::kDone) << added.text;
     node_ = added.node;
@@ -57,9 +58,9 @@ class StoreBinderTest : public ::testing::Test {
             .store = store,
             .address = "10.0.0.4:1",
             .token = shardctrl::FormatToken({.cluster = kCluster,
-                                           .node = node_,
-                                           .secret_first = secret,
-                                           .secret_second = secret})};
+                                             .node = node_,
+                                             .secret_first = secret,
+                                             .secret_second = secret})};
   }
   absl::Status Admit(const raft::JoinRequest& request) {
     const absl::Status status = binder_->Admit(request, closed_);
