@@ -29,6 +29,7 @@
 #include "node/controller/writer_pauses.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
+#include "node/resources.h"
 #include "node/resp/resp_session.h"
 #include "node/routing/hosted_store.h"
 #include "node/routing/leader_balance.h"
@@ -102,29 +103,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                       turn_work_),
         http_clients_(env, config_, metrics_, output_budget_, input_budget_,
                       turn_work_),
-        context_{
-            env,
-            config_,
-            founded_rules_,
-            cluster_,
-            host_,
-            router_,
-            topology_,
-            metrics_,
-            resp_clients_,
-            http_clients_,
-            output_budget_,
-            input_budget_,
-            memory_budget_,
-            turn_work_,
-            disk_,
-            parameters_,
-            cluster_parameters_,
-            [this] { return StuckWishesOf(agent_.state()); },
-            [this] { return MovesOf(agent_.state()); },
-            [this] { return agent_.removed(); },
-            env.loop.ReadClock().mono,
-        },
+        context_(ContextOf()),
         make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
                                                RespAddress::kPlain);
@@ -137,38 +116,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           return std::make_unique<HttpSession>(context_, client);
         }),
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
-               {.stored_bytes = [this] { return StoredBytes(); },
-                .memory_left = [this] { return memory_budget_.left_bytes(); },
-                .disk = [this] { return disk_.room(); },
-                .lacks_disk = [this] { return disk_.lacks_room(); },
-                .held =
-                    [this](const shardctrl::SlotMove& move) {
-                      const RefusedCommands::Pauses pauses =
-                          router_.refused().PausesIn(move.slots);
-                      return HeldCommands{.move = move.id,
-                                          .commands = pauses.commands,
-                                          .longest_pause = pauses.longest};
-                    }}),
+               MeasuresOf()),
         move_steps_(env.loop, router_),
-        mover_(env, config_.node,
-               {.state = [this]() -> const shardctrl::ClusterState& {
-                  return agent_.state();
-                },
-                .execute =
-                    [this](shardctrl::ControllerCommand::Body body,
-                           SlotMover::Answered done) {
-                      agent_.Execute({{}, std::move(body)},
-                                     /*dry_run=*/false, std::move(done));
-                    },
-                .refresh =
-                    [this](absl::AnyInvocable<void(absl::Status)> done) {
-                      agent_.Refresh(std::move(done));
-                    },
-                .usage =
-                    [this](absl::AnyInvocable<void(ClusterUsage)> done) {
-                      agent_.AskUsage(std::move(done));
-                    }},
-               GroupsOfMover()),
+        mover_(env, config_.node, ControllerOfMover(), GroupsOfMover()),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {
           return std::make_unique<AdminSession>(admin_, client,
@@ -236,67 +186,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     }
     return page.text();
   }
-  ResourceUse resources() const override {
-    const raft::HostStats host = host_.stats();
-    ResourceUse use = {
-        .connections = resp_clients_.count() + http_clients_.count(),
-        .reply_bytes = output_budget_.used_bytes(),
-        .request_bytes = input_budget_.used_bytes(),
-        .peer_bytes = router_.links().held_bytes(),
-        .log_memory_bytes = host.log_memory_bytes,
-        .apply_backlog_bytes = host.unapplied_bytes,
-        .unwritten_bytes = host.unwritten_bytes,
-        .staged_bytes = host.staged_bytes,
-        .follower_read_bytes = host.follower_read_bytes,
-        .closed_rooms = host_.closed_rooms(),
-        .retained_bytes = host.log_retained_bytes,
-        .kept_snapshots = host.kept_snapshots,
-        .memory_bytes = memory_budget_.used_bytes(),
-        .memory_limit_bytes = memory_budget_.limit_bytes(),
-        .leads_all = memory_budget_.limited(),
-        .store_bytes_above_limit = memory_budget_.most_bytes_above_limit(),
-        .longest_turn_work = turn_work_.longest(),
-        .longest_apply_work = host.longest_apply_work};
-    const bool evicts =
-        use.log_memory_bytes > config_.host.log_memory_bytes_max;
-    const bool retains = use.retained_bytes > 0 || use.kept_snapshots > 0;
-    for (const auto& queue : router_.queues()) {
-      use.waiting_requests =
-          std::max<uint64_t>(use.waiting_requests, queue->waiting_requests());
-      use.waiting_bytes =
-          std::max<uint64_t>(use.waiting_bytes, queue->waiting_bytes());
-      use.entries_in_flight =
-          std::max<uint64_t>(use.entries_in_flight, queue->inflight());
-      const raft::Core* const core = host_.core(queue->group());
-      const kv::Store* const store = this->store(queue->group());
-      // A replica that is being dropped counts until its files are gone.
-      use.any_stopped |=
-          queue->placed() && (!queue->hosted() || store == nullptr);
-      if (store != nullptr) {
-        use.stores_bytes += store->memory_bytes();
-        use.key_bytes += store->size_bytes();
-      }
-      if (core == nullptr) continue;
-      use.leads_all = use.leads_all &&
-                      core->role() == raft::RoleKind::kLeader &&
-                      core->TermAt(core->applied_index()) == core->term();
-      if (retains) AddRetained(*core, &use);
-      if (evicts)
-        use.unapplied_bytes += core->UnappliedBytes(core->last().index);
-      const uint64_t backlog = core->apply_backlog_bytes();
-      if (backlog <= config_.host.core.unapplied_bytes_max) continue;
-      use.apply_backlogs.emplace_back(queue->group(), backlog);
-    }
-    // It has no queue.
-    const raft::Core* const controller =
-        host_.core(shardctrl::kControllerGroup);
-    if (controller != nullptr && retains) AddRetained(*controller, &use);
-    if (controller != nullptr && evicts) {
-      use.unapplied_bytes +=
-          controller->UnappliedBytes(controller->last().index);
-    }
-    return use;
-  }
+  ResourceUse resources() const override { return ResourcesOf(context_); }
   bool HasOpenWork() const override { return node::HasOpenWork(context_); }
   std::string resp_address() const override {
     return resp_listener_ == nullptr ? "" : resp_listener_->address();
@@ -325,16 +215,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
  private:
-  static void AddRetained(const raft::Core& core, ResourceUse* use) {
-    const raft::Index snapshot = core.snapshot().position.index;
-    use->snapshot_bytes += core.snapshot().size_bytes;
-    bool in_transfer = false;
-    for (const auto& follower : core.followers()) {
-      in_transfer |= follower.snapshot != raft::LogPosition();
-      use->follower_lags |= follower.match < snapshot;
-    }
-    use->groups_in_transfer += in_transfer ? 1 : 0;
-  }
   raft::HostOptions HostOptionsOf() {
     raft::HostOptions options = MakeHostOptions(config_, cluster_.shards());
     options.accept_plan =
@@ -391,6 +271,65 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (!map.ok()) return map.status();
     cluster_.SetFirstMap(*std::move(map), config_.division);
     return same;
+  }
+
+  Context ContextOf() {
+    return {.env = env_,
+            .config = config_,
+            .rules = founded_rules_,
+            .cluster = cluster_,
+            .host = host_,
+            .router = router_,
+            .topology = topology_,
+            .metrics = metrics_,
+            .resp_clients = resp_clients_,
+            .http_clients = http_clients_,
+            .output_budget = output_budget_,
+            .input_budget = input_budget_,
+            .memory_budget = memory_budget_,
+            .work = turn_work_,
+            .disk = disk_,
+            .parameters = parameters_,
+            .cluster_parameters = cluster_parameters_,
+            .stuck_wishes = [this] { return StuckWishesOf(agent_.state()); },
+            .moves = [this] { return MovesOf(agent_.state()); },
+            .removed = [this] { return agent_.removed(); },
+            .started = env_.loop.ReadClock().mono};
+  }
+
+  ControllerAgent::Measures MeasuresOf() {
+    return {.stored_bytes = [this] { return StoredBytes(); },
+            .memory_left = [this] { return memory_budget_.left_bytes(); },
+            .disk = [this] { return disk_.room(); },
+            .lacks_disk = [this] { return disk_.lacks_room(); },
+            .held =
+                [this](const shardctrl::SlotMove& move) {
+                  const RefusedCommands::Pauses pauses =
+                      router_.refused().PausesIn(move.slots);
+                  return HeldCommands{.move = move.id,
+                                      .commands = pauses.commands,
+                                      .longest_pause = pauses.longest};
+                }};
+  }
+
+  SlotMover::Controller ControllerOfMover() {
+    return {.state = [this]() -> const shardctrl::ClusterState& {
+              return agent_.state();
+            },
+            .execute =
+                [this](shardctrl::ControllerCommand::Body body,
+                       SlotMover::Answered done) {
+                  agent_.Execute({{}, std::move(body)}, /*dry_run=*/false,
+                                 std::move(done));
+                },
+            .refresh =
+                [this](absl::AnyInvocable<void(absl::Status)> done) {
+                  agent_.Refresh(std::move(done));
+                },
+            .usage =
+                [this](absl::AnyInvocable<void(ClusterUsage)> done) {
+                  agent_.AskUsage(std::move(done));
+                }};
   }
 
   SlotMover::Groups GroupsOfMover() {
