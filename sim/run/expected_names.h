@@ -73,6 +73,7 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "node.stopped_by_an_operator",
     "operator.asked_during_a_stop",
     "operator.move_interrupted",
+    "operator.replaced_an_older_program",
     "operator.restarted_one_after_the_other",
     "raft.bad_envelope",
     "raft.bad_founding_message",
