@@ -73,8 +73,8 @@ class Complaints(unittest.TestCase):
         self.assertEqual(['never drawn: the families of faults'], self.about(drawn={'shape.nodes=3': 100, 'point.log.b': 1}))
 
     def test_an_exception_that_is_reached_is_one(self):
-        self.assertEqual(['reached, but listed as out of reach: mark raft.replica_dropped'],
-                         self.about(reached=['raft.replica_dropped']))
+        self.assertEqual(['reached, but listed as out of reach: mark raft.torn_drop_completed'],
+                         self.about(reached=['raft.torn_drop_completed']))
 
 
 if __name__ == '__main__':
