@@ -118,7 +118,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
                MeasuresOf()),
         move_steps_(env.loop, router_),
-        mover_(env, config_.node, ControllerOfMover(), GroupsOfMover()),
+        mover_(env, agent_, GroupsOfMover()),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {
           return std::make_unique<AdminSession>(admin_, client,
@@ -309,26 +309,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                   return HeldCommands{.move = move.id,
                                       .commands = pauses.commands,
                                       .longest_pause = pauses.longest};
-                }};
-  }
-
-  SlotMover::Controller ControllerOfMover() {
-    return {.state = [this]() -> const shardctrl::ClusterState& {
-              return agent_.state();
-            },
-            .execute =
-                [this](shardctrl::ControllerCommand::Body body,
-                       SlotMover::Answered done) {
-                  agent_.Execute({{}, std::move(body)}, /*dry_run=*/false,
-                                 std::move(done));
-                },
-            .refresh =
-                [this](absl::AnyInvocable<void(absl::Status)> done) {
-                  agent_.Refresh(std::move(done));
-                },
-            .usage =
-                [this](absl::AnyInvocable<void(ClusterUsage)> done) {
-                  agent_.AskUsage(std::move(done));
                 }};
   }
 

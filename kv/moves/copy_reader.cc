@@ -4,6 +4,13 @@
 
 namespace quorate::kv {
 
+MoveStatus StatusOf(const Store& store, MoveId move) {
+  for (MoveStatus& status : store.moves()) {
+    if (status.plan.id == move) return std::move(status);
+  }
+  return {};
+}
+
 uint64_t BytesOf(const MovePlan& plan, const Store& store) {
   uint64_t bytes = 0;
   for (const SlotRange& range : plan.slots) bytes += store.size_bytes(range);

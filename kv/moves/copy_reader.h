@@ -17,6 +17,8 @@
 
 namespace quorate::kv {
 
+// A move as the store knows it. Phase kNone: it does not know the move.
+MoveStatus StatusOf(const Store& store, MoveId move);
 // The bytes of the keys in the slots of a plan.
 uint64_t BytesOf(const MovePlan& plan, const Store& store);
 

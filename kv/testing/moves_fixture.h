@@ -77,12 +77,7 @@ class TestGroup {
   }
   // kNone if the group does not know the move.
   MoveAnswer StateOf(MoveId move) { return StatusOf(move).at; }
-  MoveStatus StatusOf(MoveId move) {
-    for (const MoveStatus& status : store_->moves()) {
-      if (status.plan.id == move) return status;
-    }
-    return {};
-  }
+  MoveStatus StatusOf(MoveId move) { return kv::StatusOf(*store_, move); }
 
   // A crash: a replica starts from a snapshot of the other one, and takes the
   // entries since then. Between the calls further entries may be applied.

@@ -12,7 +12,11 @@ using shardctrl::ControllerCommand;
 void ActionRunner::Report(ControllerCommand::Body body, Busy busy) {
   if (busy_.contains(busy)) return;
   Begin(busy);
-  execute_(std::move(body), Ended(busy));
+  controller_.Execute(
+      {{}, std::move(body)}, /*dry_run=*/false,
+      [this, busy](const absl::StatusOr<shardctrl::ControllerAnswer>& answer) {
+        End(busy, answer.status());
+      });
 }
 
 const shardctrl::ReportedConfiguration* ActionRunner::Sent(
@@ -32,7 +36,8 @@ void ActionRunner::End(Busy busy, const absl::Status& status) {
   const std::string what =
       busy.group != GroupId()
           ? Concat("group ", busy.group)
-          : Concat("node ", busy.node != NodeId() ? busy.node : self_);
+          : Concat("node ",
+                   busy.node != NodeId() ? busy.node : controller_.self());
   tracer_.Log(env::Severity::kInfo,
               Concat(what, ": ", Message(status), "; it is tried again"));
 }
@@ -73,7 +78,7 @@ void ActionRunner::Run(Action action) {
     case Kind::kReportReplica:
       return Report(
           ControllerCommand::ReportReplica{.group = action.group,
-                                           .node = self_,
+                                           .node = controller_.self(),
                                            .store = replicas_.store(),
                                            .replica = action.replica,
                                            .generation = action.generation},
@@ -104,7 +109,7 @@ void ActionRunner::Run(Action action) {
       Begin(busy);
       return replicas_.drop(action.group, Ended(busy));
     case Kind::kReportEmpty:
-      return Report(ControllerCommand::ReportEmpty{.node = self_,
+      return Report(ControllerCommand::ReportEmpty{.node = controller_.self(),
                                                    .store = replicas_.store()},
                     busy);
     case Kind::kRecover:

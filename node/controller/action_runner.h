@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "env/ids.h"
 #include "env/tracer.h"
+#include "node/admin/controller_access.h"
 #include "raft/core/configuration.h"
 #include "raft/core/types.h"
 #include "shardctrl/controller/command.h"
@@ -49,9 +50,6 @@ class ActionRunner {
     std::function<NodeId(GroupId)> leader;
     std::function<StoreIncarnation()> store;
   };
-  // Asks the controller to execute a command.
-  using Execute =
-      std::function<void(shardctrl::ControllerCommand::Body, Finished)>;
   // An action for a group, or a report about a node, that is under way.
   struct Busy {
     Action::Kind kind = {};
@@ -60,13 +58,13 @@ class ActionRunner {
     friend auto operator<=>(const Busy&, const Busy&) = default;
   };
 
+  // Both references outlive the object, and it outlives the answers.
   // `changed`: an action has ended, so that the state may want another one.
-  ActionRunner(env::Tracer& tracer, NodeId self, Replicas replicas,
-               Execute execute, std::function<void(GroupId)> changed)
+  ActionRunner(env::Tracer& tracer, ControllerAccess& controller,
+               Replicas replicas, std::function<void(GroupId)> changed)
       : tracer_(tracer),
-        self_(self),
+        controller_(controller),
         replicas_(std::move(replicas)),
-        execute_(std::move(execute)),
         changed_(std::move(changed)) {}
   ActionRunner(const ActionRunner&) = delete;
   ActionRunner& operator=(const ActionRunner&) = delete;
@@ -86,9 +84,8 @@ class ActionRunner {
   bool GiveUpDamaged(Busy busy);
 
   env::Tracer& tracer_;
-  const NodeId self_;
+  ControllerAccess& controller_;
   const Replicas replicas_;
-  const Execute execute_;
   const std::function<void(GroupId)> changed_;
   absl::btree_set<Busy> busy_;
   absl::btree_map<GroupId, shardctrl::ReportedConfiguration> sent_;

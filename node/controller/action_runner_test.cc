@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "node/controller/node_reports.h"
+#include "node/controller/test_controller.h"
 #include "shardctrl/controller/testing/controller_fixture.h"
 #include "sim/world/world.h"
 
@@ -26,13 +27,16 @@ class ActionsTest : public ::testing::Test {
  protected:
   ActionsTest() : world_({.seed = 1}), cluster_(3, 1) {
     cluster_.SettleAll();
+    controller_.execute = [this](const Command::Body& body, auto done) {
+      Called(absl::StrCat("tell ", body.index()),
+             [done = std::move(done)](const absl::Status& status) mutable {
+               if (status.ok()) return done(shardctrl::ControllerAnswer());
+               done(status);
+             });
+    };
     world_.Start(world_.AddMachine({.name = "n1"}), [&](env::Env& env) {
       runner_ = std::make_unique<ActionRunner>(
-          env.tracer, NodeId(1), Replicas(),
-          [this](const Command::Body& body, ActionRunner::Finished done) {
-            Called(absl::StrCat("tell ", body.index()), std::move(done));
-          },
-          [this](GroupId) { ++changes_; });
+          env.tracer, controller_, Replicas(), [this](GroupId) { ++changes_; });
       reports_ = std::make_unique<NodeReports>(
           NodeId(1), *runner_, [this](NodeId node) { return node != silent_; });
       return std::make_shared<int>(0);
@@ -85,6 +89,7 @@ class ActionsTest : public ::testing::Test {
 
   sim::World world_;
   shardctrl::ControlledCluster cluster_;
+  TestController controller_;
   std::unique_ptr<ActionRunner> runner_;
   std::unique_ptr<NodeReports> reports_;
   std::vector<std::string> calls_;

@@ -49,30 +49,11 @@ ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
                  }}),
       follower_(env, host, config, cluster, view, link_,
                 [this] { OnChanged(kControllerGroup); }),
-      runner_(
-          env.tracer, config.node, ReplicasOfHost(),
-          [this](ControllerCommand::Body body, ActionRunner::Finished done) {
-            Execute(
-                {{}, std::move(body)}, /*dry_run=*/false,
-                [done = std::move(done)](
-                    const absl::StatusOr<ControllerAnswer>& answer) mutable {
-                  done(answer.status());
-                });
-          },
-          [this](GroupId group) { OnChanged(group); }),
+      runner_(env.tracer, *this, ReplicasOfHost(),
+              [this](GroupId group) { OnChanged(group); }),
       reports_(config.node, runner_,
                [this](NodeId node) { return view_.works(node); }),
-      binder_(env.loop, [this] { return this->cluster(); },
-              {.state = [this]() -> const ClusterState& { return state(); },
-               .execute =
-                   [this](ControllerCommand::Body body, Answered done) {
-                     Execute({{}, std::move(body)}, /*dry_run=*/false,
-                             std::move(done));
-                   },
-               .refresh =
-                   [this](absl::AnyInvocable<void(absl::Status)> done) {
-                     Refresh(std::move(done));
-                   }}) {}
+      binder_(env.loop, *this) {}
 
 ActionRunner::Replicas ControllerAgent::ReplicasOfHost() {
   using Finished = ActionRunner::Finished;
@@ -180,10 +161,7 @@ void ControllerAgent::Work() {
     const env::TransportIdentity& identity = host_.identity();
     reports_.ReportAddresses(state(), identity.incarnation,
                              identity.start.number, own_);
-    const raft::Core* const core = host_.core(kControllerGroup);
-    const bool leads =
-        core != nullptr && core->role() == raft::RoleKind::kLeader;
-    reports_.ReportSilence(state(), leads, MonoNow());
+    reports_.ReportSilence(state(), link_.leads(), MonoNow());
     if (looks) {
       Reconcile();
       on_state_();

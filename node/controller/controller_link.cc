@@ -323,6 +323,11 @@ const shardctrl::ControllerMachine* ControllerLink::machine() const {
 }
 
 // A learner does not campaign, so it never forgets its leader.
+bool ControllerLink::leads() const {
+  const raft::Core* const core = host_.core(kControllerGroup);
+  return core != nullptr && core->role() == raft::RoleKind::kLeader;
+}
+
 bool ControllerLink::follows() const {
   const raft::Core* const core = host_.core(kControllerGroup);
   return machine() != nullptr && host_.leader(kControllerGroup) != NodeId() &&

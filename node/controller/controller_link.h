@@ -111,6 +111,8 @@ class ControllerLink {
   // This node's replica has the newest state, or soon will. A replica that the
   // group has removed, or that is cut off, has an old one.
   bool follows() const;
+  // This node leads the controller's group.
+  bool leads() const;
   // True if no question waits.
   bool idle() const { return open_ == 0; }
 

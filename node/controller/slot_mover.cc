@@ -28,21 +28,7 @@ kv::MovePlan PlanOf(const SlotMove& move) {
           .slots = move.slots};
 }
 
-std::optional<kv::MoveStatus> StatusOf(const kv::Store& store, MoveId move) {
-  for (kv::MoveStatus& status : store.moves()) {
-    if (status.plan.id == move) return std::move(status);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
-
-SlotMover::SlotMover(env::Env& env, NodeId self, Controller controller,
-                     Groups groups)
-    : env_(env),
-      self_(self),
-      controller_(std::move(controller)),
-      groups_(std::move(groups)) {}
 
 void SlotMover::Stop() {
   working_ = false;
@@ -55,7 +41,7 @@ void SlotMover::DriveSoon(Duration after) {
   due_ = at;
   timer_ = env_.loop.At(at, [this] {
     due_ = MonoTime::Max();
-    DriveAll();
+    Work();
   });
 }
 
@@ -70,9 +56,7 @@ SlotMover::Task& SlotMover::TaskOf(MoveId move, GroupId group) {
   return task;
 }
 
-void SlotMover::Work() { DriveAll(); }
-
-void SlotMover::DriveAll() {
+void SlotMover::Work() {
   if (!working_) return;
   const ClusterState& state = controller_.state();
   AbortUnknown(state);
@@ -179,8 +163,8 @@ void SlotMover::Execute(
     Key key, ControllerCommand::Body body,
     absl::AnyInvocable<void(Task&, const ControllerAnswer*)> on_answer) {
   ++tasks_[key].outstanding;
-  controller_.execute(
-      std::move(body),
+  controller_.Execute(
+      {{}, std::move(body)}, /*dry_run=*/false,
       [this, key, on_answer = std::move(on_answer)](
           const absl::StatusOr<ControllerAnswer>& answer) mutable {
         Task* const task = Come(key);
@@ -195,22 +179,21 @@ void SlotMover::Execute(
 
 void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   const kv::Store& store = *groups_.led(move.from);
-  const OpenSource open = {
-      .move = move,
-      .key = {move.id, move.from},
-      .plan = PlanOf(move),
-      .status = StatusOf(store, move.id).value_or(kv::MoveStatus()),
-      .store = store};
+  const OpenSource open = {.move = move,
+                           .plan = PlanOf(move),
+                           .status = kv::StatusOf(store, move.id),
+                           .store = store};
   if (!open.frozen() && !runs) return;
   if (!task.source.has_value()) {
-    task.source = {.report = CopyReport(self_, task.term, move.progress),
-                   .pace = CopyPace(move.progress.write_pause, move.rate_max)};
+    task.source = {
+        .report = CopyReport(controller_.self(), task.term, move.progress),
+        .pace = CopyPace(move.progress.write_pause, move.rate_max)};
   }
   Source& source = *task.source;
   if (open.frozen() &&
       (!source.held_asked.has_value() ||
        MonoNow() - *source.held_asked >= CopyReport::kInterval)) {
-    AskHeld(open.key, /*awaited=*/false, task);
+    AskHeld(open.key(), /*awaited=*/false, task);
   }
   source.report.SetPhases(open.phase(), MovePhase::kNone);
   if (!task.problem.empty()) Report(move, task);
@@ -269,13 +252,13 @@ void SlotMover::Prepare(const OpenSource& open, Task& task) {
   // A source that tracks has a destination that was prepared.
   const bool first = open.phase() == MovePhase::kNone;
   if (first) {
-    if (!Confirmed(open.key, task)) return;
+    if (!Confirmed(open.key(), task)) return;
     if (!std::get<Asking>(source.work).nodes_have_room) {
-      return AskRoom(open.key, bytes, task);
+      return AskRoom(open.key(), bytes, task);
     }
   }
   const kv::PrepareStep prepare{open.plan, first ? bytes : 0};
-  Send(open.key, open.plan.to, prepare,
+  Send(open.key(), open.plan.to, prepare,
        [this, plan = open.plan, first](Task& task,
                                        const kv::MoveAnswer* answer) {
          if (!Accepted(task, answer, "the destination refuses: ")) return;
@@ -292,7 +275,7 @@ void SlotMover::Prepare(const OpenSource& open, Task& task) {
 
 void SlotMover::AskRoom(Key key, uint64_t bytes, Task& task) {
   ++task.outstanding;
-  controller_.usage([this, key, bytes](const ClusterUsage& usage) {
+  controller_.AskUsage([this, key, bytes](const ClusterUsage& usage) {
     Task* const task = Come(key);
     if (task == nullptr) return;
     const ClusterState& state = controller_.state();
@@ -315,7 +298,7 @@ bool SlotMover::Confirmed(Key key, Task& task) {
     return true;
   }
   ++task.outstanding;
-  controller_.refresh([this, key](const absl::Status& status) {
+  controller_.Refresh([this, key](const absl::Status& status) {
     Task* const task = Come(key);
     if (task == nullptr) return;
     if (status.ok()) {
@@ -334,7 +317,7 @@ void SlotMover::Track(const OpenSource& open, Task& task) {
     step.acknowledged =
         std::get<Copying>(task.source->work).stream.taken_changes();
   }
-  Send(open.key, open.plan.from, step,
+  Send(open.key(), open.plan.from, step,
        [this](Task& task, const kv::MoveAnswer* answer) {
          Accepted(task, answer, "the source refuses: ");
        });
@@ -373,7 +356,7 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
   const size_t bytes = piece.bytes.size();
   source.pace.OnSent(MonoNow(), bytes);
   stream.OnSent(bytes);
-  Send(open.key, open.plan.to, kv::StageStep{open.plan.id, piece},
+  Send(open.key(), open.plan.to, kv::StageStep{open.plan.id, piece},
        [this, bytes, sent = MonoNow()](Task& task,
                                        const kv::MoveAnswer* answer) {
          Source& source = *task.source;
@@ -392,8 +375,8 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
 }
 
 void SlotMover::Freeze(const OpenSource& open, Task& task) {
-  if (!Confirmed(open.key, task)) return;
-  Send(open.key, open.plan.from, kv::FreezeStep{open.plan.id},
+  if (!Confirmed(open.key(), task)) return;
+  Send(open.key(), open.plan.from, kv::FreezeStep{open.plan.id},
        [this](Task& task, const kv::MoveAnswer* answer) {
          Accepted(task, answer, "the source does not freeze: ");
        });
@@ -409,8 +392,8 @@ void SlotMover::Seal(const OpenSource& open, Task& task) {
       std::max(seal->log_time, groups_.next_log_time(open.plan.from));
   copying.sealing = true;
   env_.tracer.Sometimes("window.move.seal");
-  Send(open.key, open.plan.to, kv::SealStep{open.plan.id, *seal},
-       [this, key = open.key](Task& task, const kv::MoveAnswer* answer) {
+  Send(open.key(), open.plan.to, kv::SealStep{open.plan.id, *seal},
+       [this, key = open.key()](Task& task, const kv::MoveAnswer* answer) {
          auto* const copying = std::get_if<Copying>(&task.source->work);
          if (copying == nullptr) return;
          copying->sealing = false;
@@ -435,8 +418,8 @@ void SlotMover::Seal(const OpenSource& open, Task& task) {
 void SlotMover::Decide(const OpenSource& open, Task& task) {
   if (std::get<Sealed>(task.source->work).decided) return;
   env_.tracer.Sometimes("window.move.decide");
-  Execute(open.key, ControllerCommand::DecideMove{.move = open.plan.id},
-          [this, key = open.key, plan = open.plan](
+  Execute(open.key(), ControllerCommand::DecideMove{.move = open.plan.id},
+          [this, key = open.key(), plan = open.plan](
               Task& task, const ControllerAnswer* answer) {
             if (answer == nullptr ||
                 answer->outcome == ControllerAnswer::Outcome::kRefused) {
@@ -458,8 +441,9 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
   const Key key = {move.id, group};
   if (is_source) {
     if (!task.source.has_value()) {
-      task.source = {.report = CopyReport(self_, task.term, move.progress),
-                     .pace = CopyPace(move.progress.write_pause, 0)};
+      task.source = {
+          .report = CopyReport(controller_.self(), task.term, move.progress),
+          .pace = CopyPace(move.progress.write_pause, 0)};
     }
     task.source->work = Asking();  // Frees what was read.
     if (task.ending.phase == MovePhase::kNone && !task.ending.held_known) {
@@ -505,7 +489,7 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
 void SlotMover::AskHeld(Key key, bool awaited, Task& task) {
   task.source->held_asked = MonoNow();
   if (awaited) ++task.outstanding;
-  controller_.usage([this, key, awaited](const ClusterUsage& usage) {
+  controller_.AskUsage([this, key, awaited](const ClusterUsage& usage) {
     const auto found = tasks_.find(key);
     if (found == tasks_.end()) return;
     if (awaited) --found->second.outstanding;
@@ -527,7 +511,8 @@ void SlotMover::Report(const SlotMove& move, Task& task) {
     env_.tracer.Sometimes(WindowOf(progress->source, source.report.copied()));
   }
   // The report is no part of the move: nothing waits for it.
-  controller_.execute(ControllerCommand::ReportMove{move.id, *progress},
+  controller_.Execute({{}, ControllerCommand::ReportMove{move.id, *progress}},
+                      /*dry_run=*/false,
                       [](const absl::StatusOr<ControllerAnswer>&) {});
 }
 

@@ -19,8 +19,6 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/pending.h"
@@ -99,15 +97,6 @@ class SlotMover {
   // Slots whose data one step removes.
   static constexpr uint32_t kRemovedMax = 64;
 
-  using Answered =
-      absl::AnyInvocable<void(absl::StatusOr<shardctrl::ControllerAnswer>)>;
-  struct Controller {
-    std::function<const shardctrl::ClusterState&()> state;
-    std::function<void(shardctrl::ControllerCommand::Body, Answered)> execute;
-    // Succeeds if the controller's leader confirms the state as the newest one.
-    std::function<void(absl::AnyInvocable<void(absl::Status)>)> refresh;
-    std::function<void(absl::AnyInvocable<void(ClusterUsage)>)> usage;
-  };
   struct Groups {
     std::function<std::vector<GroupId>()> hosted;
     // Null unless this node leads the group.
@@ -120,7 +109,9 @@ class SlotMover {
     std::function<void()> forget_idle;
   };
 
-  SlotMover(env::Env& env, NodeId self, Controller controller, Groups groups);
+  // Both references outlive the object, and it outlives the answers.
+  SlotMover(env::Env& env, ControllerAccess& controller, Groups groups)
+      : env_(env), controller_(controller), groups_(std::move(groups)) {}
   SlotMover(const SlotMover&) = delete;
   SlotMover& operator=(const SlotMover&) = delete;
 
@@ -142,7 +133,6 @@ class SlotMover {
   using OnAnswer = absl::AnyInvocable<void(Task&, const kv::MoveAnswer*)>;
 
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
-  void DriveAll();
   void DriveSoon(Duration after);
   Task& TaskOf(MoveId move, GroupId group);
   // Null if it is gone. Else what was outstanding has come.
@@ -166,12 +156,12 @@ class SlotMover {
   // ---- The source of an open move. `runs`: RunningMoves has the move.
   struct OpenSource {
     const shardctrl::SlotMove& move;
-    Key key;
     kv::MovePlan plan;
     kv::MoveStatus status;  // Phase kNone: the store does not know the move.
     const kv::Store& store;
     MovePhase phase() const { return status.at.phase; }
     bool frozen() const { return phase() == MovePhase::kFrozen; }
+    Key key() const { return {plan.id, plan.from}; }
   };
   void Drive(const shardctrl::SlotMove& move, bool runs, Task& task);
   // Sends the pieces that may be sent now, and says what comes next.
@@ -199,8 +189,7 @@ class SlotMover {
   void Report(const shardctrl::SlotMove& move, Task& task);
 
   env::Env& env_;
-  const NodeId self_;
-  const Controller controller_;
+  ControllerAccess& controller_;
   const Groups groups_;
   bool working_ = true;
   absl::btree_map<Key, Task> tasks_;

@@ -19,6 +19,7 @@
 #include "kv/slots/slot.h"
 #include "kv/testing/moves_fixture.h"
 #include "node/controller/move_steps.h"
+#include "node/controller/test_controller.h"
 #include "rapidcheck/gtest.h"
 #include "shardctrl/controller/testing/controller_fixture.h"
 #include "sim/world/world.h"
@@ -73,6 +74,14 @@ class Bench {
     }
     Tell(std::move(move));
     ASSERT_EQ(cluster_.state.moves.size(), 1u);
+  }
+  // A move that has begun and finds no room for its pieces.
+  void BeginWithoutRoom(Duration time) {
+    Write(100, 2'000);
+    room = false;
+    Begin();
+    RunFor(time);
+    ASSERT_TRUE(open());
   }
   void Tell(Command::Body body) {
     cluster_.Do(std::move(body));
@@ -148,6 +157,7 @@ class Bench {
   struct Node {
     ClusterState state;
     uint64_t life = 0;
+    TestController controller;
     std::unique_ptr<SlotMover> mover;
   };
   struct Group {
@@ -199,26 +209,24 @@ class Bench {
   void StartMover(size_t i) {
     Node& node = nodes_[i];
     ++node.life;
+    TestController& controller = node.controller;
+    controller.node = NodeId(static_cast<uint32_t>(i) + 1);
+    controller.known = [&node]() -> const ClusterState& { return node.state; };
+    controller.execute = [this, &node](Command::Body body, auto done) {
+      Execute(node, std::move(body), std::move(done));
+    };
+    controller.refresh = [this, &node](auto done) {
+      Later(node, [this, &node, done = std::move(done)]() mutable {
+        if (Fault(4)) return done(absl::UnavailableError("away"));
+        node.state = cluster_.state;
+        done(absl::OkStatus());
+      });
+    };
+    controller.usage = [this, &node](auto done) {
+      Later(node, [done = std::move(done)]() mutable { done({}); });
+    };
     node.mover = std::make_unique<SlotMover>(
-        *env_, NodeId(static_cast<uint32_t>(i) + 1),
-        SlotMover::Controller{
-            .state = [&node]() -> const ClusterState& { return node.state; },
-            .execute =
-                [this, &node](Command::Body body, SlotMover::Answered done) {
-                  Execute(node, std::move(body), std::move(done));
-                },
-            .refresh =
-                [this, &node](absl::AnyInvocable<void(absl::Status)> done) {
-                  Later(node, [this, &node, done = std::move(done)]() mutable {
-                    if (Fault(4)) return done(absl::UnavailableError("away"));
-                    node.state = cluster_.state;
-                    done(absl::OkStatus());
-                  });
-                },
-            .usage =
-                [this, &node](absl::AnyInvocable<void(ClusterUsage)> done) {
-                  Later(node, [done = std::move(done)]() mutable { done({}); });
-                }},
+        *env_, controller,
         SlotMover::Groups{
             .hosted =
                 [] {
@@ -247,7 +255,8 @@ class Bench {
     });
   }
 
-  void Execute(Node& node, Command::Body body, SlotMover::Answered done) {
+  void Execute(Node& node, Command::Body body,
+               ControllerAccess::Answered done) {
     const bool lost = Fault(8), answer_lost = Fault(8);
     After(Delay(), [this, &node, life = node.life, lost, answer_lost,
                     body = std::move(body), done = std::move(done)]() mutable {
@@ -353,11 +362,7 @@ TEST(SlotMover, Cancel_LeavesAllValuesAtTheSource) {
 
 TEST(SlotMover, NoRoom_WaitsUntilThereIs) {
   Bench bench(3);
-  bench.Write(100, 2'000);
-  bench.room = false;
-  bench.Begin();
-  bench.RunFor(Seconds(10));
-  ASSERT_TRUE(bench.open());
+  bench.BeginWithoutRoom(Seconds(10));
   // It asks again from time to time, with one piece.
   EXPECT_GE(bench.pieces(), 5u);
   EXPECT_LE(bench.pieces(), 30u);
@@ -368,10 +373,7 @@ TEST(SlotMover, NoRoom_WaitsUntilThereIs) {
 
 TEST(SlotMover, RoomThatIsBack_IsFilledAtFullSpeed) {
   Bench bench(6);
-  bench.Write(100, 2'000);
-  bench.room = false;
-  bench.Begin();
-  bench.RunFor(Seconds(3));
+  bench.BeginWithoutRoom(Seconds(3));
   bench.room = true;
   bench.RunFor(Seconds(3));
   bench.ExpectOver(/*moved=*/true);

@@ -184,9 +184,7 @@ void StateFollower::UpdateMap() {
   cluster_.SetGivenUp(shardctrl::GivenUpStores(now));
   if (IsGivenUp(now, config_.node, host_.identity().incarnation)) GiveUp();
   SetMap(shardctrl::MapOf(now));
-  const raft::Core* const core = host_.core(kControllerGroup);
-  const bool leads = core != nullptr && core->role() == raft::RoleKind::kLeader;
-  if (moved && leads) view_.TellMap();
+  if (moved && link_.leads()) view_.TellMap();
 }
 
 void StateFollower::SetMap(shardctrl::ShardMap::Parts parts) {

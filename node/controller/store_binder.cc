@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shardctrl/controller/command.h"
 #include "shardctrl/controller/token.h"
 #include "shardctrl/controller/wishes.h"
 
@@ -22,7 +23,7 @@ absl::Status StoreBinder::Admit(const raft::JoinRequest& request, bool closed) {
   }
   const auto token = shardctrl::ParseToken(request.token);
   if (!token.ok()) return token.status();
-  if (token->cluster != cluster_() || token->node != request.node) {
+  if (token->cluster != controller_.cluster() || token->node != request.node) {
     return absl::PermissionDeniedError(
         "the token is one of another cluster or another node");
   }
@@ -48,12 +49,14 @@ absl::Status StoreBinder::Admit(const raft::JoinRequest& request, bool closed) {
 
 void StoreBinder::Bind(const raft::JoinRequest& request) {
   const auto token = shardctrl::ParseToken(request.token);
-  controller_.execute(
-      ControllerCommand::BindNode{
-          .node = request.node,
-          .token = shardctrl::DigestOf(token->cluster, token->secret_first,
-                                       token->secret_second),
-          .store = request.store},
+  controller_.Execute(
+      {{},
+       ControllerCommand::BindNode{
+           .node = request.node,
+           .token = shardctrl::DigestOf(token->cluster, token->secret_first,
+                                        token->secret_second),
+           .store = request.store}},
+      /*dry_run=*/false,
       [this,
        store = request.store](const absl::StatusOr<ControllerAnswer>& answer) {
         const bool refused =
@@ -68,7 +71,7 @@ void StoreBinder::Bind(const raft::JoinRequest& request) {
           asking_.erase(store);
           return;
         }
-        controller_.refresh([this, store](const absl::Status&) {
+        controller_.Refresh([this, store](const absl::Status&) {
           if (bound_.size() >= kAskedMax) bound_.clear();
           bound_[store] = MonoNow();
           asking_.erase(store);

@@ -4,20 +4,16 @@
 #define QUORATE_NODE_CONTROLLER_STORE_BINDER_H_
 
 #include <cstddef>
-#include <functional>
 #include <string>
-#include <utility>
 
 #include "absl/container/btree_map.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "env/ids.h"
 #include "env/loop.h"
 #include "env/pending.h"
 #include "env/time.h"
+#include "node/admin/controller_access.h"
 #include "raft/host/host.h"
-#include "shardctrl/controller/command.h"
 #include "shardctrl/controller/state.h"
 
 namespace quorate::node {
@@ -29,22 +25,9 @@ class StoreBinder {
   // The word of the controller that a store is that of its node holds so long.
   static constexpr Duration kBoundFor = Seconds(2);
 
-  struct Controller {
-    std::function<const shardctrl::ClusterState&()> state;
-    std::function<void(
-        shardctrl::ControllerCommand::Body,
-        absl::AnyInvocable<void(absl::StatusOr<shardctrl::ControllerAnswer>)>)>
-        execute;
-    // The state is the newest one afterwards, if it succeeds.
-    std::function<void(absl::AnyInvocable<void(absl::Status)>)> refresh;
-  };
-
-  // `loop` outlives the object, and the object outlives the answers.
-  StoreBinder(env::Loop& loop, std::function<ClusterId()> cluster,
-              Controller controller)
-      : loop_(loop),
-        cluster_(std::move(cluster)),
-        controller_(std::move(controller)) {}
+  // Both outlive the object, and it outlives the answers.
+  StoreBinder(env::Loop& loop, ControllerAccess& controller)
+      : loop_(loop), controller_(controller) {}
   StoreBinder(const StoreBinder&) = delete;
   StoreBinder& operator=(const StoreBinder&) = delete;
 
@@ -58,8 +41,7 @@ class StoreBinder {
   MonoTime MonoNow() const { return loop_.ReadClock().mono; }
 
   env::Loop& loop_;
-  const std::function<ClusterId()> cluster_;
-  const Controller controller_;
+  ControllerAccess& controller_;
   // Stores about which the controller is asked; and those that it refuses, with
   // its reason. One that is forgotten makes the node ask again.
   absl::btree_map<StoreIncarnation, env::Pending> asking_;

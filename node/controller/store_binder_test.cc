@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "node/controller/test_controller.h"
 #include "shardctrl/controller/testing/controller_fixture.h"
 #include "shardctrl/controller/token.h"
 #include "sim/world/world.h"
@@ -31,23 +32,19 @@ class StoreBinderTest : public ::testing::Test {
                          .valid_for = Seconds(3600)});
     EXPECT_EQ(added.outcome, ControllerAnswer::Outcome::kDone) << added.text;
     node_ = added.node;
+    controller_.id = kCluster;
+    controller_.known = [this]() -> const shardctrl::ClusterState& {
+      return cluster_.state;
+    };
+    controller_.execute = [this](Command::Body body, auto done) {
+      ++asked_;
+      if (!answers_) return;
+      if (!reached_) return done(absl::UnavailableError("no leader"));
+      done(cluster_.Do(std::move(body)));
+    };
+    controller_.refresh = [](auto done) { done(absl::OkStatus()); };
     world_.Start(world_.AddMachine({.name = "n1"}), [&](env::Env& env) {
-      binder_ = std::make_unique<StoreBinder>(
-          env.loop, [] { return kCluster; },
-          StoreBinder::Controller{
-              .state = [this]() -> const shardctrl::ClusterState& {
-                return cluster_.state;
-              },
-              .execute =
-                  [this](Command::Body body, auto done) {
-                    ++asked_;
-                    if (!answers_) return;
-                    if (!reached_) {
-                      return done(absl::UnavailableError("no leader"));
-                    }
-                    done(cluster_.Do(std::move(body)));
-                  },
-              .refresh = [](auto done) { done(absl::OkStatus()); }});
+      binder_ = std::make_unique<StoreBinder>(env.loop, controller_);
       return std::make_shared<int>(0);
     });
     world_.RunFor(Milliseconds(1));
@@ -71,6 +68,7 @@ class StoreBinderTest : public ::testing::Test {
   sim::World world_;
   shardctrl::ControlledCluster cluster_;
   NodeId node_;
+  TestController controller_;
   std::unique_ptr<StoreBinder> binder_;
   bool answers_ = true, reached_ = true, closed_ = false;
   int asked_ = 0;

@@ -103,7 +103,7 @@ AvailabilityChecker::CalmBounds CalmBoundsOf(World& world, const Shape& shape,
 // take these one after the other.
 Duration FrozenMax(World& world, const Shape& shape, const Cluster& cluster) {
   constexpr Duration kWork = Milliseconds(20);
-  constexpr int64_t kPieces = 128;  // Under way at a time (SlotMover).
+  constexpr int64_t kPieces = 128;  // Under way at a time (CopyStream).
   constexpr int64_t kEntries = kPieces + 16;
   return kWork + (LongestTrip(world, shape, cluster) * 2 +
                   SlowestSync(world, cluster)) *
