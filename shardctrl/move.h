@@ -33,6 +33,13 @@ enum class MovePhase : uint8_t {
 constexpr bool IsMovePhase(MovePhase phase) {
   return phase <= MovePhase::kDropping;
 }
+constexpr bool IsSourcePhase(MovePhase phase) {
+  return phase <= MovePhase::kReleasing;
+}
+constexpr bool IsDestinationPhase(MovePhase phase) {
+  return phase == MovePhase::kNone ||
+         (IsMovePhase(phase) && !IsSourcePhase(phase));
+}
 
 // The most ranges of slots of one move. Each step names them all. Part of the
 // replicated rules.

@@ -156,7 +156,8 @@ struct Checker {
   }
   absl::Status operator()(const Command::ReportMove& report) const {
     const MoveProgress& progress = report.progress;
-    if (!IsMovePhase(progress.source) || !IsMovePhase(progress.destination)) {
+    if (!IsSourcePhase(progress.source) ||
+        !IsDestinationPhase(progress.destination)) {
       return Refuse("unknown phase of a move");
     }
     if (progress.problem.size() > kProblemBytesMax) {

@@ -151,6 +151,10 @@ TEST(Command, ValuesOutOfRange_AreRefusedInWords) {
     EXPECT_TRUE(absl::StrContains(decoded.status().message(), words))
         << decoded.status().ToString();
   };
+  refused(Command::ReportMove{MoveId(1), {.source = MovePhase::kStaging}},
+          "phase of a move");
+  refused(Command::ReportMove{MoveId(1), {.destination = MovePhase::kFrozen}},
+          "phase of a move");
   Command::AddNode add{.token = {1, 1}, .valid_for = Seconds(1)};
   add.name = std::string(kNameBytesMax + 1, 'a');
   refused(add, "at most 64");

@@ -109,8 +109,8 @@ absl::Status ValidateMoves(const ClusterState& state) {
     if (move.id <= previous || move.id >= state.next_move || !known ||
         move.decision < MoveState::kOpen ||
         move.decision > MoveState::kCancelled ||
-        !IsMovePhase(move.progress.source) ||
-        !IsMovePhase(move.progress.destination) ||
+        !IsSourcePhase(move.progress.source) ||
+        !IsDestinationPhase(move.progress.destination) ||
         !AreRanges(move.slots, state.slot_count)) {
       return Invalid("bad move", move.id.value());
     }
