@@ -10,22 +10,17 @@
 #include "absl/strings/str_cat.h"
 #include "env/crc32c.h"
 #include "env/little_endian.h"
+#include "sim/cluster/snapshot_fields.h"
 
 namespace quorate::sim {
 namespace {
 
-// The checksum of all bytes before it.
-constexpr size_t kChecksumBytes = 4;
 constexpr size_t kEndBytes = 29;
 // The end of a slot, before the next slot or the end.
 constexpr size_t kSlotEndBytes = 17;
-// Fields of the header (docs/reference/formats/kv-snapshot.md). Index and log
-// time are between the first two, and have no rule within the state machine.
+// Index and log time are between this and the runs of slots, and have no rule
+// within the state machine.
 constexpr size_t kIndexAt = 24;
-constexpr size_t kRangesAt = 40;
-constexpr size_t kFixedBytes = 44;
-constexpr size_t kRunBytes = 16;
-constexpr size_t kRemovalBytes = 18;
 // The most bytes that a change removes or repeats.
 constexpr uint64_t kStretchBytesMax = 40;
 
@@ -50,9 +45,9 @@ class Change {
  public:
   Change(std::string_view bytes, const Random& random, uint32_t number)
       : bytes_(bytes), random_(random), number_(number) {
-    removals_ = kFixedBytes + LoadFixed<uint32_t>(bytes, kRangesAt) * kRunBytes;
+    removals_ = SnapshotRemovalsAt(bytes);
     items_ = removals_ + sizeof(uint32_t) +
-             LoadFixed<uint32_t>(bytes, removals_) * kRemovalBytes;
+             LoadFixed<uint32_t>(bytes, removals_) * kSnapshotRemovalBytes;
     Draw();
   }
 
@@ -68,12 +63,13 @@ class Change {
   }
 
   void Draw() {
-    const size_t end = bytes_.size() - kChecksumBytes;
-    const size_t places[][2] = {{0, kIndexAt},
-                                {kRangesAt, removals_},
-                                {removals_, items_},
-                                {items_, end},
-                                {end + kChecksumBytes - kEndBytes, end}};
+    const size_t end = bytes_.size() - kSnapshotChecksumBytes;
+    const size_t places[][2] = {
+        {0, kIndexAt},
+        {kSnapshotRunsAt, removals_},
+        {removals_, items_},
+        {items_, end},
+        {end + kSnapshotChecksumBytes - kEndBytes, end}};
     const uint64_t which = Below("place", std::size(places));
     const auto [from, to] = places[which];
     const size_t at = from + Below("at", to - from);
@@ -108,7 +104,7 @@ class Change {
     }
     if (!sealed) return;
     what_ += ", checksum renewed";
-    bytes_.resize(bytes_.size() - kChecksumBytes);
+    bytes_.resize(bytes_.size() - kSnapshotChecksumBytes);
     AppendFixed(&bytes_, Crc32c(0, bytes_));
   }
 

@@ -10,16 +10,11 @@
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "env/little_endian.h"
+#include "sim/cluster/snapshot_fields.h"
 
 namespace quorate::sim {
 namespace {
 
-// Fields of a snapshot (docs/reference/formats/kv-snapshot.md).
-constexpr size_t kRangesAt = 40;
-constexpr size_t kFixedBytes = 44;
-constexpr size_t kRunBytes = 16;
-constexpr size_t kRemovalBytes = 18;
-constexpr size_t kChecksumBytes = 4;
 constexpr size_t kPieceBytes = 1 << 20;
 // The entry of the removal: that of the first configuration.
 constexpr uint64_t kNoCommand = 1;
@@ -35,14 +30,9 @@ std::string SnapshotOf(kv::Store* store) {
   }
 }
 
-// Where the number of slots with a removal is.
-size_t RemovalCountAt(std::string_view bytes) {
-  return kFixedBytes + LoadFixed<uint32_t>(bytes, kRangesAt) * kRunBytes;
-}
-
 // Replaces the state by another one, whose checksum is that of before.
 void Replace(kv::Store* store, std::string bytes) {
-  bytes.resize(bytes.size() - kChecksumBytes);
+  bytes.resize(bytes.size() - kSnapshotChecksumBytes);
   AppendFixed(&bytes, Crc32c(0, bytes));
   const uint64_t before = store->Digest();
   const std::unique_ptr<raft::SnapshotWriter> writer = store->BeginRestore({});
@@ -70,10 +60,10 @@ bool SpoilState(kv::Store* store, GroupId group, uint64_t draw) {
       static_cast<uint16_t>(run.first.value() + draw / runs.size() % slots);
   if (store->key_count({Slot(value), Slot(value)}) != 0) return false;
   std::string bytes = SnapshotOf(store);
-  const size_t count_at = RemovalCountAt(bytes);
+  const size_t count_at = SnapshotRemovalsAt(bytes);
   const auto count = LoadFixed<uint32_t>(bytes, count_at);
   size_t at = count_at + sizeof(uint32_t);
-  for (uint32_t i = 0; i < count; ++i, at += kRemovalBytes) {
+  for (uint32_t i = 0; i < count; ++i, at += kSnapshotRemovalBytes) {
     const auto other = LoadFixed<uint16_t>(bytes, at);
     if (other == value) return false;
     if (other > value) break;
@@ -83,7 +73,7 @@ bool SpoilState(kv::Store* store, GroupId group, uint64_t draw) {
   AppendFixed(&removal, group.value());
   AppendFixed(&removal, uint32_t{0});
   AppendFixed(&removal, kNoCommand);
-  CHECK_EQ(removal.size(), kRemovalBytes);
+  CHECK_EQ(removal.size(), kSnapshotRemovalBytes);
   bytes.insert(at, removal);
   StoreFixed(bytes.data() + count_at, count + 1);
   Replace(store, std::move(bytes));
@@ -92,16 +82,16 @@ bool SpoilState(kv::Store* store, GroupId group, uint64_t draw) {
 
 bool MendState(kv::Store* store) {
   std::string bytes = SnapshotOf(store);
-  const size_t count_at = RemovalCountAt(bytes);
+  const size_t count_at = SnapshotRemovalsAt(bytes);
   const auto count = LoadFixed<uint32_t>(bytes, count_at);
   size_t at = count_at + sizeof(uint32_t);
   uint32_t left = 0;
   for (uint32_t i = 0; i < count; ++i) {
-    if (LoadFixed<uint64_t>(bytes, at + kRemovalBytes - sizeof(uint64_t)) ==
-        kNoCommand) {
-      bytes.erase(at, kRemovalBytes);
+    if (LoadFixed<uint64_t>(bytes, at + kSnapshotRemovalBytes -
+                                       sizeof(uint64_t)) == kNoCommand) {
+      bytes.erase(at, kSnapshotRemovalBytes);
     } else {
-      at += kRemovalBytes;
+      at += kSnapshotRemovalBytes;
       ++left;
     }
   }
