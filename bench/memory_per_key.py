@@ -34,7 +34,6 @@ peer = "127.0.0.1:0"
 groups = 1
 [snapshot]
 threshold_bytes = 1048576
-trailing_bytes = 0
 [[nodes]]
 id = 1
 resp = "127.0.0.1:1"

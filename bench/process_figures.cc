@@ -32,7 +32,7 @@ constexpr int kRounds = 5;
 constexpr int kGapRounds = 10;  // Of each kind.
 constexpr uint64_t kSnapshotBytes = uint64_t{1} << 30;
 constexpr size_t kSnapshotValueBytes = 1024;
-constexpr double kInflightBytes = 8 << 20;  // raft.inflight_bytes
+constexpr double kInflightBytes = 8 << 20;  // CoreOptions::inflight_bytes_max
 constexpr int64_t kSnapshotLoadNs = 40'000'000'000;
 constexpr double kCaughtUpEntries = 100;
 constexpr double kBudgetShare = 1.3;
@@ -370,9 +370,8 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
   const absl::StatusOr<Cluster> without = StartForSnapshots(kNoSnapshots);
   if (!without.ok()) return without.status();
   // Each megabyte of entries makes the next snapshot due.
-  const absl::StatusOr<Cluster> with = StartForSnapshots(
-      "[snapshot]\nthreshold_bytes = 1048576\n"
-      "threshold_bytes_max = 1048576\n");
+  const absl::StatusOr<Cluster> with =
+      StartForSnapshots("[snapshot]\nthreshold_bytes = 1048576\n");
   if (!with.ok()) return with.status();
   const Workload load{.connections = 50,
                       .warmup_ns = 1'000'000'000,

@@ -58,7 +58,7 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures();
 // Three nodes with one group and default settings take SETs of 1 KiB. One
 // follower stands still for ten seconds (SIGSTOP).
 // - stalled_follower_windows: what the leader sends to it meanwhile, in windows
-//   of raft.inflight_bytes;
+//   of CoreOptions::inflight_bytes_max;
 // - running_follower_windows: what it sends in ten seconds before;
 // - stalled_follower_seconds: until it has the newest entries again.
 absl::StatusOr<std::vector<Figure>> StalledFollowerFigures();

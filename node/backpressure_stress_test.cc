@@ -22,11 +22,11 @@ constexpr size_t kNodes = 3;
 constexpr size_t kSharedKeys = 3;
 
 void Small(Config& config) {
-  config.limits.output_buffer_bytes = 64 << 10;
+  config.bounds.output_buffer_bytes = 64 << 10;
   config.limits.output_total_bytes = 1 << 20;
-  config.limits.pipeline = 4;
-  config.limits.held_requests = 1;
-  config.timeouts.stall = Seconds(5);
+  config.bounds.pipeline = 4;
+  config.bounds.held_requests = 1;
+  config.bounds.stall = Seconds(5);
 }
 void SmallSpread(Config& config) {
   Small(config);
@@ -34,9 +34,9 @@ void SmallSpread(Config& config) {
 }
 void Medium(Config& config) {
   Small(config);
-  config.limits.pipeline = 64;
-  config.limits.held_requests = 8;
-  config.limits.batch_commands = 3;
+  config.bounds.pipeline = 64;
+  config.bounds.held_requests = 8;
+  config.bounds.batch_commands = 3;
 }
 
 // A connection, with its requests that have no reply yet.

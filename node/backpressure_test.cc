@@ -115,7 +115,7 @@ TEST(Backpressure_Resp, WritesThatReturnOldValues_AreBoundedToo) {
   client->PauseReads();
   client->Send(requests);
   cluster.world().RunFor(Seconds(5));
-  const size_t limit = cluster.config(0).limits.output_buffer_bytes;
+  const size_t limit = cluster.config(0).bounds.output_buffer_bytes;
   EXPECT_LT(cluster.server(0).metrics().output_bytes, 2 * limit + 2 * kMi);
   client->ResumeReads();
   ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
@@ -171,7 +171,7 @@ TEST(Backpressure_Resp, ImmediateReplies_AreBoundedInATurnToo) {
   client->Send(requests);
   cluster.world().RunFor(Seconds(5));
   EXPECT_LT(cluster.server(0).metrics().output_bytes,
-            cluster.config(0).limits.output_buffer_bytes + 2 * kMi);
+            cluster.config(0).bounds.output_buffer_bytes + 2 * kMi);
 }
 
 TEST(Backpressure_Resp, HalfClosedAfterMoreThanATurnsShare_GetsEveryReply) {
@@ -318,7 +318,7 @@ TEST(Backpressure_Http, PipelinedLargeValues_AllArriveWithinTheBound) {
   client->Send(requests);
   cluster.world().RunFor(Seconds(2));
   EXPECT_LT(cluster.server(0).metrics().output_bytes - before,
-            cluster.config(0).limits.output_buffer_bytes + 2 * kMi);
+            cluster.config(0).bounds.output_buffer_bytes + 2 * kMi);
   client->ResumeReads();
   ASSERT_TRUE(AwaitBytes(cluster, *client, count * value.size()));
   client->Send("GET /livez HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\r\n");
@@ -464,11 +464,11 @@ TEST(Backpressure_SlowReaders,
   }
 }
 
-// The client takes far longer than timeouts.stall_ms for each reply, but it
+// The client takes far longer than bounds.stall for each reply, but it
 // reads.
 TEST(Backpressure_SlowReaders, ThatReadAFewBytesAtATime_AreNotClosed) {
   TestCluster cluster(
-      {.adjust = [](Config& config) { config.timeouts.stall = Seconds(10); }});
+      {.adjust = [](Config& config) { config.bounds.stall = Seconds(10); }});
   const std::string value(400'000, 'x');
   auto client = ConnectAndSet(cluster, value);
   client->PauseReads();
@@ -512,7 +512,7 @@ int64_t LargestOf(const Server& server, std::string_view metric) {
 }
 
 void HoldFewBytes(Config& config) {
-  config.limits.held_bytes = 64 << 10;
+  config.bounds.held_bytes = 64 << 10;
   config.host.core.uncommitted_bytes_max = 128 << 10;
   config.timeouts.leader_wait = Milliseconds(50);
 }
@@ -560,8 +560,8 @@ TEST(Backpressure_Requests, LargeWrites_AreHeldWithinTheBoundAndAllSucceed) {
 }
 
 void HoldFewBytesInAll(Config& config) {
-  config.limits.held_total_bytes = 64 << 10;
-  config.limits.batch_bytes = 10 << 10;
+  config.bounds.held_total_bytes = 64 << 10;
+  config.bounds.batch_bytes = 10 << 10;
   config.timeouts.leader_wait = Seconds(1);
 }
 
@@ -599,7 +599,7 @@ TEST(Backpressure_Requests, OfManyGroups_ShareTheBoundOfTheNode) {
 }
 
 void SmallOutput(Config& config) {
-  config.limits.output_buffer_bytes = 2 * kMi;
+  config.bounds.output_buffer_bytes = 2 * kMi;
   config.limits.output_total_bytes = 8 * kMi;
 }
 
@@ -788,7 +788,7 @@ TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
 
 void OnlyTwoLargeRequestsUnderWay(Config& config) {
   config.shards = EvenShards(config.nodes, {4, 1});
-  config.limits.peer_bytes = kMi;
+  config.bounds.peer_bytes = kMi;
   config.timeouts.leader_wait = Milliseconds(100);
 }
 
@@ -894,7 +894,7 @@ TEST(Backpressure_StoppedReplica, ReadsOfOneConnection_NeverGoBack) {
                          .seed = seed,
                          .stream_buffer_bytes = 700,
                          .adjust = [](Config& config) {
-                           config.limits.output_buffer_bytes = 64 << 10;
+                           config.bounds.output_buffer_bytes = 64 << 10;
                          }});
     ASSERT_TRUE(cluster.AwaitLeaders());
     const size_t leader = cluster.LeaderOf(GroupId(1));

@@ -130,7 +130,7 @@ std::vector<Edit> Edits() {
        }},
       {"names, limits and preferred leaders", true,
        [](Config* c) {
-         c->limits.pipeline = 7;
+         c->bounds.pipeline = 7;
          c->host.snapshot_threshold_bytes = 4096;
          for (ShardConfig& shard : c->shards) {
            shard.name += "-renamed";

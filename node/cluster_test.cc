@@ -556,7 +556,7 @@ TEST(Cluster_SlowReader, IsPausedAndThenServed) {
   cluster.world().RunFor(Seconds(10));
   // Less than the requested 40 MB were produced.
   EXPECT_LT(cluster.server(0).metrics().output_bytes,
-            cluster.config(0).limits.output_buffer_bytes + (2u << 20));
+            cluster.config(0).bounds.output_buffer_bytes + (2u << 20));
   EXPECT_FALSE(client->closed());
   cluster.world().RunFor(Seconds(120));
   EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
@@ -578,7 +578,7 @@ TEST(Cluster_Pipeline, OfLargeReplies_IsSentInPortions) {
   client->Send(requests);
   cluster.world().RunFor(Seconds(1));
   EXPECT_LT(cluster.server(0).metrics().output_bytes,
-            cluster.config(0).limits.output_buffer_bytes + (2u << 20));
+            cluster.config(0).bounds.output_buffer_bytes + (2u << 20));
   client->ResumeReads();
   cluster.world().RunFor(Seconds(20));
   EXPECT_EQ(client->Take().size(), 20 * 7 + 200 * (value.size() + 11));
@@ -707,19 +707,19 @@ TEST(Cluster_Expiry, FirstReadOfADueKeyInAnIdleGroup_ReturnsNull) {
 
 TEST(Cluster_Limits, AreAnswered) {
   TestCluster cluster({.adjust = [](Config& config) {
-    config.limits.key_bytes = 10;
-    config.limits.value_bytes = 100;
+    config.bounds.key_bytes = 10;
+    config.bounds.value_bytes = 100;
     config.limits.connections = 2;
   }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
   EXPECT_EQ(cluster.Command(*client, {"SET", "a", std::string(101, 'x')}),
             "-ERR string exceeds maximum allowed size "
-            "(limits.value_bytes = 100 bytes)\r\n");
+            "(100 bytes)\r\n");
   EXPECT_EQ(cluster.Command(*client, {"WATCH", "12345678901"}),
-            "-ERR key is longer than limits.key_bytes (10)\r\n");
+            "-ERR key is longer than 10 bytes\r\n");
   EXPECT_EQ(cluster.Command(*client, {"GET", "12345678901"}),
-            "-ERR key is longer than limits.key_bytes (10)\r\n");
+            "-ERR key is longer than 10 bytes\r\n");
   auto second = cluster.ConnectResp(0);
   auto third = cluster.ConnectResp(0);
   cluster.world().RunFor(Seconds(1));

@@ -163,12 +163,12 @@ TEST_F(CrossSlotTest, AtomicCommands_AreRefused) {
 }
 
 TEST_F(CrossSlotTest, InvalidCommands_WriteNothing) {
-  const std::string longer(cluster_.config(0).limits.value_bytes + 1, 'v');
+  const std::string longer(cluster_.config(0).bounds.value_bytes + 1, 'v');
   EXPECT_TRUE(Do({"MSET", a_, "1", d_, longer})
                   .starts_with("-ERR string exceeds maximum allowed size"));
-  const std::string key(cluster_.config(0).limits.key_bytes + 1, 'k');
+  const std::string key(cluster_.config(0).bounds.key_bytes + 1, 'k');
   EXPECT_TRUE(Do({"MSET", a_, "1", key, "2"})
-                  .starts_with("-ERR key is longer than limits.key_bytes"));
+                  .starts_with("-ERR key is longer than 16384 bytes"));
   EXPECT_EQ(Do({"MSET", a_, "1", d_}),
             "-ERR wrong number of arguments for 'mset' command\r\n");
   // The keys of one slot are in one entry.
@@ -381,7 +381,7 @@ void ReadTogether(TestCluster& cluster, size_t node, const std::string& first,
 }
 
 void SmallTurns(Config& config) {
-  config.limits.batch_commands = 3;
+  config.bounds.batch_commands = 3;
   config.host.core.apply_bytes_max = 1;  // One entry.
   config.bounds.turn_work = 40;
   config.bounds.read_piece_keys = 7;
@@ -578,7 +578,7 @@ TEST_F(CrossSlotTest, SlowReader_GetsAllReplies) {
   client_->Send(requests);
   cluster_.world().RunFor(Seconds(2));
   EXPECT_LT(cluster_.server(0).resources().reply_bytes,
-            cluster_.config(0).limits.output_buffer_bytes);
+            cluster_.config(0).bounds.output_buffer_bytes);
   client_->ResumeReads();
   EXPECT_TRUE(Await(cluster_, *client_, expected.size()) == expected);
 }

@@ -217,7 +217,7 @@ TEST(Expiry_StaleReads, OfManyKeys_GoByLogTimeAtOnce) {
 // A client that reads its replies late gets them from the replica as well.
 TEST(Expiry_StaleReads, WithoutRoom_GoByLogTimeLater) {
   StaleReadsOfDueKeys test(
-      [](Config& config) { config.limits.output_buffer_bytes = 64 << 10; });
+      [](Config& config) { config.bounds.output_buffer_bytes = 64 << 10; });
   std::string requests;
   constexpr int kReads = 20'000;
   for (int i = 0; i < kReads; ++i) {

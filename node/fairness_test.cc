@@ -16,8 +16,8 @@ constexpr size_t kHeld = 2;
 constexpr size_t kGreedyRequests = 4'000;
 
 void FewHeldRequests(Config& config) {
-  config.limits.held_requests = kHeld;
-  config.limits.batch_commands = 1;
+  config.bounds.held_requests = kHeld;
+  config.bounds.batch_commands = 1;
   config.bounds.entries_in_flight = 1;
 }
 

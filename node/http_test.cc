@@ -749,13 +749,13 @@ TEST_F(HttpTest, BytesOneByOne_AreEqualRequests) {
 }
 
 TEST_F(HttpTest, Value_OfTheLargestSize_IsTaken_AndOneByteMoreIsNot) {
-  const size_t limit = Config().limits.value_bytes;
+  const size_t limit = Config().bounds.value_bytes;
   const std::string largest(limit, 'x');
   EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/l", largest)), "HTTP/1.1 200 OK");
   EXPECT_EQ(Body(Call("GET", "/v1/kv/l")), largest);
   const std::string refused = Call("PUT", "/v1/kv/l", largest + "x");
   EXPECT_EQ(StatusLine(refused), "HTTP/1.1 413 Payload Too Large");
-  EXPECT_NE(refused.find(Concat("limits.value_bytes (", limit, " bytes)")),
+  EXPECT_NE(refused.find(Concat("has more than ", limit, " bytes")),
             std::string::npos)
       << refused;
 }
@@ -925,11 +925,11 @@ TEST(Http_LongestKey, FitsIntoARequest) {
   TestCluster cluster({.adjust = PlainWrites});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectHttp(0);
-  const LimitsConfig& limits = cluster.config(0).limits;
+  const BoundsConfig& bounds = cluster.config(0).bounds;
   std::string key;
-  for (size_t i = 0; i < limits.key_bytes; ++i) key += "%ff";
+  for (size_t i = 0; i < bounds.key_bytes; ++i) key += "%ff";
   const std::string headers =
-      Line("A", std::string(limits.http_header_bytes - 200, 'a'));
+      Line("A", std::string(bounds.http_header_bytes - 200, 'a'));
   const std::string target = Concat("/v1/kv/", key);
   EXPECT_EQ(StatusLine(cluster.CallHttp(*client,
                                         Request("PUT", target, "1", headers))),
@@ -948,18 +948,17 @@ TEST(Http_LongestKey, FitsIntoARequest) {
             "HTTP/1.1 400 Bad Request");
   const std::string refused = cluster.CallHttp(
       *client, Request("GET", target, "",
-                       Line("A", std::string(limits.http_header_bytes, 'a'))));
+                       Line("A", std::string(bounds.http_header_bytes, 'a'))));
   EXPECT_EQ(StatusLine(refused),
             "HTTP/1.1 431 Request Header Fields Too Large");
-  EXPECT_NE(refused.find(Concat(
-                "more than ", limits.http_header_bytes + 3 * limits.key_bytes,
-                " bytes (limits.http_header_bytes and three times "
-                "limits.key_bytes)")),
+  EXPECT_NE(refused.find(Concat("more than ",
+                                bounds.http_header_bytes + 3 * bounds.key_bytes,
+                                " bytes")),
             std::string::npos)
       << refused;
 }
 
-void LongHeaders(Config& config) { config.limits.http_header_bytes = 1 << 20; }
+void LongHeaders(Config& config) { config.bounds.http_header_bytes = 1 << 20; }
 
 TEST(Http_Headers, UpToTheLargestLimit_AreRead) {
   TestCluster cluster({.adjust = LongHeaders});
@@ -967,7 +966,7 @@ TEST(Http_Headers, UpToTheLargestLimit_AreRead) {
   auto client = cluster.ConnectHttp(0);
   const std::string bare = Request("GET", "/livez", "", "A: \r\n");
   const size_t limit =
-      (size_t{1} << 20) + 3 * cluster.config(0).limits.key_bytes;
+      (size_t{1} << 20) + 3 * cluster.config(0).bounds.key_bytes;
   for (const size_t size : {size_t{200'000}, limit - bare.size()}) {
     const std::string reply = cluster.CallHttp(
         *client, Request("GET", "/livez", "",

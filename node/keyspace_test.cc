@@ -373,7 +373,7 @@ TEST(Keyspace_Keys, OfManyKeys_TakesSteps) {
       {.nodes = 3,
        .read_only_nodes = 1,
        .groups = 3,
-       .adjust = [](Config& config) { config.limits.scan_keys = 50; }});
+       .adjust = [](Config& config) { config.bounds.scan_keys = 50; }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto writer = cluster.ConnectResp(0);
   std::string sets;
@@ -397,7 +397,7 @@ TEST(Keyspace_Keys, OfManyKeys_TakesSteps) {
 
 TEST(Keyspace_Keys, MoreThanAReplyMayHold_IsAnError) {
   TestCluster cluster(
-      {.adjust = [](Config& config) { config.limits.key_bytes = 65'535; }});
+      {.adjust = [](Config& config) { config.bounds.key_bytes = 65'535; }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
   const std::string tail(65'000, 'x');
@@ -579,7 +579,7 @@ TEST(Keyspace_Cluster, GroupLedOnlyBetween_IsAnError) {
 
 // The slot ranges alternate between two groups, and only one request may wait.
 void ManyRanges(Config& config) {
-  config.limits.held_requests = 1;
+  config.bounds.held_requests = 1;
   config.shards = EvenShards(config.nodes, {2, 3});
   for (size_t i = 0; i < 2; ++i) {
     config.shards[i].slots.clear();

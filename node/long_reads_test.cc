@@ -179,7 +179,7 @@ TEST(ManyLongReadsTest, WaitWithinTheBoundOfTheirGroup) {
   constexpr size_t kHeldBytes = 2 << 20;
   TestCluster cluster(
       {.stream_buffer_bytes = size_t{1} << 20, .adjust = [](Config& config) {
-         config.limits.held_bytes = kHeldBytes;
+         config.bounds.held_bytes = kHeldBytes;
        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   std::vector<std::string> keys;

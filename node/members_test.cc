@@ -151,8 +151,7 @@ TEST_F(MembersTest, ConditionsAndDoubledWords_AreRefused) {
   EXPECT_TRUE(expecting.starts_with("HTTP/1.1 417 ")) << expecting;
   const std::string large = change("", "", std::string((64 << 10) + 1, ' '));
   EXPECT_TRUE(large.starts_with("HTTP/1.1 413 ")) << large;
-  EXPECT_TRUE(absl::StrContains(
-      large, "the body exceeds the bound of the admin address (65536 bytes)"))
+  EXPECT_TRUE(absl::StrContains(large, "the body has more than 65536 bytes"))
       << large;
   EXPECT_EQ(weight(), before);
   EXPECT_TRUE(
@@ -496,7 +495,7 @@ TEST_F(MembersTest, ReadThatWaitedForRoom_IsNotServedByAnOldReplica) {
   const auto [status, added] = Ask(0, "POST", "/v1/nodes");
   ASSERT_EQ(status, 200) << added.dump(1);
   Config config = Joining(added);
-  config.limits.output_buffer_bytes = 64 << 10;
+  config.bounds.output_buffer_bytes = 64 << 10;
   config.limits.output_total_bytes = 128 << 10;
   config.host.turn_apply_work_max = 1;
   ASSERT_EQ(cluster_->StartNew(config), absl::OkStatus());

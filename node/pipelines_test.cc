@@ -20,7 +20,7 @@ constexpr size_t kClients = 8;
 constexpr int kPieces = 12;
 
 void LongReadsInPieces(Config& config) {
-  config.limits.output_buffer_bytes = 64 << 10;
+  config.bounds.output_buffer_bytes = 64 << 10;
   config.bounds.read_piece_keys = 4;
   config.bounds.read_piece_bytes = 4'000;
   config.bounds.turn_work = 500;
@@ -29,10 +29,10 @@ void LongReadsInPieces(Config& config) {
 void FullQueues(Config& config) {
   LongReadsInPieces(config);
   config.limits.output_total_bytes = 100 << 10;
-  config.limits.pipeline = 16;
-  config.limits.held_requests = 40;
-  config.limits.held_bytes = 20 << 10;
-  config.limits.batch_commands = 5;
+  config.bounds.pipeline = 16;
+  config.bounds.held_requests = 40;
+  config.bounds.held_bytes = 20 << 10;
+  config.bounds.batch_commands = 5;
   config.bounds.entries_in_flight = 3;
   config.bounds.first_window_bytes = 2'000;
   config.bounds.turn_reply_bytes = 10'000;

@@ -326,7 +326,7 @@ TEST(Protocol_Version, InfoAndHello_Agree) {
             std::string::npos);
 }
 
-void HoldOne(Config& config) { config.limits.held_requests = 1; }
+void HoldOne(Config& config) { config.bounds.held_requests = 1; }
 
 TEST(Protocol_HeldRequests, OfOne_StillAnswersAPipeline) {
   TestCluster cluster({.nodes = 3, .adjust = HoldOne});
@@ -575,10 +575,9 @@ TEST(Protocol_Info, ReadInPieces_CountsEachKeyOnce) {
 
 TEST(Protocol_Growth, HasTheLimitOfSet) {
   Single one;
-  const size_t longest = one.cluster.config(0).limits.value_bytes;
-  const std::string too_long =
-      Concat("-ERR string exceeds maximum allowed size (limits.value_bytes = ",
-             longest, " bytes)\r\n");
+  const size_t longest = one.cluster.config(0).bounds.value_bytes;
+  const std::string too_long = Concat(
+      "-ERR string exceeds maximum allowed size (", longest, " bytes)\r\n");
   const std::string value(longest, 'x');
   EXPECT_EQ(one.cluster.Command(*one.client, {"SET", "k", value}), "+OK\r\n");
   EXPECT_EQ(one.cluster.Command(*one.client, {"APPEND", "k", "y"}), too_long);
@@ -592,7 +591,7 @@ TEST(Protocol_Growth, HasTheLimitOfSet) {
             too_long);
 }
 
-void ShortValues(Config& config) { config.limits.value_bytes = 20; }
+void ShortValues(Config& config) { config.bounds.value_bytes = 20; }
 
 TEST(Protocol_Growth, OfADecimal_HasTheLimitOfSet) {
   TestCluster cluster({.adjust = ShortValues});
@@ -601,7 +600,7 @@ TEST(Protocol_Growth, OfADecimal_HasTheLimitOfSet) {
   EXPECT_EQ(cluster.Command(*client, {"INCRBYFLOAT", "f", "1e19"}),
             "$20\r\n10000000000000000000\r\n");
   EXPECT_EQ(cluster.Command(*client, {"INCRBYFLOAT", "f", "0.5"}),
-            "-ERR string exceeds maximum allowed size (limits.value_bytes = 20 "
+            "-ERR string exceeds maximum allowed size (20 "
             "bytes)\r\n");
 }
 

@@ -206,7 +206,7 @@ TEST_F(RemoteReadTest, ResultsWithoutRoom_AreKept) {
 TEST(RemoteRead_SlowClient, OthersAreServed) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
                          ThreeReplicas(config);
-                         config.limits.held_requests = 50;
+                         config.bounds.held_requests = 50;
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(2));

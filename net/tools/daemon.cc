@@ -225,9 +225,8 @@ int RunNode(node::Config config, const DaemonOptions& options) {
   world.data_directory = config.data_dir;
   world.name = "node-" + std::to_string(config.node.value());
   world.log_level = options.log_level;
-  world.clock.error_floor = config.clock.uncertainty_floor;
   world.clock.error_unsynchronised = config.clock.error_unsynchronised;
-  world.sockets.user_timeout_accepted = config.timeouts.stall;
+  world.sockets.user_timeout_accepted = config.bounds.stall;
   world.sockets.keep_alive = config.timeouts.keep_alive;
   // They wait from the creation of the directory until the loop handles them.
   // Otherwise one would leave a directory without a store.
@@ -285,8 +284,8 @@ int RunDaemon(const DaemonOptions& options) {
   config->moved = options.moved;
   if (config->restore_as_new_cluster && config->bootstrap) {
     return PrintError(
-        "node.bootstrap is true, which founds a cluster: set it to false to "
-        "restore one (--restore-as-new-cluster)",
+        "expected either --bootstrap, which founds a cluster, or "
+        "--restore-as-new-cluster, found both",
         kExitUsage);
   }
   return RunNode(*std::move(config), options);

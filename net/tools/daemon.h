@@ -21,7 +21,7 @@ struct DaemonOptions {
   std::string token;
   std::string data_dir;
   node::ListenConfig addresses;
-  // Bootstrap a new store in an empty data directory, as node.bootstrap does.
+  // Bootstrap a new store in an empty data directory.
   bool bootstrap = false;
   // A file with one row may found a cluster.
   bool alone = false;

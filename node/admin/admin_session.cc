@@ -14,11 +14,8 @@
 namespace quorate::node {
 namespace {
 
-constexpr std::string_view kBound = "the bound of the admin address";
 constexpr HttpParser::Limits kLimits = {.header_bytes_max = 16 << 10,
-                                        .body_bytes_max = 64 << 10,
-                                        .header_bound = kBound,
-                                        .body_bound = kBound};
+                                        .body_bytes_max = 64 << 10};
 
 AdminReply Error(int status, std::string_view code, std::string_view message) {
   return {.status = status, .body = HttpErrorBody(code, message, "")};

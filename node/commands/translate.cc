@@ -25,10 +25,9 @@ std::string InvalidExpire(const CommandRow& row) {
   return Concat("ERR invalid expire time in '", row.name, "' command");
 }
 
-std::string ValueTooLong(const LimitsConfig& limits) {
-  return Concat(
-      "ERR string exceeds maximum allowed size (limits.value_bytes = ",
-      limits.value_bytes, " bytes)");
+std::string ValueTooLong(const BoundsConfig& bounds) {
+  return Concat("ERR string exceeds maximum allowed size (", bounds.value_bytes,
+                " bytes)");
 }
 
 // A time of expiry in the past acts like the earliest possible one.
@@ -443,8 +442,8 @@ size_t LongestValue(const kv::CommandSpec& spec) {
 
 // Limits the size to which a value may grow to that of a request, so that every
 // value can also be set.
-void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
-  const auto longest = static_cast<int64_t>(limits.value_bytes);
+void BoundGrowth(const BoundsConfig& bounds, kv::CommandSpec* spec) {
+  const auto longest = static_cast<int64_t>(bounds.value_bytes);
   if (spec->op == Op::kAppend || spec->op == Op::kIncrByFloat) {
     spec->numbers[0] = longest;
   } else if (spec->op == Op::kSetRange || spec->op == Op::kSetBit) {
@@ -465,9 +464,8 @@ bool HasTooManyArguments(Arguments request) {
 
 }  // namespace
 
-std::string KeyTooLong(const LimitsConfig& limits) {
-  return Concat("ERR key is longer than limits.key_bytes (", limits.key_bytes,
-                ")");
+std::string KeyTooLong(const BoundsConfig& bounds) {
+  return Concat("ERR key is longer than ", bounds.key_bytes, " bytes");
 }
 
 bool IsKeyCommand(const CommandRow& row) {
@@ -476,7 +474,7 @@ bool IsKeyCommand(const CommandRow& row) {
 
 void Translate(const CommandRow& row, Arguments request,
                const TranslationRules& rules, Translated* out) {
-  const LimitsConfig& limits = rules.limits;
+  const BoundsConfig& bounds = rules.bounds;
   if (row.Has(kWrite) && HasTooManyArguments(request)) {
     out->error = kEntryTooLarge;
     return;
@@ -490,13 +488,13 @@ void Translate(const CommandRow& row, Arguments request,
     return;
   }
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
-    if (request[i].size() > limits.key_bytes) {
-      out->error = KeyTooLong(limits);
+    if (request[i].size() > bounds.key_bytes) {
+      out->error = KeyTooLong(bounds);
       return;
     }
   }
-  if (LongestValue(out->specs[0]) > limits.value_bytes) {
-    out->error = ValueTooLong(limits);
+  if (LongestValue(out->specs[0]) > bounds.value_bytes) {
+    out->error = ValueTooLong(bounds);
     return;
   }
   const std::optional<Slot> slot =
@@ -507,7 +505,7 @@ void Translate(const CommandRow& row, Arguments request,
     return;
   }
   out->slot = *slot;
-  BoundGrowth(limits, &out->specs[0]);
+  BoundGrowth(bounds, &out->specs[0]);
   for (size_t i = 0; i < out->count; ++i) out->specs[i].slot = out->slot;
   if (!FitsOneEntry(out->all())) out->error = kEntryTooLarge;
 }
@@ -601,11 +599,11 @@ void WriteArray(const kv::ResultView& result, RespWriter& reply) {
 
 // The error for a status that has different meanings for different commands.
 std::string ErrorFor(ReplyFormat format, kv::ResultStatus status,
-                     const LimitsConfig& limits) {
+                     const BoundsConfig& bounds) {
   const bool grows =
       format == ReplyFormat::kLength || format == ReplyFormat::kDecimal;
   if (status == kv::ResultStatus::kTooLarge) {
-    return grows ? ValueTooLong(limits)
+    return grows ? ValueTooLong(bounds)
                  : Concat("ERR reply is larger than ", kv::kReturnedBytesMax,
                           " bytes");
   }
@@ -625,9 +623,9 @@ std::string_view EncodingOf(std::string_view value) {
 }  // namespace
 
 void WriteResult(ReplyFormat format, const kv::ResultView& result,
-                 const LimitsConfig& limits, RespWriter& reply) {
+                 const BoundsConfig& bounds, RespWriter& reply) {
   if (!ErrorOf(result.status).empty()) {
-    reply.Error(ErrorFor(format, result.status, limits));
+    reply.Error(ErrorFor(format, result.status, bounds));
     return;
   }
   switch (format) {

@@ -73,7 +73,7 @@ bool IsKeyCommand(const CommandRow& row);
 // Inputs of a translation besides the request.
 struct TranslationRules {
   int64_t now_ms = 0;  // Unix time.
-  const LimitsConfig& limits;
+  const BoundsConfig& bounds;
   const kv::SlotStrategy& slots;
 };
 
@@ -82,8 +82,8 @@ struct TranslationRules {
 void Translate(const CommandRow& row, Arguments request,
                const TranslationRules& rules, Translated* out);
 
-// The error for a key that is longer than limits.key_bytes.
-std::string KeyTooLong(const LimitsConfig& limits);
+// The error for a key that is longer than bounds.key_bytes.
+std::string KeyTooLong(const BoundsConfig& bounds);
 
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
@@ -93,7 +93,7 @@ inline constexpr std::string_view kEntryTooLarge =
 // True if an entry holds the command by itself.
 bool FitsOneEntry(absl::Span<const kv::CommandSpec> specs);
 
-// The error for a write that limits.memory_bytes does not allow.
+// The error for a write that bounds.memory_bytes does not allow.
 inline constexpr std::string_view kOutOfMemory =
     "OOM command not allowed when used memory > 'maxmemory'.";
 
@@ -107,7 +107,7 @@ std::string_view ErrorOf(kv::ResultStatus status);
 
 // Writes one reply. For kBulkThenIgnored, `result` is the first of the two.
 void WriteResult(ReplyFormat format, const kv::ResultView& result,
-                 const LimitsConfig& limits, RespWriter& reply);
+                 const BoundsConfig& bounds, RespWriter& reply);
 
 }  // namespace quorate::node
 

@@ -11,9 +11,9 @@
 namespace quorate::node {
 namespace {
 
-TranslationRules RulesOf(const LimitsConfig& limits) {
+TranslationRules RulesOf(const BoundsConfig& bounds) {
   static const auto slots = kv::MakeSlotStrategy({});
-  return {.now_ms = 1'000, .limits = limits, .slots = *slots};
+  return {.now_ms = 1'000, .bounds = bounds, .slots = *slots};
 }
 
 // Translate() must handle every row: the node would stop at a row without a
@@ -27,8 +27,8 @@ TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
         static_cast<size_t>(row.arity < 0 ? -row.arity : row.arity);
     const std::vector<std::string_view> request(count, "1");
     Translated command;
-    const LimitsConfig limits;
-    Translate(row, request, RulesOf(limits), &command);
+    const BoundsConfig bounds;
+    Translate(row, request, RulesOf(bounds), &command);
     EXPECT_EQ(command.error, "");
     kv::BatchBuilder batch;
     for (size_t i = 0; i < command.count; ++i) batch.Add(command.specs[i]);
@@ -43,19 +43,19 @@ TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
 }
 
 std::string ErrorOf(const std::vector<std::string_view>& request,
-                    const LimitsConfig& limits) {
+                    const BoundsConfig& bounds) {
   const CommandLookup lookup = LookUp(request);
   EXPECT_NE(lookup.spec, nullptr) << request[0];
   Translated command;
-  Translate(*lookup.spec, request, RulesOf(limits), &command);
+  Translate(*lookup.spec, request, RulesOf(bounds), &command);
   return command.error;
 }
 
-// limits.value_bytes does not apply to names, keys, options and numbers.
+// bounds.value_bytes does not apply to names, keys, options and numbers.
 TEST(Translate_ValueBytes, ApplyToValuesOnly) {
-  LimitsConfig limits;
-  limits.value_bytes = 3;
-  limits.key_bytes = 6;
+  BoundsConfig bounds;
+  bounds.value_bytes = 3;
+  bounds.key_bytes = 6;
   using Request = std::vector<std::string_view>;
   for (const Request& request : std::vector<Request>{
            {"GET", "longer"},
@@ -68,7 +68,7 @@ TEST(Translate_ValueBytes, ApplyToValuesOnly) {
            {"INCRBY", "longer", "100000"},
            {"MSET", "longer", "123"},
            {"MEMORY", "USAGE", "longer", "SAMPLES", "10000"}}) {
-    EXPECT_EQ(ErrorOf(request, limits), "") << request[0];
+    EXPECT_EQ(ErrorOf(request, bounds), "") << request[0];
   }
   for (const Request& request :
        std::vector<Request>{{"SET", "k", "1234"},
@@ -80,11 +80,11 @@ TEST(Translate_ValueBytes, ApplyToValuesOnly) {
                             {"SETRANGE", "k", "0", "1234"},
                             {"MSET", "k", "1", "{k}", "1234"},
                             {"MSETNX", "k", "1234", "{k}", "1"}}) {
-    EXPECT_NE(ErrorOf(request, limits).find("limits.value_bytes = 3"),
+    EXPECT_NE(ErrorOf(request, bounds).find("allowed size (3 bytes)"),
               std::string::npos)
-        << request[0] << ": " << ErrorOf(request, limits);
+        << request[0] << ": " << ErrorOf(request, bounds);
   }
-  EXPECT_NE(ErrorOf({"GET", "longest"}, limits).find("limits.key_bytes (6)"),
+  EXPECT_NE(ErrorOf({"GET", "longest"}, bounds).find("longer than 6 bytes"),
             std::string::npos);
 }
 

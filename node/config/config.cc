@@ -261,24 +261,6 @@ MaybeProblem CheckShards(const Config& config) {
   return std::nullopt;
 }
 
-MaybeProblem CheckTimings(const Config& config) {
-  const raft::CoreOptions& raft = config.host.core;
-  if (raft.election_timeout_min > raft.election_timeout_max) {
-    return Problem{"raft.election_timeout_max_ms",
-                   Concat("expected at least raft.election_timeout_min_ms (",
-                          raft.election_timeout_min.ms(), "), found ",
-                          raft.election_timeout_max.ms())};
-  }
-  if (raft.heartbeat_interval * 2 > raft.election_timeout_min) {
-    return Problem{
-        "raft.heartbeat_interval_ms",
-        Concat("expected at most half of raft.election_timeout_min_ms (",
-               raft.election_timeout_min.ms(), "), found ",
-               raft.heartbeat_interval.ms())};
-  }
-  return std::nullopt;
-}
-
 MaybeProblem CheckSeeds(const Config& config) {
   for (const std::string& seed : config.seeds) {
     if (ParseHostPort(seed).ok()) continue;
@@ -321,8 +303,7 @@ MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
                    [](const ShardConfig& a, const ShardConfig& b) {
                      return a.group < b.group;
                    });
-  if (auto problem = CheckShards(*config)) return problem;
-  return CheckTimings(*config);
+  return CheckShards(*config);
 }
 
 }  // namespace

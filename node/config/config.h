@@ -62,58 +62,26 @@ struct ListenConfig {
 };
 
 struct LimitsConfig {
-  size_t key_bytes = 16 << 10;
-  // Limited by the size of one log entry.
-  size_t value_bytes = 448 << 10;
   // Number of connections of each protocol, RESP and HTTP. Further ones receive
   // an error and are closed.
   size_t connections = 10'000;
-  // Bytes of replies of one connection that its peer has not taken. At this
-  // limit the node stops reading from the connection. One reply may exceed it.
-  size_t output_buffer_bytes = 16 << 20;
   // Bytes of replies of all connections that their peers have not taken. At
   // this limit the node stops reading from connections that have not taken
   // their earlier replies.
   size_t output_total_bytes = 256 << 20;
-  // Bytes read from one connection that are not yet complete requests. Beyond
-  // this limit the connection is closed.
-  size_t query_buffer_bytes = 4 << 20;
   // Bytes of requests of all connections that are not handled yet: incomplete
   // ones, ones that wait, and commands that wait for EXEC. Beyond this limit
   // connections are closed (node/connections/input_budget.h).
   size_t query_total_bytes = 256 << 20;
-  // Requests of one connection without a reply. At this limit the node stops
-  // reading from the connection.
-  size_t pipeline = 1'024;
-  // Arguments of one RESP request.
-  size_t arguments = 1 << 20;
-  // Requests of one group that wait for a leader or for room, and their bytes.
-  // At either bound further requests are refused at once if the group has no
-  // leader; if it has one, their connections wait.
-  size_t held_requests = 16'384;
-  size_t held_bytes = 16 << 20;
-  // The bytes of such requests of all groups. Beyond it a group takes none
-  // while it has a batch.
-  size_t held_total_bytes = 256 << 20;
-  // Requests to one other node that wait to be sent, and requests of one other
-  // node with their answers until these are sent, in bytes. At the limit
-  // forwarded requests wait at their node.
-  size_t peer_bytes = 16 << 20;
   // The memory of this node's stores: keys, values, sessions and overhead, in
   // logical bytes; 0: no limit. At the limit, groups that the node leads refuse
   // writes that may grow. CONFIG SET maxmemory changes it until the next start.
   size_t memory_bytes = 0;
-  size_t http_header_bytes = 16 << 10;
   // Bytes of values that the commands of one transaction may copy: those that
   // they return, and a part of those that they change. The leader
   // refuses larger transactions, which would hold the loop of each replica for
   // longer than a few milliseconds.
   size_t transaction_bytes = 2 << 20;
-  // Maximum of commands and of bytes in one log entry.
-  size_t batch_commands = 4'096;
-  size_t batch_bytes = 384 << 10;
-  // Keys that one SCAN, or one step of KEYS, examines.
-  size_t scan_keys = 10'000;
   // Whether plain clients may name keys of several slots in one MGET, MSET,
   // DEL, UNLINK, EXISTS or TOUCH.
   bool cross_slot = true;
@@ -125,9 +93,6 @@ struct TimeoutsConfig {
   Duration leader_wait = Milliseconds(2'000);
   // A connection without a request is closed after this time; 0: never.
   Duration idle = Milliseconds(0);
-  // A connection is closed if its output or an incomplete request makes no
-  // progress for this time.
-  Duration stall = Milliseconds(60'000);
   // A connection without traffic is probed after this time; see
   // net/streams/sockets.h.
   Duration keep_alive = Seconds(300);
@@ -139,8 +104,6 @@ struct TimeoutsConfig {
 };
 
 struct ClockConfig {
-  // Minimum uncertainty of the wall clock, in each direction.
-  Duration uncertainty_floor = Milliseconds(1);
   // The error of the wall clock where no time daemon disciplines it, in each
   // direction, as the operator states it. Zero: unknown.
   Duration error_unsynchronised;
@@ -149,6 +112,45 @@ struct ClockConfig {
 // Bounds within a node. No key of the file sets them: these values suit every
 // cluster, and simulated runs try others.
 struct BoundsConfig {
+  size_t key_bytes = 16 << 10;
+  // Of a value that a request sets or makes. Equal on all nodes: APPEND and its
+  // kin carry it into the log. One log entry has room for it.
+  size_t value_bytes = 448 << 10;
+  // Bytes of replies of one connection that its peer has not taken. At this
+  // bound the node stops reading from the connection. One reply may exceed it.
+  size_t output_buffer_bytes = 16 << 20;
+  // Bytes read from one connection that are not yet complete requests. Beyond
+  // this bound the connection is closed. A batch that another node forwards
+  // arrives as one request.
+  size_t query_buffer_bytes = 4 << 20;
+  // A connection is closed if its output or an incomplete request makes no
+  // progress for this time.
+  Duration stall = Seconds(60);
+  // Requests of one connection without a reply. At this bound the node stops
+  // reading from the connection.
+  size_t pipeline = 1'024;
+  // Arguments of one RESP request.
+  size_t arguments = 1 << 20;
+  // Request line and headers of one HTTP request, without the key.
+  size_t http_header_bytes = 16 << 10;
+  // Requests of one group that wait for a leader or for room, and their bytes.
+  // At either bound further requests are refused at once if the group has no
+  // leader; if it has one, their connections wait.
+  size_t held_requests = 16'384;
+  size_t held_bytes = 16 << 20;
+  // The bytes of such requests of all groups. Beyond it a group takes none
+  // while it has a batch.
+  size_t held_total_bytes = 256 << 20;
+  // Requests to one other node that wait to be sent, and requests of one other
+  // node with their answers until these are sent, in bytes. At the bound
+  // forwarded requests wait at their node.
+  size_t peer_bytes = 16 << 20;
+  // Maximum of commands and of bytes in one log entry. A single larger command
+  // travels alone.
+  size_t batch_commands = 4'096;
+  size_t batch_bytes = 384 << 10;
+  // Keys that one SCAN, or one step of KEYS, examines.
+  size_t scan_keys = 10'000;
   // The most entries between proposing and applying. Well below the number that
   // the core refuses.
   size_t entries_in_flight = 256;
@@ -190,7 +192,7 @@ struct BoundsConfig {
   size_t fresh_reply_bytes = 64 << 10;
   // The initial window. The window is the number of unsent bytes that a
   // connection may hold. It is the number of bytes that the peer has proven to
-  // read, between this value and limits.output_buffer_bytes. The window returns
+  // read, between this value and output_buffer_bytes. The window returns
   // to this value when the peer reads less than 1 MiB a second while output
   // waits for it.
   size_t first_window_bytes = 1 << 20;
@@ -307,8 +309,8 @@ std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
 
 // One setting, for the reference page.
 struct ConfigKey {
-  std::string name;      // "limits.key_bytes"; rows of tables as "nodes[].id".
-  std::string expected;  // "an integer from 1 to 65536 (bytes)".
+  std::string name;  // "limits.connections"; rows of tables as "nodes[].id".
+  std::string expected;       // "an integer from 1 to 65536 (bytes)".
   std::string default_value;  // In TOML; empty if required or derived.
 };
 // In the order of the reference page.

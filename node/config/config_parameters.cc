@@ -48,8 +48,8 @@ void ConfigParameters::Make() const {
   for (const Fixed& fixed : kFixed) add(fixed.name, std::string(fixed.value));
   add("maxclients", Concat(config_.limits.connections));
   add("timeout", Concat(config_.timeouts.idle.ns() / 1'000'000'000));
-  add("proto-max-bulk-len", Concat(config_.limits.value_bytes));
-  add("client-query-buffer-limit", Concat(config_.limits.query_buffer_bytes));
+  add("proto-max-bulk-len", Concat(config_.bounds.value_bytes));
+  add("client-query-buffer-limit", Concat(config_.bounds.query_buffer_bytes));
   add("cluster-enabled", cluster_ ? "yes" : "no");
   add("port", Concat(address.port));
   add("bind", address.host);

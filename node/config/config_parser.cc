@@ -44,7 +44,7 @@ struct Setting {
   ValuePointer (*place)(Target& target, size_t row);
   int64_t min = 0;
   int64_t max = 0;
-  std::string_view unit = "";  // Unit in messages. Durations: "ms" or "us".
+  std::string_view unit = "";  // In messages.
   bool required = false;
   std::string_view derived = "";  // Default in words, if it is not a constant.
 };
@@ -54,9 +54,6 @@ constexpr int64_t kMi = 1 << 20;
 constexpr int64_t kGi = 1 << 30;
 constexpr int64_t kIntegerMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kHourMs = 3'600'000;
-// A batch that another node forwards arrives as one request and fills at most
-// one log entry. A request for one key fits one log entry too.
-constexpr int64_t kRequestBytesMin = raft::kEntryPayloadBytesMax + 1024;
 // Distance from a node's HTTP port down to its Redis port and up to its peer
 // port, if only the HTTP port is given.
 constexpr int64_t kPortDistance = 1'000;
@@ -76,7 +73,6 @@ constexpr Setting kSettings[] = {
      "none"},
     {"node.id", PLACE(config.node), 1, 65535, "", true},
     {"node.data_dir", PLACE(config.data_dir), 0, 0, "a directory", true},
-    {"node.bootstrap", PLACE(config.bootstrap)},
     {"node.seeds", PLACE(config.seeds), 0, 0, "\"host:port\" of peers", false,
      "none"},
     {"listen.resp", PLACE(config.listen.resp), 0, 0, "\"host:port\"", false,
@@ -114,124 +110,60 @@ constexpr Setting kSettings[] = {
     {"shards[].replicas", PLACE(shards[row].replicas), 0, 0,
      "\"host:port\" of nodes", false, "none besides address"},
     {"clients.http_get_writes", PLACE(config.http_get_writes)},
-    {"limits.key_bytes", PLACE(config.limits.key_bytes), 1, 64 * kKi - 1,
-     "bytes"},
-    {"limits.value_bytes", PLACE(config.limits.value_bytes), 1, 448 * kKi,
-     "bytes"},
     {"limits.connections", PLACE(config.limits.connections), 1, 1'000'000, ""},
-    {"limits.output_buffer_bytes", PLACE(config.limits.output_buffer_bytes),
-     64 * kKi, 4 * kGi, "bytes"},
     {"limits.output_total_bytes", PLACE(config.limits.output_total_bytes), kMi,
      1024 * kGi, "bytes"},
-    {"limits.query_buffer_bytes", PLACE(config.limits.query_buffer_bytes),
-     kRequestBytesMin, kGi, "bytes"},
     {"limits.query_total_bytes", PLACE(config.limits.query_total_bytes), kMi,
      1024 * kGi, "bytes"},
-    {"limits.pipeline", PLACE(config.limits.pipeline), 1, 1'000'000,
-     "requests"},
-    {"limits.arguments", PLACE(config.limits.arguments), 8, 1 << 20, ""},
-    {"limits.held_requests", PLACE(config.limits.held_requests), 1, 10'000'000,
-     "requests"},
-    {"limits.held_bytes", PLACE(config.limits.held_bytes), kKi, kGi, "bytes"},
-    {"limits.held_total_bytes", PLACE(config.limits.held_total_bytes), kKi,
-     1024 * kGi, "bytes"},
-    {"limits.peer_bytes", PLACE(config.limits.peer_bytes), kMi, 4 * kGi,
-     "bytes"},
     {"limits.memory_bytes", PLACE(config.limits.memory_bytes), 0, 1024 * kGi,
      "bytes; 0: no limit"},
     {"limits.transaction_bytes", PLACE(config.limits.transaction_bytes),
      2 * kMi, 64 * kMi, "bytes"},
-    {"limits.http_header_bytes", PLACE(config.limits.http_header_bytes), 512,
-     kMi, "bytes"},
-    {"limits.batch_commands", PLACE(config.limits.batch_commands), 1, 65'535,
-     "commands"},
-    {"limits.batch_bytes", PLACE(config.limits.batch_bytes), kKi, 448 * kKi,
-     "bytes"},
-    {"limits.scan_keys", PLACE(config.limits.scan_keys), 1, 10'000'000, "keys"},
     {"limits.cross_slot", PLACE(config.limits.cross_slot)},
     {"timeouts.leader_wait_ms", PLACE(config.timeouts.leader_wait), 0, kHourMs,
      "ms"},
     {"timeouts.idle_ms", PLACE(config.timeouts.idle), 0, 24 * kHourMs,
      "ms; 0: never"},
-    {"timeouts.stall_ms", PLACE(config.timeouts.stall), 100, kHourMs, "ms"},
     {"timeouts.keep_alive_ms", PLACE(config.timeouts.keep_alive), 0,
      24 * kHourMs, "ms; 0: never"},
     {"timeouts.proxy_ms", PLACE(config.timeouts.proxy), 10, kHourMs, "ms"},
     {"timeouts.stop_ms", PLACE(config.timeouts.stop), 0, kHourMs, "ms"},
-    {"raft.election_timeout_min_ms",
-     PLACE(config.host.core.election_timeout_min), 10, 600'000, "ms"},
-    {"raft.election_timeout_max_ms",
-     PLACE(config.host.core.election_timeout_max), 10, 600'000, "ms"},
-    {"raft.heartbeat_interval_ms", PLACE(config.host.core.heartbeat_interval),
-     1, 300'000, "ms"},
-    {"raft.quiet_interval_ms", PLACE(config.host.core.quiet_interval), 0,
-     kHourMs, "ms; 0: never quiet"},
-    {"raft.retry_interval_ms", PLACE(config.host.core.retry_interval), 1,
-     300'000, "ms"},
-    {"raft.append_bytes", PLACE(config.host.core.append_bytes_max), kKi,
-     448 * kKi, "bytes"},
-    {"raft.inflight_messages", PLACE(config.host.core.inflight_messages_max), 1,
-     4096, "messages"},
-    {"raft.peer_window_bytes", PLACE(config.host.peer_window_bytes), 64 * kKi,
-     16 * kGi, "bytes"},
-    {"raft.inflight_bytes", PLACE(config.host.core.inflight_bytes_max),
-     64 * kKi, kGi, "bytes"},
-    {"raft.uncommitted_bytes", PLACE(config.host.core.uncommitted_bytes_max),
-     kMi, 4 * kGi, "bytes"},
-    {"raft.unwritten_bytes", PLACE(config.host.core.unwritten_bytes_max), kMi,
-     4 * kGi, "bytes"},
-    {"raft.unwritten_total_bytes", PLACE(config.host.unwritten_bytes_max), kMi,
-     64 * kGi, "bytes"},
-    {"raft.unapplied_bytes", PLACE(config.host.core.unapplied_bytes_max), kMi,
-     4 * kGi, "bytes"},
-    {"raft.unapplied_total_bytes", PLACE(config.host.unapplied_bytes_max), kMi,
-     64 * kGi, "bytes"},
-    {"raft.apply_bytes", PLACE(config.host.core.apply_bytes_max), kKi, 64 * kMi,
-     "bytes"},
-    {"raft.log_time_slew_ppm", PLACE(config.host.core.log_time_slew_ppm), 0,
-     1'000'000, "parts per million"},
+    {"raft.election_timeout_ms", PLACE(config.host.core.election_timeout_min),
+     20, 300'000, "ms"},
     {"raft.level_max", PLACE(config.level_max), 0, 1'000'000, "0: no limit"},
     {"snapshot.threshold_bytes", PLACE(config.host.snapshot_threshold_bytes), 0,
      1024 * kGi, "bytes; 0: no snapshots"},
-    {"snapshot.threshold_bytes_max",
-     PLACE(config.host.snapshot_threshold_bytes_max), 0, 1024 * kGi, "bytes"},
     {"snapshot.bytes_per_second",
      PLACE(config.host.log.snapshot_bytes_per_second), 0, 1024 * kGi,
      "bytes per second; 0: no limit"},
-    {"snapshot.trailing_bytes", PLACE(config.host.snapshot_trailing_bytes), 0,
-     64 * kGi, "bytes"},
     {"snapshot.log_memory_bytes", PLACE(config.host.log_memory_bytes_max), 0,
      1024 * kGi, "bytes; 0: no limit"},
     {"snapshot.log_bytes", PLACE(config.host.log_bytes_max), 0, 1024 * kGi,
      "bytes; 0: no limit"},
-    {"snapshot.chunk_bytes", PLACE(config.host.core.snapshot_chunk_bytes), kKi,
-     512 * kKi, "bytes"},
-    {"snapshot.inflight_bytes",
-     PLACE(config.host.core.snapshot_inflight_bytes_max), kKi, 64 * kMi,
-     "bytes"},
-    {"snapshot.inflight_total_bytes",
-     PLACE(config.host.snapshot_transfer_bytes_max), 512 * kKi, 16 * kGi,
-     "bytes"},
-    {"snapshot.transfer_timeout_ms",
-     PLACE(config.host.core.snapshot_transfer_timeout), 1, 86'400'000, "ms"},
-    {"log.segment_bytes", PLACE(config.host.log.segment_bytes), kMi, kGi,
-     "bytes"},
-    {"log.batch_bytes", PLACE(config.host.log.batch_bytes_max), 64 * kKi,
-     6 * kMi, "bytes"},
-    {"log.group_bytes", PLACE(config.host.log.group_bytes_max), 64 * kKi,
-     6 * kMi, "bytes"},
     {"log.ballast_bytes", PLACE(config.host.log.ballast_bytes), 0, 4 * kGi,
      "bytes; 0: none"},
-    {"clock.uncertainty_floor_us", PLACE(config.clock.uncertainty_floor), 0,
-     60'000'000, "us"},
     {"clock.error_unsynchronised_ms", PLACE(config.clock.error_unsynchronised),
      0, 60'000, "ms"},
 };
 
 #undef PLACE
 
-bool InMicroseconds(const Setting& setting) {
-  return setting.name.ends_with("_us");
+// All timings of elections follow from the least timeout, in the proportions of
+// the defaults. A group is quiet for no shorter time than by default.
+void SetTimings(raft::CoreOptions* core) {
+  const Duration timeout = core->election_timeout_min;
+  core->election_timeout_max = timeout * 2;
+  core->heartbeat_interval = timeout / 4;
+  core->retry_interval = timeout / 2;
+  core->quiet_interval =
+      std::max(core->quiet_interval, core->heartbeat_interval * 8);
+}
+
+// The same of the sizes of snapshots.
+void SetSnapshots(raft::HostLimits* host) {
+  const uint64_t threshold = host->snapshot_threshold_bytes;
+  host->snapshot_threshold_bytes_max = threshold * 4;
+  host->snapshot_trailing_bytes = threshold / 8;
 }
 
 bool IsInteger(const ValuePointer& place) {
@@ -272,13 +204,10 @@ std::string Found(const toml::node& node) {
 
 struct StoreInteger {
   int64_t value;
-  bool microseconds;
   void operator()(uint64_t* p) const { *p = static_cast<uint64_t>(value); }
   void operator()(uint32_t* p) const { *p = static_cast<uint32_t>(value); }
   void operator()(int64_t* p) const { *p = value; }
-  void operator()(Duration* p) const {
-    *p = microseconds ? Microseconds(value) : Milliseconds(value);
-  }
+  void operator()(Duration* p) const { *p = Milliseconds(value); }
   void operator()(NodeId* p) const {
     *p = NodeId(static_cast<uint32_t>(value));
   }
@@ -300,7 +229,7 @@ bool Store(const Setting& setting, const ValuePointer& place,
         integer->get() > setting.max) {
       return false;
     }
-    std::visit(StoreInteger{integer->get(), InMicroseconds(setting)}, place);
+    std::visit(StoreInteger{integer->get()}, place);
     return true;
   }
   if (bool* const* flag = std::get_if<bool*>(&place)) {
@@ -410,6 +339,8 @@ class Parser {
       if (absl::Status status = Take(leaf); !status.ok()) return status;
     }
     if (absl::Status status = CheckRequired(); !status.ok()) return status;
+    SetTimings(&target_.config.host.core);
+    SetSnapshots(&target_.config.host);
     if (join_.has_value()) {
       if (absl::Status status = TakeJoin(); !status.ok()) return status;
     }
@@ -694,14 +625,11 @@ class Parser {
 };
 
 struct ShowDefault {
-  bool microseconds;
   std::string operator()(const bool* p) const { return *p ? "true" : "false"; }
   std::string operator()(const uint64_t* p) const { return Concat(*p); }
   std::string operator()(const uint32_t* p) const { return Concat(*p); }
   std::string operator()(const int64_t* p) const { return Concat(*p); }
-  std::string operator()(const Duration* p) const {
-    return Concat(microseconds ? p->us() : p->ms());
-  }
+  std::string operator()(const Duration* p) const { return Concat(p->ms()); }
   std::string operator()(const std::string* p) const { return *p; }
   std::string operator()(const std::vector<std::string>*) const { return ""; }
   std::string operator()(const NodeId*) const { return ""; }
@@ -734,8 +662,7 @@ std::vector<ConfigKey> ConfigKeys() {
     } else if (!setting.derived.empty()) {
       key.default_value = std::string(setting.derived);
     } else {
-      key.default_value =
-          std::visit(ShowDefault{InMicroseconds(setting)}, place);
+      key.default_value = std::visit(ShowDefault{}, place);
     }
     keys.push_back(std::move(key));
   }
@@ -750,8 +677,7 @@ std::vector<ConfigSetting> ConfigSettings(const Config& config) {
         setting.name.starts_with("sharding.") || DividesKeys(setting.name)) {
       continue;
     }
-    std::string value = std::visit(ShowDefault{InMicroseconds(setting)},
-                                   setting.place(target, 0));
+    std::string value = std::visit(ShowDefault{}, setting.place(target, 0));
     if (setting.name == "node.id") value = Concat(config.node);
     if (setting.name == "cluster.id") value = Concat(config.cluster);
     settings.push_back({std::string(setting.name), std::move(value)});

@@ -100,23 +100,46 @@ TEST(Config_Knobs, AreReadWithTheirUnits) {
 [clients]
 http_get_writes = true
 [limits]
-key_bytes = 100
+connections = 100
 [timeouts]
 leader_wait_ms = 500
-[raft]
-election_timeout_min_ms = 1000
-election_timeout_max_ms = 2000
 [snapshot]
-threshold_bytes = 0
-[clock]
-uncertainty_floor_us = 250
+log_bytes = 0
 )"));
   EXPECT_TRUE(config.http_get_writes);
-  EXPECT_EQ(config.limits.key_bytes, 100u);
+  EXPECT_EQ(config.limits.connections, 100u);
   EXPECT_EQ(config.timeouts.leader_wait, Milliseconds(500));
-  EXPECT_EQ(config.host.core.election_timeout_min, Milliseconds(1000));
-  EXPECT_EQ(config.host.snapshot_threshold_bytes, 0u);
-  EXPECT_EQ(config.clock.uncertainty_floor, Microseconds(250));
+  EXPECT_EQ(config.host.log_bytes_max, 0u);
+}
+
+// The other timings have the proportions of the defaults.
+TEST(Config_ElectionTimeout, SetsAllTimingsOfElections) {
+  const raft::CoreOptions core =
+      Parse(With("[raft]\nelection_timeout_ms = 4000\n")).host.core;
+  EXPECT_EQ(core.election_timeout_min, Seconds(4));
+  EXPECT_EQ(core.election_timeout_max, Seconds(8));
+  EXPECT_EQ(core.heartbeat_interval, Seconds(1));
+  EXPECT_EQ(core.retry_interval, Seconds(2));
+  EXPECT_EQ(core.quiet_interval, Seconds(8));
+  const raft::CoreOptions defaults;
+  const raft::CoreOptions read = Parse(With("")).host.core;
+  EXPECT_EQ(read.election_timeout_max, defaults.election_timeout_max);
+  EXPECT_EQ(read.heartbeat_interval, defaults.heartbeat_interval);
+  EXPECT_EQ(read.retry_interval, defaults.retry_interval);
+  EXPECT_EQ(read.quiet_interval, defaults.quiet_interval);
+}
+
+TEST(Config_SnapshotThreshold, SetsItsMaximumAndTrailingEntries) {
+  const raft::HostLimits host =
+      Parse(With("[snapshot]\nthreshold_bytes = 1048576\n")).host;
+  EXPECT_EQ(host.snapshot_threshold_bytes, 1u << 20);
+  EXPECT_EQ(host.snapshot_threshold_bytes_max, 4u << 20);
+  EXPECT_EQ(host.snapshot_trailing_bytes, 128u << 10);
+  const raft::HostLimits defaults;
+  const raft::HostLimits read = Parse(With("")).host;
+  EXPECT_EQ(read.snapshot_threshold_bytes_max,
+            defaults.snapshot_threshold_bytes_max);
+  EXPECT_EQ(read.snapshot_trailing_bytes, defaults.snapshot_trailing_bytes);
 }
 
 TEST(Config_Shards, MayNameTheirNodesByAddress) {
@@ -274,18 +297,15 @@ TEST(Config_UnknownKeys, AreErrorsThatNameThoseOfTheirPlace) {
 
 TEST(Config_Errors, NamePositionKeyAndExpectation) {
   const std::pair<std::string, std::string> rows[] = {
-      {With("[limits]\nkey_bytes = \"x\"\n"),
-       "q.toml:27:13: key 'limits.key_bytes': expected an integer from 1 to "
-       "65535 (bytes), found the string \"x\""},
-      {With("[limits]\nkey_bytes = 0\n"),
-       "q.toml:27:13: key 'limits.key_bytes': expected an integer from 1 to "
-       "65535 (bytes), found the integer 0"},
-      {With("[limits]\nheld_requests = 0\n"),
-       "q.toml:27:17: key 'limits.held_requests': expected an integer from 1 "
-       "to 10000000 (requests), found the integer 0"},
-      {With("[limits]\nquery_buffer_bytes = 525311\n"),
-       "q.toml:27:22: key 'limits.query_buffer_bytes': expected an integer "
-       "from 525312 to 1073741824 (bytes), found the integer 525311"},
+      {With("[limits]\nconnections = \"x\"\n"),
+       "q.toml:27:15: key 'limits.connections': expected an integer from 1 to "
+       "1000000, found the string \"x\""},
+      {With("[limits]\nconnections = 0\n"),
+       "q.toml:27:15: key 'limits.connections': expected an integer from 1 to "
+       "1000000, found the integer 0"},
+      {With("[limits]\ntransaction_bytes = 2097151\n"),
+       "q.toml:27:21: key 'limits.transaction_bytes': expected an integer from "
+       "2097152 to 67108864 (bytes), found the integer 2097151"},
       {With("[clients]\nredirect = \"proxy\"\n"),
        "q.toml:27:1: key 'clients.redirect': expected no such key (on "
        "nodes[].resp a node forwards every command, on nodes[].resp_cluster "
@@ -328,12 +348,6 @@ TEST(Config_Errors, NamePositionKeyAndExpectation) {
       {With("[listen]\nresp = \"7002\"\n"),
        "q.toml:27:1: key 'listen.resp': expected an address \"host:port\", "
        "found \"7002\""},
-      {With("[raft]\nelection_timeout_min_ms = 700\n"),
-       "q.toml:1:1: key 'raft.election_timeout_max_ms': expected at least "
-       "raft.election_timeout_min_ms (700), found 600"},
-      {With("[raft]\nheartbeat_interval_ms = 200\n"),
-       "q.toml:27:1: key 'raft.heartbeat_interval_ms': expected at most half "
-       "of raft.election_timeout_min_ms (300), found 200"},
       {With("[founding]\npartitioner = \"modulo\"\n"),
        "q.toml:27:1: key 'founding.partitioner': expected hash_slots, "
        "last_character or key_ranges, found \"modulo\""},

@@ -10,7 +10,7 @@
 
 namespace quorate::node {
 
-// Names are such as "limits.key_bytes", and "nodes[].id" in an array of tables.
+// Names are such as "limits.connections", and "nodes[].id" in an array of tables.
 using KeyNameList = absl::Span<const std::string_view>;
 
 // Whether a key is in the table "limits" or "nodes[]".

@@ -93,7 +93,7 @@ const BoundsConfig& ClientConnection::bounds() const {
 }
 
 size_t ClientConnection::window_bytes() const {
-  const size_t most = clients_.config_.limits.output_buffer_bytes;
+  const size_t most = clients_.config_.bounds.output_buffer_bytes;
   if (proven_bytes_ >= most) return most;
   return std::min(most,
                   std::max<size_t>(bounds().first_window_bytes, proven_bytes_));
@@ -344,7 +344,7 @@ void ClientConnection::Sweep(MonoTime now) {
     const uint64_t taken = connection_->taken_bytes();
     if (std::exchange(taken_bytes_, taken) != taken) {
       last_progress_ = now;
-    } else if (now - last_progress_ > timeouts.stall) {
+    } else if (now - last_progress_ > bounds().stall) {
       ++clients_.metrics_.connections.closed_stalled;
       Close();
     }
@@ -352,7 +352,7 @@ void ClientConnection::Sweep(MonoTime now) {
   }
   if (closing_ || protocol_->pending() > 0) return;
   if (incomplete_since_ != MonoTime::Max() && !reads_paused_ &&
-      now - incomplete_since_ > timeouts.stall) {
+      now - incomplete_since_ > bounds().stall) {
     ++clients_.metrics_.connections.closed_stalled;
     Close();
     return;
@@ -574,7 +574,7 @@ void Clients::ArmSweep() {
   if (sweep_armed_ || clients_.empty()) return;
   sweep_armed_ = true;
   const TimeoutsConfig& timeouts = config_.timeouts;
-  Duration interval = timeouts.stall / 4;
+  Duration interval = config_.bounds.stall / 4;
   if (timeouts.idle > Duration()) {
     interval = std::min(interval, timeouts.idle / 4);
   }

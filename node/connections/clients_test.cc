@@ -319,7 +319,7 @@ class Table {
     size_t held = 0;
     for (auto& c : connections_) {
       const size_t one = c->wire.unsent_bytes;
-      ASSERT_LE(one, config_.limits.output_buffer_bytes + kMi +
+      ASSERT_LE(one, config_.bounds.output_buffer_bytes + kMi +
                          kPipelineMax * c->reply_bytes);
       held += one;
     }
@@ -412,7 +412,7 @@ class Table {
 
 Config SmallLimits() {
   Config config;
-  config.limits.output_buffer_bytes = 2 * kMi;
+  config.bounds.output_buffer_bytes = 2 * kMi;
   config.limits.output_total_bytes = 4 * kMi;
   return config;
 }

@@ -130,7 +130,7 @@ struct Context {
     return now == WallTime::Min() ? 0 : now.ms();
   }
   TranslationRules TranslationRulesNow() const {
-    return {.now_ms = UnixMs(), .limits = config.limits, .slots = slots()};
+    return {.now_ms = UnixMs(), .bounds = config.bounds, .slots = slots()};
   }
 };
 

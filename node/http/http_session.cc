@@ -26,8 +26,8 @@ constexpr uint64_t kIdempotencyKeys = 0x6b65797369646d70;
 
 // The bound of request line and headers together: a key of the largest size
 // fits beside the headers, each byte as %XX.
-size_t HttpHeadBytesMax(const LimitsConfig& limits) {
-  return limits.http_header_bytes + 3 * limits.key_bytes;
+size_t HttpHeadBytesMax(const BoundsConfig& bounds) {
+  return bounds.http_header_bytes + 3 * bounds.key_bytes;
 }
 
 // Reads `ttl` into `spec`.
@@ -72,8 +72,8 @@ std::optional<Duration> StalenessMaxOf(const HttpTarget& target) {
 HttpSession::HttpSession(Context& context, ClientConnection& client)
     : context_(context),
       client_(client),
-      parser_({.header_bytes_max = HttpHeadBytesMax(context.config.limits),
-               .body_bytes_max = context.config.limits.value_bytes}),
+      parser_({.header_bytes_max = HttpHeadBytesMax(context.config.bounds),
+               .body_bytes_max = context.config.bounds.value_bytes}),
       replies_(context, client) {}
 
 void HttpSession::OnBytes(std::string_view bytes) {
@@ -139,7 +139,7 @@ void HttpSession::OnClosed() {
 bool HttpSession::Stopped() {
   return replies_.last() || client_.closing() || has_parked() ||
          metrics_.has_value() || scan_.has_value() ||
-         replies_.size() >= context_.config.limits.pipeline ||
+         replies_.size() >= context_.config.bounds.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
 
@@ -296,9 +296,9 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
                                                  const HttpTarget& target) {
   const std::string_view key =
       std::string_view(target.path).substr(kKeyPrefix.size());
-  if (key.empty() || key.size() > context_.config.limits.key_bytes) {
+  if (key.empty() || key.size() > context_.config.bounds.key_bytes) {
     Error(request, "kv", 400, "BAD_KEY",
-          Concat("a key must have from 1 to ", context_.config.limits.key_bytes,
+          Concat("a key must have from 1 to ", context_.config.bounds.key_bytes,
                  " bytes"));
     return HandleResult::kDone;
   }
@@ -386,7 +386,7 @@ void HttpSession::ContinueScan() {
     }
     if (!client_.RoomFor(0, replies_.front_token() == scan_->token)) break;
     const uint64_t keys =
-        std::min<uint64_t>(context_.config.limits.scan_keys,
+        std::min<uint64_t>(context_.config.bounds.scan_keys,
                            context_.config.bounds.scan_step_keys);
     scan_->asked = true;
     client_.AddWork(TurnWork::kRequest);
@@ -454,7 +454,7 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
   const std::string_view name = set ? "set" : "get";
   const std::string* key = target.Parameter("key");
   const std::string* value = target.Parameter("value");
-  const LimitsConfig& limits = context_.config.limits;
+  const BoundsConfig& bounds = context_.config.bounds;
   if (set && !context_.config.http_get_writes) {
     Error(
         request, name, 403, "GET_WRITES_OFF",
@@ -481,16 +481,16 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
     return HandleResult::kDone;
   }
   if (RefuseUntaken(request, target, name)) return HandleResult::kDone;
-  if (key == nullptr || key->empty() || key->size() > limits.key_bytes ||
+  if (key == nullptr || key->empty() || key->size() > bounds.key_bytes ||
       (set && value == nullptr)) {
     Error(request, name, 400, "BAD_REQUEST",
           set ? "expected /set?key=K&value=V" : "expected /get?key=K");
     return HandleResult::kDone;
   }
-  if (set && value->size() > limits.value_bytes) {
+  if (set && value->size() > bounds.value_bytes) {
     Error(request, name, 413, "TOO_LARGE",
-          Concat("the value has ", value->size(),
-                 " bytes; limits.value_bytes allows ", limits.value_bytes));
+          Concat("the value has ", value->size(), " bytes, at most ",
+                 bounds.value_bytes, " are allowed"));
     return HandleResult::kDone;
   }
   kv::CommandSpec spec;

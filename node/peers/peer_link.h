@@ -36,7 +36,7 @@ struct PeerLinkOptions {
   // Limits the wait for an answer. Each piece of an answer restarts it.
   Duration timeout;
   Duration open_timeout;  // The same for kOpen and kControl.
-  // limits.peer_bytes: limits the bytes of requests to the other node without
+  // bounds.peer_bytes: limits the bytes of requests to the other node without
   // an answer, and those of answers to the other node.
   size_t bytes_max = 0;
 };

@@ -40,7 +40,7 @@ void PeerLinks::AddPeer(NodeId node) {
       .timeout = config_.timeouts.proxy,
       .open_timeout = std::min(config_.timeouts.proxy,
                                config_.host.core.election_timeout_max),
-      .bytes_max = config_.limits.peer_bytes};
+      .bytes_max = config_.bounds.peer_bytes};
   Peer& peer = peers_[node];
   peer.way = options.link;
   peer.link =

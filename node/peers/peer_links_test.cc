@@ -80,7 +80,7 @@ class Program final : private StatusObserver {
     CHECK(CompleteConfig(&config_, {}).ok());
     cluster_ = std::make_unique<ClusterMap>(config_);
     config_.timeouts.proxy = Milliseconds(500);
-    config_.limits.peer_bytes = manner.bytes_max;
+    config_.bounds.peer_bytes = manner.bytes_max;
     links_ = std::make_unique<PeerLinks>(env_, config_, *cluster_, work_);
     EXPECT_TRUE(env_.transport
                     .Start({.cluster = ClusterId(7),

@@ -352,8 +352,7 @@ bool HttpParser::Admit(char c) {
   if (++section_bytes_ > limits_.header_bytes_max) {
     Fail(431, Concat("request line and headers, or a chunk's size and "
                      "trailers, have more than ",
-                     limits_.header_bytes_max, " bytes (", limits_.header_bound,
-                     ")"));
+                     limits_.header_bytes_max, " bytes"));
     return false;
   }
   if (section_ == Section::kChunkSize) expects_continue_ = false;
@@ -448,8 +447,8 @@ bool HttpParser::ParseSection(std::string_view section) {
     return true;
   }
   if (error == http::error::body_limit) {
-    Fail(413, Concat("the body exceeds ", limits_.body_bound, " (",
-                     limits_.body_bytes_max, " bytes)"));
+    Fail(413,
+         Concat("the body has more than ", limits_.body_bytes_max, " bytes"));
     return false;
   }
   const bool more = error == http::error::need_more;

@@ -45,10 +45,6 @@ class HttpParser {
     // and of the last one with all trailers.
     size_t header_bytes_max = 16 << 10;
     size_t body_bytes_max = 448 << 10;
-    // The names of both bounds in messages.
-    std::string_view header_bound =
-        "limits.http_header_bytes and three times limits.key_bytes";
-    std::string_view body_bound = "limits.value_bytes";
   };
   enum class Result : uint8_t { kRequest, kNeedMore, kError };
 

@@ -241,7 +241,7 @@ void GroupCommands::OnResult(uint64_t token, const kv::ResultView& result) {
     } else if (running.format == ReplyFormat::kSum && error.empty()) {
       reply.Integer(running.sum);
     } else {
-      WriteResult(running.format, result, context_.config.limits, reply);
+      WriteResult(running.format, result, context_.config.bounds, reply);
     }
   }
   EndPart();

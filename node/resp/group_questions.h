@@ -55,7 +55,7 @@ class GroupQuestions {
   void AskSoon(absl::AnyInvocable<void()> again);
 
   // The questions that follow belong to one command, which
-  // limits.held_requests counts once for each group.
+  // bounds.held_requests counts once for each group.
   void BeginCommand() { asked_groups_.clear(); }
   // Asks the group of `spec`, at once or when there is room. With `redirect`
   // the request fails if another node leads the group. `staleness_max`:

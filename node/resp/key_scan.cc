@@ -96,7 +96,7 @@ std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
   }
   ReadPattern(pattern, walk);
   walk->wanted = std::min(static_cast<uint64_t>(count),
-                          uint64_t{context_.config.limits.scan_keys});
+                          uint64_t{context_.config.bounds.scan_keys});
   return {};
 }
 
@@ -234,7 +234,7 @@ void KeyScan::TakeStep() {
               context_.env.buggify.Fire("node.scan_of_one_key")
           ? 1
           : std::min({walk.wanted - walk.visited,
-                      uint64_t{context_.config.limits.scan_keys},
+                      uint64_t{context_.config.bounds.scan_keys},
                       context_.config.bounds.scan_step_keys});
   kv::CommandSpec spec;
   spec.op = kv::Op::kScan;

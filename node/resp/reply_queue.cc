@@ -20,15 +20,15 @@ void CountReply(std::optional<CommandId> command, Duration duration,
 
 // Two results arrive nested; the reply is made from the first.
 void WriteFormat(ReplyFormat format, const kv::ResultView& result,
-                 const LimitsConfig& limits, RespWriter& reply) {
+                 const BoundsConfig& bounds, RespWriter& reply) {
   if (format != ReplyFormat::kBulkThenIgnored ||
       result.kind != kv::PayloadKind::kNested) {
-    WriteResult(format, result, limits, reply);
+    WriteResult(format, result, bounds, reply);
     return;
   }
   kv::ResultReader nested = kv::ResultReader::Nested(result);
   if (nested.done()) return reply.Error(kNoResult);
-  WriteResult(format, nested.Next(), limits, reply);
+  WriteResult(format, nested.Next(), bounds, reply);
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ void ReplyQueue::OnResult(uint64_t token, const kv::ResultView& result) {
            if (pending.write) {
              pending.write(result, reply);
            } else {
-             WriteFormat(pending.format, result, context_.config.limits, reply);
+             WriteFormat(pending.format, result, context_.config.bounds, reply);
            }
          });
 }

@@ -10,11 +10,11 @@
 namespace quorate::node {
 namespace {
 
-RespParser::Limits ParserLimits(const LimitsConfig& limits) {
+RespParser::Limits ParserLimits(const BoundsConfig& bounds) {
   return {
-      .arguments_max = limits.arguments,
-      .bulk_bytes_max = limits.query_buffer_bytes,
-      .request_bytes_max = limits.query_buffer_bytes,
+      .arguments_max = bounds.arguments,
+      .bulk_bytes_max = bounds.query_buffer_bytes,
+      .request_bytes_max = bounds.query_buffer_bytes,
       .line_bytes_max = 64 << 10,
   };
 }
@@ -78,7 +78,7 @@ RespSession::RespSession(Context& context, ClientConnection& client,
     : context_(context),
       client_(client),
       view_(context, address),
-      parser_(ParserLimits(context.config.limits)),
+      parser_(ParserLimits(context.config.bounds)),
       replies_(context, client, [this] { OnRepliesSent(); }),
       questions_(context, address, *this),
       divided_(context, client, address, questions_, replies_),
@@ -151,7 +151,7 @@ bool RespSession::Stopped() {
   return scan_.running() || client_commands_.listing() ||
          transaction_.holds_connection() || questions_.waiting() ||
          client_.closing() || has_parked() ||
-         replies_.size() >= context_.config.limits.pipeline ||
+         replies_.size() >= context_.config.bounds.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
 

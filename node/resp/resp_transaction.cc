@@ -212,8 +212,8 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
       replies_.ReplyError(row.id, kOtherSlot);
       return Handled::kDone;
     }
-    if (request[i].size() > context_.config.limits.key_bytes) {
-      replies_.ReplyError(row.id, KeyTooLong(context_.config.limits));
+    if (request[i].size() > context_.config.bounds.key_bytes) {
+      replies_.ReplyError(row.id, KeyTooLong(context_.config.bounds));
       return Handled::kDone;
     }
     kv::CommandSpec spec;
@@ -401,7 +401,7 @@ void RespTransaction::Write(const Submitted& transaction,
     } else if (!nested.has_value() || nested->done()) {
       reply.Error(kNoResult);
     } else {
-      WriteResult(step.format, nested->Next(), context_.config.limits, reply);
+      WriteResult(step.format, nested->Next(), context_.config.bounds, reply);
       for (size_t i = 1; i < ResultCount(step.format) && !nested->done(); ++i) {
         nested->Next();
       }

@@ -128,7 +128,7 @@ uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
   const kv::Store* store = leadership_.store();
   return unapplied_.AddValueBytes(
       spec, [this, store](Slot slot, std::string_view key) -> uint64_t {
-        return store == nullptr ? parts_.config.limits.value_bytes
+        return store == nullptr ? parts_.config.bounds.value_bytes
                                 : store->ValueBytes(slot, key);
       });
 }
@@ -136,7 +136,6 @@ uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
 BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const Request& request,
                                                 uint64_t work,
                                                 uint64_t number) {
-  const LimitsConfig& limits = parts_.config.limits;
   const BoundsConfig& bounds = parts_.config.bounds;
   const bool redirect = request.redirect;
   OpenBatch& open = open_batches_[redirect];
@@ -144,8 +143,8 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const Request& request,
   if (!open.empty() &&
       (open.builder.rules() != rules ||
        open.batch.deadline != request.deadline ||
-       open.batch.items.size() >= limits.batch_commands ||
-       open.size_bytes() + request.encoded_bytes > limits.batch_bytes ||
+       open.batch.items.size() >= bounds.batch_commands ||
+       open.size_bytes() + request.encoded_bytes > bounds.batch_bytes ||
        open.batch.result_bytes + request.result_bytes >
            bounds.entry_result_bytes ||
        open.work + work > bounds.entry_work ||

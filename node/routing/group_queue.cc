@@ -60,12 +60,12 @@ GroupQueue::Requests::Requests(const QueueParts& parts, GroupQueue& queue,
               [&parts, &queue] { parts.wake(queue); }) {}
 
 bool GroupQueue::Congested() const {
-  const LimitsConfig& limits = parts_.config.limits;
+  const BoundsConfig& bounds = parts_.config.bounds;
   const size_t bytes = waiting_bytes();
-  return waiting_requests() >= limits.held_requests ||
-         bytes >= limits.held_bytes ||
-         (bytes >= limits.batch_bytes &&
-          parts_.held.bytes() >= limits.held_total_bytes);
+  return waiting_requests() >= bounds.held_requests ||
+         bytes >= bounds.held_bytes ||
+         (bytes >= bounds.batch_bytes &&
+          parts_.held.bytes() >= bounds.held_total_bytes);
 }
 
 void GroupQueue::CountHeld() { held_.Resize(waiting_bytes()); }
@@ -326,14 +326,14 @@ void GroupQueue::SeekLeader() {
 }
 
 void GroupQueue::UnblockSinks() {
-  const LimitsConfig& limits = parts_.config.limits;
+  const BoundsConfig& bounds = parts_.config.bounds;
   WaitOrder& blocked = requests_->blocked;
   const size_t waiting =
       requests_->batches.waiting_bytes() + requests_->reads.long_bytes();
-  if (blocked.empty() || waiting_requests() * 2 > limits.held_requests ||
-      waiting * 2 > limits.held_bytes ||
-      (waiting >= limits.batch_bytes &&
-       parts_.held.bytes() * 2 > limits.held_total_bytes)) {
+  if (blocked.empty() || waiting_requests() * 2 > bounds.held_requests ||
+      waiting * 2 > bounds.held_bytes ||
+      (waiting >= bounds.batch_bytes &&
+       parts_.held.bytes() * 2 > bounds.held_total_bytes)) {
     return;
   }
   blocked.WakeAll();

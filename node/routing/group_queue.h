@@ -172,9 +172,9 @@ class GroupQueue {
     return *requests_;
   }
   void Wake() { parts_.wake(*this); }
-  // True if as many requests or bytes wait as limits.held_requests and
-  // limits.held_bytes allow. If the requests of all groups have more than
-  // limits.held_total_bytes, a group holds about one batch.
+  // True if as many requests or bytes wait as bounds.held_requests and
+  // bounds.held_bytes allow. If the requests of all groups have more than
+  // bounds.held_total_bytes, a group holds about one batch.
   bool Congested() const;
   Admission Refuse(const RoutedRequest& request, Slot slot,
                    RequestFailure::Kind kind);

@@ -301,7 +301,6 @@ bool ReadQueue::TakesPart(Request& read) {
 // If replies hold so many bytes that results could not be kept, each sink has
 // one read in the batch.
 void ReadQueue::IssueToLeader() {
-  const LimitsConfig& limits = parts_.config.limits;
   const bool scarce =
       !parts_.budget.Fits(parts_.config.bounds.entry_result_bytes);
   kv::BatchBuilder batch;
@@ -314,8 +313,8 @@ void ReadQueue::IssueToLeader() {
       const kv::CommandSpec spec = read->Command(&arguments_);
       const size_t size =
           batch.size_bytes() + kv::BatchBuilder::EncodedSize(spec);
-      full = !batch.empty() && (batch.count() >= limits.batch_commands ||
-                                size > limits.batch_bytes);
+      full = !batch.empty() && (batch.count() >= bounds().batch_commands ||
+                                size > bounds().batch_bytes);
       if (!full) {
         batch.Add(spec);
         round_[asked++] = read;

@@ -215,7 +215,7 @@ class ReadQueue {
 
   // The link to the leader's node has room for a batch of reads.
   bool LinkHasRoom() const {
-    return forwarding_.HasRoom(parts_.config.limits.batch_bytes);
+    return forwarding_.HasRoom(parts_.config.bounds.batch_bytes);
   }
   // The waiting reads wait for answers of the leader's node to other requests,
   // which make room.

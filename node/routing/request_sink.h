@@ -56,7 +56,7 @@ struct RoutedRequest {
   // forwarded.
   bool redirect = false;
   // A further part of a command whose first part this group accepted, or a
-  // command that another group refused. limits.held_requests does not count it.
+  // command that another group refused. bounds.held_requests does not count it.
   bool further = false;
   // How stale the state that answers a read may be
   // (GroupLeadership::MayReadStale). Zero: it is linearizable. A write does not

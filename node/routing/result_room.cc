@@ -82,7 +82,7 @@ bool ResultRoom::Fits(const ConnectionOrder& order, size_t bytes) const {
   // A single command is always admitted.
   return (under_way == 0 && bytes <= kv::kReturnedBytesMax) ||
          (under_way + bytes <=
-              std::max(kSmallBytes, parts_.config.limits.output_buffer_bytes) &&
+              std::max(kSmallBytes, parts_.config.bounds.output_buffer_bytes) &&
           !parts_.buggify.Fire("node.no_room_for_result") &&
           (bytes <= kFreeResultBytes || parts_.budget.Fits(bytes)));
 }

@@ -105,17 +105,6 @@ constexpr WrongFile kInvalid[] = {
      [](Config* c, EvenSharding*) {
        return c->shards.back().slots.pop_back(), true;
      }},
-    {"'raft.election_timeout_max_ms'",
-     [](Config* c, EvenSharding*) {
-       c->host.core.election_timeout_max =
-           c->host.core.election_timeout_min / 2;
-       return true;
-     }},
-    {"'raft.heartbeat_interval_ms'",
-     [](Config* c, EvenSharding*) {
-       c->host.core.heartbeat_interval = c->host.core.election_timeout_min;
-       return true;
-     }},
     {"'sharding.groups'",
      [](Config* c, EvenSharding* s) {
        return DivideEvenly(c, s, {.groups = 0});

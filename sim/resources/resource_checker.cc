@@ -71,10 +71,10 @@ void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
 void ResourceChecker::RequirePeers(NodeId node, const node::Config& config,
                                    const node::ResourceUse& use) {
   const uint64_t message = options_.message_bytes_max;
-  const uint64_t asked = config.limits.peer_bytes + message;
+  const uint64_t asked = config.bounds.peer_bytes + message;
   const uint64_t taken = options_.peer_bytes_max + message;
   // Above the limit, two answers are made: one to many reads or to a long one.
-  const uint64_t answers = config.limits.peer_bytes + kBatchAnswerBytes +
+  const uint64_t answers = config.bounds.peer_bytes + kBatchAnswerBytes +
                            message + options_.answer_bytes_max;
   Require(node, "bytes of requests between nodes", use.peer_bytes,
           (options_.nodes - 1) * (asked + taken + answers));
@@ -199,12 +199,12 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   // Entries that were under way wait again if a leader refuses them. The keys
   // of one command are requests of their own.
   Require(node, "requests that wait in a group", use.waiting_requests,
-          limits.held_requests +
-              bounds.entries_in_flight * limits.batch_commands +
+          bounds.held_requests +
+              bounds.entries_in_flight * bounds.batch_commands +
               options_.request_keys_max);
   // Reads that are answered in pieces come from lists that were as long.
   Require(node, "bytes of requests that wait in a group", use.waiting_bytes,
-          2 * limits.held_bytes + config.host.core.uncommitted_bytes_max / 2 +
+          2 * bounds.held_bytes + config.host.core.uncommitted_bytes_max / 2 +
               2 * message);
   // A node above its limit begins no write that may grow.
   Require(node, "bytes of memory above its limit when a write began",

@@ -36,12 +36,12 @@ struct ResourceCheckerOptions {
   uint64_t answer_bytes_max = 0;
   // The largest bounds.entry_work of the nodes: any of them may lead.
   uint64_t entry_work_max = 0;
-  // The largest raft.append_bytes: any of them may send a node its entries.
+  // The largest CoreOptions::append_bytes_max: any of them may send a node its entries.
   uint64_t append_bytes_max = 0;
-  // The largest limits.peer_bytes: each node bounds what it asks.
+  // The largest bounds.peer_bytes: each node bounds what it asks.
   uint64_t peer_bytes_max = 0;
   // The most bytes of entries of a group that may reach a follower after it has
-  // raft.unapplied_bytes to apply. Such entries are on their way, or it does
+  // CoreOptions::unapplied_bytes_max to apply. Such entries are on their way, or it does
   // not know that they are committed.
   uint64_t late_entry_bytes_max = 0;
 };

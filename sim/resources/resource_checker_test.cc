@@ -27,10 +27,10 @@ node::Config Small() {
   config.limits.connections = 5;
   config.limits.query_total_bytes = 1'000;
   config.limits.output_total_bytes = 2'000;
-  config.limits.peer_bytes = 500;
-  config.limits.held_requests = 16;
-  config.limits.held_bytes = 400;
-  config.limits.batch_commands = 2;
+  config.bounds.peer_bytes = 500;
+  config.bounds.held_requests = 16;
+  config.bounds.held_bytes = 400;
+  config.bounds.batch_commands = 2;
   config.host.core.uncommitted_bytes_max = 600;
   config.host.core.apply_bytes_max = 700;
   config.host.unwritten_bytes_max = 900;

@@ -128,7 +128,7 @@ ResourceCheckerOptions BoundsOfMessages(const Shape& shape,
     options.entry_work_max =
         std::max<uint64_t>(options.entry_work_max, config.bounds.entry_work);
     options.peer_bytes_max =
-        std::max<uint64_t>(options.peer_bytes_max, config.limits.peer_bytes);
+        std::max<uint64_t>(options.peer_bytes_max, config.bounds.peer_bytes);
     const raft::CoreOptions& core = config.host.core;
     options.append_bytes_max =
         std::max<uint64_t>(options.append_bytes_max, core.append_bytes_max);

@@ -282,6 +282,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   config.rules = shape.rules;
   config.division = shape.division;
   config.timeouts = DrawTimeouts(node, shape);
+  DrawMs("knob.timeouts.stall_ms", node, &config.bounds.stall,
+         {60'000, 60'000, 3'000});
   config.http_get_writes =
       Pick<int>("knob.clients.http_get_writes", node.value(), {0, 1}) != 0;
   DrawSnapshots(node, shape, &config.host);
@@ -294,8 +296,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
         Pick<uint32_t>("knob.raft.level_max", node.value(), {0, 1});
   }
   DrawRaft(node, shape, &config.host);
-  config.limits = DrawLimits(node, shape);
-  config.bounds = DrawBounds(node);
+  DrawLimits(node, shape, &config);
+  DrawBounds(node, &config.bounds);
   DrawHostBounds(node, &config.host);
   config.host.digest_interval = shape.digest_interval;
   return config;
@@ -321,7 +323,7 @@ void KeepOutcomesKnown(std::vector<node::Config>* configs) {
   const node::TimeoutsConfig defaults;
   for (node::Config& config : *configs) {
     config.timeouts.idle = defaults.idle;
-    config.timeouts.stall = defaults.stall;
+    config.bounds.stall = node::BoundsConfig().stall;
     config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
   }
 }
@@ -340,8 +342,6 @@ node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
   DrawMs("knob.timeouts.leader_wait_ms", node, &timeouts.leader_wait,
          {2'000, 2'000, 2'000, 100, 10'000});
   DrawMs("knob.timeouts.idle_ms", node, &timeouts.idle, {0, 0, 0, 2'000});
-  DrawMs("knob.timeouts.stall_ms", node, &timeouts.stall,
-         {60'000, 60'000, 3'000});
   DrawMs("knob.timeouts.stop_ms", node, &timeouts.stop, {3'000, 3'000, 50});
   return timeouts;
 }
@@ -397,40 +397,42 @@ void ShapeDraw::DrawRaft(NodeId node, const Shape& shape,
        {1'000, 1'000, 1'000, 1'000'000});
 }
 
-node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
-  node::LimitsConfig limits;
+void ShapeDraw::DrawLimits(NodeId node, const Shape& shape,
+                           node::Config* config) {
+  node::LimitsConfig& limits = config->limits;
+  node::BoundsConfig& bounds = config->bounds;
   // Only the client of the whole surface has longer keys.
-  DrawBound("knob.limits.key_bytes", node, &limits.key_bytes, 128);
-  limits.value_bytes = shape.value_limit_bytes;
-  Draw("knob.limits.batch_commands", node, &limits.batch_commands,
+  DrawBound("knob.limits.key_bytes", node, &bounds.key_bytes, 128);
+  bounds.value_bytes = shape.value_limit_bytes;
+  Draw("knob.limits.batch_commands", node, &bounds.batch_commands,
        {4096, 4096, 4, 1});
-  DrawBound("knob.limits.batch_bytes", node, &limits.batch_bytes, 1 << 10);
+  DrawBound("knob.limits.batch_bytes", node, &bounds.batch_bytes, 1 << 10);
   Draw("knob.limits.transaction_bytes", node, &limits.transaction_bytes,
        {2 << 20, 2 << 20, 1 << 20});
-  Draw("knob.limits.pipeline", node, &limits.pipeline, {1024, 1024, 8});
-  Draw("knob.limits.output_buffer_bytes", node, &limits.output_buffer_bytes,
+  Draw("knob.limits.pipeline", node, &bounds.pipeline, {1024, 1024, 8});
+  Draw("knob.limits.output_buffer_bytes", node, &bounds.output_buffer_bytes,
        {16 << 20, 1 << 20, 64 << 10});
   Draw("knob.limits.output_total_bytes", node, &limits.output_total_bytes,
        {256 << 20, 1 << 20});
-  DrawBound("knob.limits.query_buffer_bytes", node, &limits.query_buffer_bytes,
+  DrawBound("knob.limits.query_buffer_bytes", node, &bounds.query_buffer_bytes,
             512 << 10);
   Draw("knob.limits.query_total_bytes", node, &limits.query_total_bytes,
        {256 << 20, 256 << 20, 4 << 20, 1 << 20});
-  DrawBound("knob.limits.http_header_bytes", node, &limits.http_header_bytes,
+  DrawBound("knob.limits.http_header_bytes", node, &bounds.http_header_bytes,
             8 << 10);
-  DrawBound("knob.limits.arguments", node, &limits.arguments, 256);
-  DrawBound("knob.limits.scan_keys", node, &limits.scan_keys, 10);
+  DrawBound("knob.limits.arguments", node, &bounds.arguments, 256);
+  DrawBound("knob.limits.scan_keys", node, &bounds.scan_keys, 10);
   // A client has a connection for each consistency that it asks for. All may be
   // at one node, and must leave room for the client that asks for views.
   DrawBound("knob.limits.connections", node, &limits.connections,
             std::max(100u, 8 * shape.clients));
-  Draw("knob.limits.held_requests", node, &limits.held_requests,
+  Draw("knob.limits.held_requests", node, &bounds.held_requests,
        {16'384, 16'384, 16'384, 16});
-  Draw("knob.limits.held_bytes", node, &limits.held_bytes,
+  Draw("knob.limits.held_bytes", node, &bounds.held_bytes,
        {16 << 20, 16 << 20, 16 << 20, 2 << 10});
-  Draw("knob.limits.held_total_bytes", node, &limits.held_total_bytes,
+  Draw("knob.limits.held_total_bytes", node, &bounds.held_total_bytes,
        {256 << 20, 256 << 20, 256 << 20, 4 << 10});
-  Draw("knob.limits.peer_bytes", node, &limits.peer_bytes,
+  Draw("knob.limits.peer_bytes", node, &bounds.peer_bytes,
        {16 << 20, 16 << 20, 2 << 10});
   Draw("knob.limits.memory_bytes", node, &limits.memory_bytes,
        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
@@ -438,9 +440,8 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
   // for several pieces each slot takes a round trip, and there are thousands.
   if (shape.members) {
     limits.memory_bytes = 0;
-    limits.peer_bytes = std::max(limits.peer_bytes, 8 * kv::kPieceBytesMax);
+    bounds.peer_bytes = std::max(bounds.peer_bytes, 8 * kv::kPieceBytesMax);
   }
-  return limits;
 }
 
 void ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape,
@@ -492,36 +493,35 @@ void ShapeDraw::DrawLog(NodeId node, raft::LogOptions* log) {
        {64 << 10, 0, 256 << 10});
 }
 
-node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
-  node::BoundsConfig bounds;
-  DrawBound("knob.bounds.entries_in_flight", node, &bounds.entries_in_flight,
+void ShapeDraw::DrawBounds(NodeId node, node::BoundsConfig* bounds) {
+  DrawBound("knob.bounds.entries_in_flight", node, &bounds->entries_in_flight,
             8);
   DrawBound("knob.bounds.results_in_flight_bytes", node,
-            &bounds.results_in_flight_bytes, 4 << 10);
-  DrawBound("knob.bounds.entry_result_bytes", node, &bounds.entry_result_bytes,
+            &bounds->results_in_flight_bytes, 4 << 10);
+  DrawBound("knob.bounds.entry_result_bytes", node, &bounds->entry_result_bytes,
             1 << 10);
-  DrawBound("knob.bounds.entry_work", node, &bounds.entry_work, 300);
-  DrawBound("knob.bounds.forward_channels", node, &bounds.forward_channels, 12);
-  DrawBound("knob.bounds.due_keys_per_entry", node, &bounds.due_keys_per_entry,
+  DrawBound("knob.bounds.entry_work", node, &bounds->entry_work, 300);
+  DrawBound("knob.bounds.forward_channels", node, &bounds->forward_channels,
+            12);
+  DrawBound("knob.bounds.due_keys_per_entry", node, &bounds->due_keys_per_entry,
             1);
-  DrawBound("knob.bounds.reclaimed_pages", node, &bounds.reclaimed_pages, 1);
-  DrawBound("knob.bounds.turn_work", node, &bounds.turn_work, 10);
-  DrawBound("knob.bounds.scan_step_keys", node, &bounds.scan_step_keys, 2);
-  DrawBound("knob.bounds.read_piece_keys", node, &bounds.read_piece_keys, 1);
-  DrawBound("knob.bounds.read_piece_bytes", node, &bounds.read_piece_bytes, 1);
-  DrawBound("knob.bounds.turn_reply_bytes", node, &bounds.turn_reply_bytes,
+  DrawBound("knob.bounds.reclaimed_pages", node, &bounds->reclaimed_pages, 1);
+  DrawBound("knob.bounds.turn_work", node, &bounds->turn_work, 10);
+  DrawBound("knob.bounds.scan_step_keys", node, &bounds->scan_step_keys, 2);
+  DrawBound("knob.bounds.read_piece_keys", node, &bounds->read_piece_keys, 1);
+  DrawBound("knob.bounds.read_piece_bytes", node, &bounds->read_piece_bytes, 1);
+  DrawBound("knob.bounds.turn_reply_bytes", node, &bounds->turn_reply_bytes,
             2 << 10);
-  DrawBound("knob.bounds.turn_total_bytes", node, &bounds.turn_total_bytes,
+  DrawBound("knob.bounds.turn_total_bytes", node, &bounds->turn_total_bytes,
             4 << 10);
-  DrawBound("knob.bounds.fresh_reply_bytes", node, &bounds.fresh_reply_bytes,
+  DrawBound("knob.bounds.fresh_reply_bytes", node, &bounds->fresh_reply_bytes,
             100);
-  DrawBound("knob.bounds.first_window_bytes", node, &bounds.first_window_bytes,
+  DrawBound("knob.bounds.first_window_bytes", node, &bounds->first_window_bytes,
             2 << 10);
   DrawBound("knob.bounds.refused_connections", node,
-            &bounds.refused_connections, 1);
-  DrawBound("knob.bounds.page_keys", node, &bounds.page_keys, 4);
-  DrawBound("knob.bounds.page_rows", node, &bounds.page_rows, 4);
-  return bounds;
+            &bounds->refused_connections, 1);
+  DrawBound("knob.bounds.page_keys", node, &bounds->page_keys, 4);
+  DrawBound("knob.bounds.page_rows", node, &bounds->page_rows, 4);
 }
 
 void ShapeDraw::DrawHostBounds(NodeId node, raft::HostOptions* host) {

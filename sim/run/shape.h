@@ -95,9 +95,9 @@ struct Shape {
   // timings so that it neither sends nor waits too seldom for such a node.
   Duration election_timeout_min = raft::CoreOptions().election_timeout_min;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
-  // limits.value_bytes of all nodes. Only the client of the whole surface has
+  // bounds.value_bytes of all nodes. Only the client of the whole surface has
   // longer values.
-  size_t value_limit_bytes = node::LimitsConfig().value_bytes;
+  size_t value_limit_bytes = node::BoundsConfig().value_bytes;
   kv::Rules rules;
   // Clients of other kinds (sim/workload).
   uint32_t http_clients = 0;
@@ -153,10 +153,10 @@ class ShapeDraw {
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
   void DrawTimings(NodeId node, const Shape& shape, raft::CoreOptions* core);
   void DrawRaft(NodeId node, const Shape& shape, raft::HostOptions* host);
-  node::LimitsConfig DrawLimits(NodeId node, const Shape& shape);
+  void DrawLimits(NodeId node, const Shape& shape, node::Config* config);
   void DrawSnapshots(NodeId node, const Shape& shape, raft::HostOptions* host);
   void DrawLog(NodeId node, raft::LogOptions* log);
-  node::BoundsConfig DrawBounds(NodeId node);
+  void DrawBounds(NodeId node, node::BoundsConfig* bounds);
   // The options that no key of the file sets.
   void DrawHostBounds(NodeId node, raft::HostOptions* host);
   template <typename T, size_t N>

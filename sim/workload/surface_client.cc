@@ -17,7 +17,7 @@ constexpr uint64_t kBetweenVisitsMaxMs = 2'000;
 constexpr Duration kVisitMax = Seconds(5);
 constexpr uint64_t kRequestsMax = 12;
 constexpr uint64_t kPauseMaxMs = 100;
-// Above limits.key_bytes. Four are above the bound of the head of a request.
+// Above bounds.key_bytes. Four are above the bound of the head of a request.
 constexpr size_t kLongKeyBytes = 17'000;
 // A command writes at most 10,000 keys, and a connection watches fewer.
 constexpr int kWordsOfTooMany = 10'001;

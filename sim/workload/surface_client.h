@@ -34,7 +34,7 @@ struct SurfaceClientOptions {
 
 class SurfaceClient final : Dialogue {
  public:
-  // More than half of limits.value_bytes and of one log entry.
+  // More than half of bounds.value_bytes and of one log entry.
   static constexpr size_t kLargeValueBytes = 300'000;
 
   using Violate = absl::AnyInvocable<void(std::string what)>;

@@ -417,9 +417,6 @@ peer = "127.0.0.1:{base + 2}"
             self.assertIn(f"'{path}': {why}", err)
         self.assertEqual((2, '', "--log-level: expected debug, info, warning or error, found 'loud'\nRun with --help for more information.\n"),
                          run(program('quorated'), '--config', 'x', '--log-level', 'loud'))
-        status, _, err = self.quorated(self.config.replace('[node]', '[node]\nbootstrap = true'), '--restore-as-new-cluster')
-        self.assertEqual(2, status, err)
-        self.assertIn('node.bootstrap is true, which founds a cluster', err)
         self.assertEqual(2, run(program('quorated'))[0])
         self.assertEqual(2, run(program('quorated'), '--colour')[0])
 

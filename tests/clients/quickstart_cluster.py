@@ -191,7 +191,7 @@ class QuickstartCluster:
         return redis.Redis(port=port or self.plain_ports()[0], decode_responses=True, socket_timeout=ANSWERS_WITHIN_SECONDS)
 
     def value_bytes_max(self):
-        return int(self.client().config_get('limits.value_bytes')['limits.value_bytes'])
+        return int(self.client().config_get('proto-max-bulk-len')['proto-max-bulk-len'])
 
     def flush(self):
         """Removes every key of the store."""

@@ -20,6 +20,7 @@ NOT_HERE = (
     (re.compile(r'ERR ([A-Z ]+) is not supported'), 'no {}'),
     (re.compile(r'CROSSSLOT'), 'keys of several slots in one command'),
     (re.compile(r'(\blimits\.\w+)'), 'beyond {}'),
+    (re.compile(r'string exceeds (maximum allowed size)'), 'beyond {}'),
 )
 _NO_VARIABLE = re.compile(r"can't read .*: no such variable")
 # Tags of the suite, and the first command of the data type or feature that each tag denotes.

@@ -66,7 +66,7 @@ class RedisSuiteReportTest(unittest.TestCase):
                               ("ERR unknown subcommand 'NO-SUCH'. Try X HELP.", 'no subcommand NO-SUCH'),
                               ('ERR CLIENT TRACKING is not supported: no invalidations', 'no CLIENT TRACKING'),
                               ("ERR CONFIG SET failed (possibly related to argument 'save')", 'no setting save'),
-                              ('ERR string exceeds limits.value_bytes (458752)', 'beyond limits.value_bytes')):
+                              ('ERR string exceeds maximum allowed size (458752 bytes)', 'beyond maximum allowed size')):
             report = report_of(f'[err]: a in tests/u.tcl\n[error_reply]: {reply}\n[1/1 done]: u')
             self.assertEqual({reason: 1}, dict(report.not_applicable))
 

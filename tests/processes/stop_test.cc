@@ -26,8 +26,7 @@ namespace quorate::tests {
 namespace {
 
 constexpr const char* kLongElections =
-    "[raft]\nelection_timeout_min_ms = 4000\n"
-    "election_timeout_max_ms = 5000\n\n"
+    "[raft]\nelection_timeout_ms = 4000\n\n"
     "[timeouts]\nleader_wait_ms = 2000\n";
 // A leader that hangs for ever would answer no forwarded request for this time.
 constexpr const char* kPatientNodes = "[timeouts]\nproxy_ms = 600000\n";
