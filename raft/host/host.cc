@@ -45,31 +45,34 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       founding_(env, options_.cluster, options_.node, PeersOf(options_),
                 options_.founding_level),
       outbox_(env, options_.cluster, options_.node),
-      room_(env.transport, options_.peer_window_bytes,
-            [this](NodeId to) { OfferRoomLater(to); }),
+      send_room_(env.transport, options_.peer_window_bytes,
+                 [this](NodeId to) { OfferRoomLater(to); }),
       apply_work_(env.loop, options_.turn_apply_work_max),
       callbacks_(env.loop),
       removed_(env.loop),
-      fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
-      on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
-      on_pulses_needed_([this] {
-        pulses_.Schedule(env_.loop.ReadClock().mono);
-        SetAlarm();
-      }),
+      calls_{.fail_node = [this](absl::Status why) { Fail(std::move(why)); },
+             .pulses_needed =
+                 [this] {
+                   pulses_.Schedule(env_.loop.ReadClock().mono);
+                   SetAlarm();
+                 },
+             .earlier_deadline = [this](GroupId id) { UpdateTimer(id); }},
       pulses_(options_.core.heartbeat_interval,
               options_.core.election_timeout_min),
-      log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
-      log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
-      log_retained_(/*bytes_max=*/0, nullptr),
-      log_places_(/*bytes_max=*/0, nullptr),
-      log_halted_(options_.log_bytes_max / 4, [] {}),
-      unwritten_(options_.unwritten_bytes_max,
-                 [this] { OfferRoomForEntriesLater(); }),
-      unapplied_(options_.unapplied_bytes_max,
-                 [this] { OfferRoomForEntriesLater(); }),
-      staged_(options_.snapshot_transfer_bytes_max),
-      follower_reads_(options_.snapshot_transfer_bytes_max),
-      loads_(SnapshotLoader::kRoomBytes),
+      budgets_{.memory = LogBudget(options_.log_memory_bytes_max,
+                                   [this] { EvictLater(); }),
+               .size = LogBudget(options_.log_bytes_max,
+                                 [this] { ShortenLogsLater(); }),
+               .retained = LogBudget(/*bytes_max=*/0, nullptr),
+               .places = LogBudget(/*bytes_max=*/0, nullptr),
+               .halted = LogBudget(options_.log_bytes_max / 4, [] {})},
+      rooms_{.unwritten = NodeRoom(options_.unwritten_bytes_max,
+                                   [this] { OfferRoomForEntriesLater(); }),
+             .unapplied = NodeRoom(options_.unapplied_bytes_max,
+                                   [this] { OfferRoomForEntriesLater(); }),
+             .staged = NodeRoom(options_.snapshot_transfer_bytes_max),
+             .follower_reads = ReadRoom(options_.snapshot_transfer_bytes_max),
+             .loads = ReadRoom(SnapshotLoader::kRoomBytes)},
       snapshot_turn_([this] { NextSnapshotLater(); }),
       alarm_(env.loop, [this] { OnAlarm(); }) {}
 
@@ -152,7 +155,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
   snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
-  snapshots_->OnSpeed([this] { return log_size_.Haste(); });
+  snapshots_->OnSpeed([this] { return budgets_.size.Haste(); });
   ListenToLog();
   options_.cluster = opened->identity.cluster;
   for (const auto& [node, seen] : starts_.seen) {
@@ -193,33 +196,21 @@ void Host::Impl::MakeServices() {
   services_.emplace(ReplicaServices{.env = env_,
                                     .options = options_,
                                     .core_options = core_options_,
-                                    .log = *log_,
-                                    .snapshots = *snapshots_,
-                                    .outbox = outbox_,
-                                    .outputs = outputs_,
-                                    .room = room_,
-                                    .apply_work = apply_work_,
-                                    .callbacks = callbacks_,
                                     .observer = observer_,
-                                    .fail_node = fail_node_,
-                                    .on_pulses_needed = on_pulses_needed_,
-                                    .on_earlier_deadline = on_earlier_deadline_,
-                                    .removed = removed_,
-                                    .log_memory = log_memory_,
-                                    .log_size = log_size_,
-                                    .log_retained = log_retained_,
-                                    .log_places = log_places_,
-                                    .log_halted = log_halted_,
-                                    .followers_cut_off = followers_cut_off_,
-                                    .unwritten = unwritten_,
-                                    .unapplied = unapplied_,
-                                    .staged = staged_,
-                                    .follower_reads = follower_reads_,
-                                    .loads = loads_,
+                                    .calls = calls_,
                                     .replicas = replicas_,
-                                    .in_flight = in_flight_,
+                                    .log = *log_,
+                                    .budgets = budgets_,
+                                    .removed = removed_,
+                                    .snapshots = *snapshots_,
                                     .snapshot_turn = snapshot_turn_,
-                                    .pulses = pulses_});
+                                    .rooms = rooms_,
+                                    .outbox = outbox_,
+                                    .send_room = send_room_,
+                                    .pulses = pulses_,
+                                    .callbacks = callbacks_,
+                                    .apply_work = apply_work_,
+                                    .memory = step_memory_});
 }
 
 void Host::Impl::ForgetPlan() {
@@ -318,7 +309,7 @@ void Host::Impl::OnLaneHasRoom(NodeId to, env::Lane lane) {
 
 void Host::Impl::OfferRoom(NodeId to) {
   if (!status_.ok()) return;
-  for (const GroupId id : room_.TakeWaiting(to)) {
+  for (const GroupId id : send_room_.TakeWaiting(to)) {
     Replica* const waiting = replica(id);
     if (waiting != nullptr) waiting->OnRoomToSend(to, /*link_is_new=*/false);
   }
@@ -349,7 +340,7 @@ void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
   if (lane == env::Lane::kBulk) OfferRoom(to);
   if (!status_.ok() || lane == env::Lane::kBulk) return;
   const bool replies = lane == env::Lane::kControl;
-  if (!replies) room_.TakeWaiting(to);
+  if (!replies) send_room_.TakeWaiting(to);
   for (const auto& [id, replica] : replicas_) {
     if (replies) {
       replica->OnReplyLinkOpened(to);
@@ -459,7 +450,7 @@ void Host::Impl::Evict() {
     bytes = left;
     std::push_heap(by_bytes.begin(), by_bytes.end());
   }
-  if (log_memory_.exceeded()) log_memory_.Postpone();
+  if (budgets_.memory.exceeded()) budgets_.memory.Postpone();
 }
 
 void Host::Impl::ShortenLogsLater() {
@@ -471,7 +462,7 @@ void Host::Impl::ShortenLogsLater() {
 }
 
 void Host::Impl::WarnOfLongLogs() {
-  const uint64_t bytes = log_size_.bytes();
+  const uint64_t bytes = budgets_.size.bytes();
   const uint64_t twice = 2 * options_.log_bytes_max;
   if (bytes < twice) long_logs_warned_bytes_ = 0;
   if (bytes < std::max(twice, 2 * long_logs_warned_bytes_)) return;
@@ -488,7 +479,7 @@ void Host::Impl::WarnOfLongLogs() {
 
 // While a snapshot is written, entries that it will remove are still counted.
 void Host::Impl::ShortenLogs() {
-  if (!status_.ok() || !log_size_.exceeded()) return;
+  if (!status_.ok() || !budgets_.size.exceeded()) return;
   WarnOfLongLogs();
   if (snapshot_turn_.taken()) return;
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
@@ -497,7 +488,7 @@ void Host::Impl::ShortenLogs() {
     by_bytes.emplace_back(replica->budgeted_log_bytes(), id);
   }
   std::make_heap(by_bytes.begin(), by_bytes.end());
-  while (!by_bytes.empty() && log_size_.exceeded()) {
+  while (!by_bytes.empty() && budgets_.size.exceeded()) {
     std::pop_heap(by_bytes.begin(), by_bytes.end());
     Replica* const largest = replica(by_bytes.back().second);
     by_bytes.pop_back();
@@ -507,7 +498,7 @@ void Host::Impl::ShortenLogs() {
       return;
     }
   }
-  if (log_size_.exceeded()) log_size_.Postpone();
+  if (budgets_.size.exceeded()) budgets_.size.Postpone();
 }
 
 void Host::Impl::NextSnapshotLater() {
@@ -696,18 +687,19 @@ Host::Condition Host::condition(GroupId group) const {
 absl::Status Host::status() const { return impl_->status_; }
 
 Host::Stats Host::stats() const {
-  Stats stats = {
-      .log_memory_bytes = impl_->log_memory_.bytes(),
-      .log_bytes = impl_->log_size_.bytes() + impl_->log_retained_.bytes() +
-                   impl_->log_halted_.bytes() - impl_->log_places_.bytes(),
-      .log_retained_bytes = impl_->log_retained_.bytes(),
-      .followers_cut_off = impl_->followers_cut_off_,
-      .unwritten_bytes = impl_->unwritten_.bytes(),
-      .unapplied_bytes = impl_->unapplied_.bytes(),
-      .staged_bytes = impl_->staged_.bytes(),
-      .follower_read_bytes = impl_->follower_reads_.bytes(),
-      .entries_to_free = impl_->removed_.waiting(),
-      .longest_apply_work = impl_->apply_work_.longest()};
+  Stats stats = {.log_memory_bytes = impl_->budgets_.memory.bytes(),
+                 .log_bytes = impl_->budgets_.size.bytes() +
+                              impl_->budgets_.retained.bytes() +
+                              impl_->budgets_.halted.bytes() -
+                              impl_->budgets_.places.bytes(),
+                 .log_retained_bytes = impl_->budgets_.retained.bytes(),
+                 .followers_cut_off = impl_->budgets_.followers_cut_off,
+                 .unwritten_bytes = impl_->rooms_.unwritten.bytes(),
+                 .unapplied_bytes = impl_->rooms_.unapplied.bytes(),
+                 .staged_bytes = impl_->rooms_.staged.bytes(),
+                 .follower_read_bytes = impl_->rooms_.follower_reads.bytes(),
+                 .entries_to_free = impl_->removed_.waiting(),
+                 .longest_apply_work = impl_->apply_work_.longest()};
   if (impl_->log_ != nullptr) stats.log = impl_->log_->counters();
   if (impl_->snapshots_ != nullptr) {
     stats.snapshots_without_room = impl_->snapshots_->refused_for_room();
@@ -723,12 +715,12 @@ std::vector<Host::ClosedRoom> Host::closed_rooms() const {
     closed.push_back(
         {name, NodeId(), room.bytes(), room.bytes_max(), room.refused_bytes()});
   };
-  add("entries that the log has not written", impl_->unwritten_);
-  add("entries that are not applied", impl_->unapplied_);
-  add("chunks that are not written", impl_->staged_);
-  impl_->room_.ForEachClosed([&](NodeId to, uint64_t bytes) {
+  add("entries that the log has not written", impl_->rooms_.unwritten);
+  add("entries that are not applied", impl_->rooms_.unapplied);
+  add("chunks that are not written", impl_->rooms_.staged);
+  impl_->send_room_.ForEachClosed([&](NodeId to, uint64_t bytes) {
     closed.push_back({"entries under way to a peer", to, bytes,
-                      impl_->room_.window_bytes(), 0});
+                      impl_->send_room_.window_bytes(), 0});
   });
   return closed;
 }

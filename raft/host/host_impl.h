@@ -208,42 +208,28 @@ class Host::Impl final : public env::Transport::Receiver {
 
   Founding founding_;
   Outbox outbox_;
-  OutputPool outputs_;
-  absl::btree_map<NodeId, env::Pending> offers_;  // room_ sets them.
-  SendRoom room_;
+  absl::btree_map<NodeId, env::Pending> offers_;  // send_room_ sets them.
+  SendRoom send_room_;
   // The entries that all groups apply in a step of a turn, in units of
   // StateMachine::WorkOf. One message of a peer may let many groups commit.
   env::TurnMeter apply_work_;
   CallbackQueue callbacks_;
   RemovedEntries removed_;
-  absl::AnyInvocable<void(absl::Status)> fail_node_;
-  absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
-  absl::AnyInvocable<void()> on_pulses_needed_;
+  HostCalls calls_;
   Pulses pulses_;
-  env::Pending evict_;  // log_memory_ and log_size_ set these.
+  env::Pending evict_;  // budgets_ set these.
   bool evict_pending_ = false;
   env::Pending shorten_;
   bool shorten_pending_ = false;
-  LogBudget log_memory_;  // The entries in memory.
-  // All entries but those in log_retained_ and log_halted_, and what
-  // log_places_ counts.
-  LogBudget log_size_;
-  LogBudget log_retained_;
-  LogBudget log_places_;
-  LogBudget log_halted_;
-  uint64_t followers_cut_off_ = 0;
-  env::Pending room_for_entries_;  // unwritten_ and unapplied_ set it.
-  NodeRoom unwritten_;
-  NodeRoom unapplied_;
-  NodeRoom staged_;
-  ReadRoom follower_reads_;
-  ReadRoom loads_;
+  LogBudgets budgets_;
+  env::Pending room_for_entries_;  // rooms_ sets it.
+  NodeRooms rooms_;
   SnapshotTurn snapshot_turn_;
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store
   // are destroyed first and call back no more.
   std::optional<ReplicaServices> services_;
-  std::vector<Core::FollowerInFlight> in_flight_;  // Reused.
+  StepMemory step_memory_;
   ReplicaTable replicas_;
   // Replicas that the start could not run (OpenedGroup::failure). They keep
   // silent.

@@ -252,7 +252,7 @@ void Replica::OnRoomForEntries() {
 }
 
 bool Replica::MaySend(ReplicaId to, Load load) {
-  return services_.room.MaySend(
+  return services_.send_room.MaySend(
       key_.group, NodeOf(to),
       load == Load::kChunk ? env::Lane::kBulk : env::Lane::kRequests);
 }
@@ -356,7 +356,7 @@ void Replica::Step(Input&& input) {
   CHECK(!stepping_) << "group " << key_.group << ": a step within a step";
   stepping_ = true;
   const MonoTime deadline_before = deadline();
-  OutputPool::Lease lease(&services_.outputs);
+  OutputPool::Lease lease(&services_.memory.outputs);
   Output& output = *lease;
   core_->Step(services_.env.loop.ReadClock(), std::move(input), &output);
   core_deadline_ = output.deadline;
@@ -377,13 +377,14 @@ void Replica::Step(Input&& input) {
   if (std::exchange(lost_entries_, false)) return FenceForLostEntries();
   if (snapshots_.retained_bytes() > 0) snapshots_.CheckRetained();
   // A timer that fires too early is set again.
-  if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
+  if (deadline() < deadline_before)
+    services_.calls.earlier_deadline(key_.group);
 }
 
 void Replica::HandleEntryReads(const Output& output) {
   for (const EntryRead& read : output.entry_reads) {
     services_.env.tracer.Sometimes("raft.entries_read_again");
-    services_.follower_reads.Add(
+    services_.rooms.follower_reads.Add(
         key_.replica, read.to, services_.log.BytesToRead(key_, read.after),
         WhileHere([to = read.to, after = read.after](Replica& here,
                                                      Quota::Share held) {
@@ -401,7 +402,7 @@ void Replica::HandleEntryReads(const Output& output) {
 void Replica::BeginEntryRead(ReplicaId to, Index after, Quota::Share held) {
   services_.log.Read(
       key_, after,
-      [&reads = services_.follower_reads, held = std::move(held),
+      [&reads = services_.rooms.follower_reads, held = std::move(held),
        done = WhileHere(
            [to, after](Replica& here, absl::StatusOr<EntryList> entries) {
              here.OnEntriesRead(to, after, std::move(entries));
@@ -447,7 +448,7 @@ bool Replica::AgreeWithLog(const EntryList& entries) const {
 void Replica::ReportLogBytes() {
   LogShares& mine = shares_;
   mine.memory.Resize(core_->resident_log_bytes());
-  if (snapshots_.CanEvict()) services_.log_memory.Ask();
+  if (snapshots_.CanEvict()) services_.budgets.memory.Ask();
   // A snapshot that is installed replaces most of them.
   mine.unapplied.Resize(core_->installing() ? 0 : core_->apply_backlog_bytes());
   const uint64_t log_bytes = core_->log_bytes();
@@ -462,7 +463,7 @@ void Replica::ReportLogBytes() {
 // Nearly every step changes nothing, so it compares first.
 void Replica::ReportInFlight() {
   if (core_->role() != RoleKind::kLeader && in_flight_.empty()) return;
-  std::vector<Core::FollowerInFlight>& now = services_.in_flight;
+  std::vector<Core::FollowerInFlight>& now = services_.memory.in_flight;
   core_->GetInFlight(&now);
   for (size_t i = 0; i < now.size(); ++i) {
     const bool is_new = i == in_flight_.size();
@@ -470,7 +471,7 @@ void Replica::ReportInFlight() {
     InFlight& reported = in_flight_[i];
     if (is_new || reported.node != now[i].node) {
       reported.node = now[i].node;
-      reported.bytes = Quota::Share(services_.room.WindowOf(now[i].node));
+      reported.bytes = Quota::Share(services_.send_room.WindowOf(now[i].node));
     }
     reported.bytes.Resize(now[i].bytes);
   }
@@ -493,7 +494,7 @@ void Replica::ReportQuiet() {
     services_.pulses.Add(member.node);
     reported_pulses_.push_back(member.node);
   });
-  services_.on_pulses_needed();
+  services_.calls.pulses_needed();
 }
 
 bool Replica::MayBeQuiet() {
@@ -527,8 +528,8 @@ void Replica::HandleWrite(Output& output) {
   services_.log.Append(
       key_, write.hard_state_changed ? &write.hard_state : nullptr,
       write.commit, write.entries,
-      [held =
-           Quota::Share(services_.unwritten, write.entries.totals().size_bytes),
+      [held = Quota::Share(services_.rooms.unwritten,
+                           write.entries.totals().size_bytes),
        done = WhileHere([token = write.token, after = std::move(write.after)](
                             Replica& here, absl::Status status) mutable {
          here.OnWritten(token, std::move(after), std::move(status));
@@ -541,7 +542,7 @@ void Replica::HandleWrite(Output& output) {
 void Replica::OnWritten(WriteToken token, std::vector<Message> after,
                         absl::Status status) {
   if (!status.ok()) {
-    services_.fail_node(std::move(status));
+    services_.calls.fail_node(std::move(status));
     return;
   }
   if (!status_.ok()) return;

@@ -21,62 +21,14 @@
 #include "env/check.h"
 #include "env/quota.h"
 #include "env/turn_meter.h"
-#include "raft/host/bounds/log_budget.h"
-#include "raft/host/bounds/node_room.h"
-#include "raft/host/bounds/send_room.h"
-#include "raft/host/bounds/snapshot_turn.h"
 #include "raft/host/host_types.h"
-#include "raft/host/outbox.h"
-#include "raft/host/output_pool.h"
-#include "raft/host/pulses.h"
-#include "raft/host/removed_entries.h"
+#include "raft/host/replica_services.h"
 #include "raft/host/replica_snapshots.h"
 #include "raft/host/state_digests.h"
 #include "raft/host/texts/event_lines.h"
-#include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
-
-class ReplicaTable;
-
-// Objects of the host that its replicas use. All outlive the replicas.
-struct ReplicaServices {
-  env::Env& env;
-  const HostOptions& options;
-  const std::shared_ptr<const CoreOptions>& core_options;
-  Log& log;
-  SnapshotStore& snapshots;
-  Outbox& outbox;
-  OutputPool& outputs;
-  SendRoom& room;
-  env::TurnMeter& apply_work;
-  CallbackQueue& callbacks;
-  HostObserver& observer;
-  // Stops the whole node, because its log failed.
-  absl::AnyInvocable<void(absl::Status)>& fail_node;
-  // Must be called when a node begins to need pulses.
-  absl::AnyInvocable<void()>& on_pulses_needed;
-  // Must be called when a step made a replica's deadline() earlier.
-  absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
-  RemovedEntries& removed;
-  LogBudget& log_memory;         // For entries in memory.
-  LogBudget& log_size;           // For all entries but those retained.
-  LogBudget& log_retained;       // Without a limit: see Replica::LogCut.
-  LogBudget& log_places;         // Without a limit: log_size counts them too.
-  LogBudget& log_halted;         // For those of halted replicas.
-  uint64_t& followers_cut_off;   // HostStats::followers_cut_off.
-  NodeRoom& unwritten;           // Entries that the log has not written.
-  NodeRoom& unapplied;           // Committed entries that are not applied.
-  NodeRoom& staged;              // Received chunks that are not written.
-  ReadRoom& follower_reads;      // Chunks and entries that followers lack.
-  ReadRoom& loads;               // Pieces of snapshots that are installed.
-  const ReplicaTable& replicas;  // Those of this node.
-  // Reused by Replica::ReportInFlight.
-  std::vector<Core::FollowerInFlight>& in_flight;
-  SnapshotTurn& snapshot_turn;
-  Pulses& pulses;
-};
 
 class Replica final : private HostGate, private ReplicaSnapshots::Owner {
  public:
@@ -150,15 +102,16 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
 
   // HostGate.
   bool MaySend(ReplicaId to, Load load) override;
-  bool MayGrowHalted() override { return !services_.log_halted.exceeded(); }
+  bool MayGrowHalted() override { return !services_.budgets.halted.exceeded(); }
   bool MayWrite(uint64_t bytes) override {
-    return MayHold(services_.unwritten, bytes, "raft.disk_of_node_is_behind");
+    return MayHold(services_.rooms.unwritten, bytes,
+                   "raft.disk_of_node_is_behind");
   }
   bool MayLag() override {
-    return MayHold(services_.unapplied, 1, "raft.node_has_much_to_apply");
+    return MayHold(services_.rooms.unapplied, 1, "raft.node_has_much_to_apply");
   }
   bool MayStage(uint64_t bytes) override {
-    return MayHold(services_.staged, bytes, "raft.chunks_of_node_wait");
+    return MayHold(services_.rooms.staged, bytes, "raft.chunks_of_node_wait");
   }
   uint64_t ApplyRoom() override { return services_.apply_work.left(); }
   bool CanApply(const Entry& entry) override {
@@ -311,12 +264,12 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   // Shares of the budgets and rooms that all groups of the node have together.
   struct LogShares {
     explicit LogShares(const ReplicaServices& services)
-        : unapplied(services.unapplied),
-          memory(services.log_memory),
-          size(services.log_size),
-          retained(services.log_retained),
-          places(services.log_places),
-          halted(services.log_halted) {}
+        : unapplied(services.rooms.unapplied),
+          memory(services.budgets.memory),
+          size(services.budgets.size),
+          retained(services.budgets.retained),
+          places(services.budgets.places),
+          halted(services.budgets.halted) {}
 
     Quota::Share unapplied, memory, size, retained, places, halted;
   };

@@ -196,7 +196,7 @@ void ReplicaSnapshots::CutLog(SnapshotDescriptor snapshot, const LogCut& cut) {
       key_, core().boundary(), /*discard_suffix=*/false,
       WhileHere([](ReplicaSnapshots& here, absl::Status status) {
         if (!status.ok()) {
-          return here.services_.fail_node(status);
+          return here.services_.calls.fail_node(status);
         }
         // The log has forgotten places.
         if (here.owner_.runs()) here.owner_.ReportLogBytes();
@@ -211,7 +211,7 @@ void ReplicaSnapshots::SetRetained(const LogCut& cut, uint64_t snapshot_bytes) {
 
 void ReplicaSnapshots::NoteCutOff(const LogCut& cut) {
   if (cut.cut_off == NodeId() || cut.has < core().log_start().index) return;
-  ++services_.followers_cut_off;
+  ++services_.budgets.followers_cut_off;
   services_.env.tracer.Sometimes("raft.follower_cut_off");
   services_.env.tracer.Log(
       env::Severity::kWarning,
@@ -247,8 +247,8 @@ void ReplicaSnapshots::CheckRetained() {
 
 uint64_t ReplicaSnapshots::ResidentBytesMax() const {
   const uint64_t budgeted =
-      services_.log_memory.exceeded()
-          ? services_.log_memory.KeptBytesMax(services_.replicas.size())
+      services_.budgets.memory.exceeded()
+          ? services_.budgets.memory.KeptBytesMax(services_.replicas.size())
           : std::numeric_limits<uint64_t>::max();
   return core().quiet() ? std::min(budgeted, kQuietBytes) : budgeted;
 }
@@ -279,7 +279,7 @@ bool ReplicaSnapshots::ShortenLog() {
       SetRetained(cut, core().snapshot().size_bytes);
       owner_.ReportLogBytes();
     }
-    keeps_little_ = services_.log_size.exceeded();
+    keeps_little_ = services_.budgets.size.exceeded();
     if (!owner_.runs() || !keeps_little_) return false;
     // A snapshot that would free little is not worth its work.
     if (core().applied_index() == newest || WaitsForRoom() ||
@@ -295,7 +295,7 @@ bool ReplicaSnapshots::ShortenLog() {
 // The places of the entries that are kept count, too.
 uint64_t ReplicaSnapshots::LittleBytes() const {
   const uint64_t kept =
-      services_.log_size.KeptBytesMax(services_.replicas.size());
+      services_.budgets.size.KeptBytesMax(services_.replicas.size());
   const uint64_t entries = core().log_bytes();
   const uint64_t all = entries + owner_.places_bytes();
   if (all == 0) return kept;
@@ -408,7 +408,7 @@ void ReplicaSnapshots::KeepInTransfer() {
 void ReplicaSnapshots::ReadChunk(const SnapshotWork& work) {
   const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
   const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
-  services_.follower_reads.Add(
+  services_.rooms.follower_reads.Add(
       key_.replica, work.to, size,
       WhileHere([work, size](ReplicaSnapshots& here, Quota::Share held) {
         if (here.owner_.runs())
@@ -420,7 +420,7 @@ void ReplicaSnapshots::BeginChunkRead(const SnapshotWork& work, size_t size,
                                       Quota::Share held) {
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset, size,
-      [&reads = services_.follower_reads, held = std::move(held),
+      [&reads = services_.rooms.follower_reads, held = std::move(held),
        done = WhileHere(
            [to = work.to, snapshot = work.snapshot, offset = work.offset](
                ReplicaSnapshots& here, absl::StatusOr<Buffer> bytes) {
@@ -484,7 +484,7 @@ void ReplicaSnapshots::WriteChunk(const SnapshotWork& work) {
   }
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, chunk,
-      [held = Quota::Share(services_.staged, chunk.size()),
+      [held = Quota::Share(services_.rooms.staged, chunk.size()),
        done = WhileHere(
            [snapshot = work.snapshot, end](ReplicaSnapshots& here,
                                            absl::StatusOr<uint64_t> received) {
@@ -566,7 +566,8 @@ void ReplicaSnapshots::OnInstallDurable(const SnapshotDescriptor& snapshot) {
   services_.log.SetLogStart(
       key_, snapshot.log_start(), /*discard_suffix=*/true,
       WhileHere([snapshot](ReplicaSnapshots& here, absl::Status status) {
-        if (!status.ok()) return here.services_.fail_node(std::move(status));
+        if (!status.ok())
+          return here.services_.calls.fail_node(std::move(status));
         here.LoadInstalled(snapshot);
       }));
 }
@@ -574,7 +575,7 @@ void ReplicaSnapshots::OnInstallDurable(const SnapshotDescriptor& snapshot) {
 void ReplicaSnapshots::LoadInstalled(const SnapshotDescriptor& snapshot) {
   if (!owner_.runs()) return;
   loader_ = std::make_unique<SnapshotLoader>(
-      services_.env.loop, &services_.snapshots, &services_.loads, key_,
+      services_.env.loop, &services_.snapshots, &services_.rooms.loads, key_,
       snapshot, &state_machine_, [this, snapshot](absl::Status loaded) {
         FinishInstall(snapshot, std::move(loaded));
       });

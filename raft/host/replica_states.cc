@@ -71,7 +71,7 @@ void Replica::FenceForGood(const absl::Status& why) {
   services_.log.Fence(key_, why,
                       WhileHere([](Replica& here, absl::Status status) {
                         if (status.ok()) return;
-                        here.services_.fail_node(std::move(status));
+                        here.services_.calls.fail_node(std::move(status));
                       }));
   Fence(why);
 }
