@@ -52,7 +52,7 @@ class ApplyWorkTest : public ::testing::Test {
   }
   // A single command may exceed the bounds.
   void ExpectBounded() {
-    EXPECT_LE(longest(), raft::HostOptions().turn_apply_work_max +
+    EXPECT_LE(longest(), raft::HostLimits().turn_apply_work_max +
                              kv::WorkOf(kLongValue, kLongValue));
   }
   // Sends many commands at once, and expects that all succeed.

@@ -251,9 +251,8 @@ struct Config {
   bool http_get_writes = false;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
-  // The settings of [raft], [snapshot] and [log]. The server fills in identity,
-  // addresses and plan.
-  raft::HostOptions host;
+  // The settings of [raft], [snapshot] and [log].
+  raft::HostLimits host;
   // The highest level of groups that the program of this node knows. No key of
   // the file sets it.
   uint32_t program_level = kv::kRulesVersion;

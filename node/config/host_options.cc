@@ -7,7 +7,8 @@ namespace quorate::node {
 
 raft::HostOptions MakeHostOptions(const Config& config,
                                   const shardctrl::ShardMap& map) {
-  raft::HostOptions options = config.host;
+  raft::HostOptions options;
+  static_cast<raft::HostLimits&>(options) = config.host;
   options.cluster = config.cluster;
   options.node = config.node;
   options.listen_address = config.listen.peer;

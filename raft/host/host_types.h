@@ -31,7 +31,8 @@ struct JoinRequest {
   std::string token;    // HostOptions::Join::token.
 };
 
-struct HostOptions {
+// Who a node is, and where it and its peers are.
+struct HostIdentity {
   // Zero: the one to which the data directory belongs, or which admits it. It
   // is known once the start has succeeded (Host::identity).
   ClusterId cluster;
@@ -40,6 +41,11 @@ struct HostOptions {
   // The address at which other nodes reach this one. Empty: listen_address.
   std::string address;
   std::vector<env::PeerAddress> peers;  // Every other node.
+};
+
+// How stores become members of a cluster: this one, if its directory is empty
+// or a copy, and others that ask this node.
+struct HostMembership {
   // The cluster as the configuration of this node describes it, if it is to be
   // founded. Nodes with different plans refuse each other's connections.
   BootstrapPlan plan;
@@ -64,9 +70,6 @@ struct HostOptions {
   // of another node. The directory may be a copy then, which must not meet the
   // nodes of the original.
   bool moved = false;
-  // Called when all is ready, and before the start counts: other nodes learn of
-  // it only afterwards. An error ends the start. Null: nothing is called.
-  std::function<absl::Status()> before_serving;
   // Makes an empty directory a new store, and asks the seeds, nodes of a
   // cluster that exists, until one of them admits or refuses it. The store has
   // no replica then. A directory that has joined goes on as any other one. Not
@@ -92,17 +95,19 @@ struct HostOptions {
   // The same for a store that joined, with what it was told. Null: it is
   // ignored.
   std::function<absl::Status(std::string_view welcome)> accept_welcome;
+  // Tells the operator of a node how one whose directory was lost comes back.
+  std::string lost_directory_advice =
+      "A node whose directory was lost comes back with HostOptions::join";
+};
+
+// Timings and bounds. The defaults are those of the store.
+struct HostLimits {
   CoreOptions core;
   LogOptions log;  // The host fills in cluster and store.
   // All groups together apply entries of about so much work
   // (StateMachine::WorkOf) in one step of a turn. Those of one group are
   // limited by core.apply_bytes_max, too. Others wait for the next turn.
   uint64_t turn_apply_work_max = 64 << 10;
-  // Tells the operator of a node how one whose directory was lost comes back.
-  std::string lost_directory_advice =
-      "A node whose directory was lost comes back with HostOptions::join";
-  // Tells the operator how a halted replica goes on.
-  std::string halted_advice = "start the newer program";
   // A replica takes a snapshot when its entries since the last one exceed this
   // size; 0: never. The size grows with the last snapshot, up to the maximum,
   // and a draw varies it (snapshot_threshold.h).
@@ -139,6 +144,14 @@ struct HostOptions {
   // written faster (LogBudget::Haste). Entries that a follower lacks are kept
   // beyond it, up to the size of their group's snapshot.
   uint64_t log_bytes_max = 1 << 30;
+};
+
+struct HostOptions : HostIdentity, HostMembership, HostLimits {
+  // Called when all is ready, and before the start counts: other nodes learn of
+  // it only afterwards. An error ends the start. Null: nothing is called.
+  std::function<absl::Status()> before_serving;
+  // Tells the operator how a halted replica goes on.
+  std::string halted_advice = "start the newer program";
 };
 
 // The result of a proposal. `outcome` says whether it took effect; `status`

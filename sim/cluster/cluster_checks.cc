@@ -119,7 +119,7 @@ int64_t CalmTrips(const Cluster& cluster) {
   constexpr int64_t kTrips = 12;
   constexpr int64_t kTripsOfWindow = 2;
   for (const node::Config& config : cluster.configs()) {
-    if (config.host.peer_window_bytes < raft::HostOptions().peer_window_bytes) {
+    if (config.host.peer_window_bytes < raft::HostLimits().peer_window_bytes) {
       return kTrips +
              kTripsOfWindow * static_cast<int64_t>(cluster.groups().size());
     }

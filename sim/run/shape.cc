@@ -365,7 +365,7 @@ void ShapeDraw::DrawTimings(NodeId node, const Shape& shape,
 }
 
 void ShapeDraw::DrawRaft(NodeId node, const Shape& shape,
-                         raft::HostOptions* host) {
+                         raft::HostLimits* host) {
   raft::CoreOptions& core = host->core;
   DrawTimings(node, shape, &core);
   DrawMs("knob.raft.quiet_interval_ms", node, &core.quiet_interval,
@@ -445,7 +445,7 @@ void ShapeDraw::DrawLimits(NodeId node, const Shape& shape,
 }
 
 void ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape,
-                              raft::HostOptions* host) {
+                              raft::HostLimits* host) {
   raft::CoreOptions& core = host->core;
   Draw("knob.snapshot.threshold_bytes", node, &host->snapshot_threshold_bytes,
        {64 << 10, 8 << 10, 40, 0});
@@ -524,7 +524,7 @@ void ShapeDraw::DrawBounds(NodeId node, node::BoundsConfig* bounds) {
   DrawBound("knob.bounds.page_rows", node, &bounds->page_rows, 4);
 }
 
-void ShapeDraw::DrawHostBounds(NodeId node, raft::HostOptions* host) {
+void ShapeDraw::DrawHostBounds(NodeId node, raft::HostLimits* host) {
   DrawBound("knob.bounds.log_record_bytes", node, &host->log.record_bytes_max,
             300);
   DrawBound("knob.bounds.log_rewrite_bytes", node, &host->log.rewrite_bytes_max,

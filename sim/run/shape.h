@@ -152,13 +152,13 @@ class ShapeDraw {
   void DrawPartitioner(Shape* shape);
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
   void DrawTimings(NodeId node, const Shape& shape, raft::CoreOptions* core);
-  void DrawRaft(NodeId node, const Shape& shape, raft::HostOptions* host);
+  void DrawRaft(NodeId node, const Shape& shape, raft::HostLimits* host);
   void DrawLimits(NodeId node, const Shape& shape, node::Config* config);
-  void DrawSnapshots(NodeId node, const Shape& shape, raft::HostOptions* host);
+  void DrawSnapshots(NodeId node, const Shape& shape, raft::HostLimits* host);
   void DrawLog(NodeId node, raft::LogOptions* log);
   void DrawBounds(NodeId node, node::BoundsConfig* bounds);
   // The options that no key of the file sets.
-  void DrawHostBounds(NodeId node, raft::HostOptions* host);
+  void DrawHostBounds(NodeId node, raft::HostLimits* host);
   template <typename T, size_t N>
   T Pick(const char* site, uint64_t entity, const T (&values)[N]);
   // Draws one of `fitting`, which are those of `values` that this run may have.
