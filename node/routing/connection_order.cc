@@ -195,6 +195,10 @@ void ConnectionOrder::Leave(Request& request) {
   *first = more ? NextIn(request.state, request) : nullptr;
 }
 
+Request* ConnectionOrder::NextWaiting(const Request& request) {
+  return NextIn(State::kWaiting, request);
+}
+
 Request* ConnectionOrder::NextIn(State state, const Request& request) {
   Request* next = request.next;
   while (next != nullptr && next->state != state) next = next->next;

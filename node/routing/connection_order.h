@@ -170,9 +170,7 @@ class ConnectionOrder {
   Request* first_waiting() const { return first_waiting_; }
   Request* first_parked() const { return first_parked_; }
   // The next request that waits as well; null: there is none.
-  static Request* NextWaiting(const Request& request) {
-    return NextIn(State::kWaiting, request);
-  }
+  static Request* NextWaiting(const Request& request);
 
   // ---- Questions about the list, which take constant time.
   size_t count(State state) const { return counts_[Index(state)]; }

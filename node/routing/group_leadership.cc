@@ -73,6 +73,15 @@ bool GroupLeadership::MayReadStale(Duration staleness_max) const {
          MonoNow() - read_point_asked_ <= staleness_max;
 }
 
+bool GroupLeadership::MayAnswerStale(Slot slot, Duration staleness_max) const {
+  if (staleness_max == Duration() || kind() == Leadership::Kind::kSelf ||
+      !MayReadStale(staleness_max)) {
+    return false;
+  }
+  const kv::Store* const here = store();
+  return here != nullptr && here->Owns(slot);
+}
+
 ReplicaId GroupLeadership::replica() const {
   const raft::Core* const core = parts_.host.core(group_);
   return core == nullptr ? ReplicaId() : core->replica();

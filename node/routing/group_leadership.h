@@ -80,6 +80,9 @@ class GroupLeadership {
   // `staleness_max` ago. kAnyStaleness: a leader has confirmed it since the
   // replica's start.
   bool MayReadStale(Duration staleness_max) const;
+  // True if the replica here may answer a read of the slot that may be so
+  // stale: it does not lead, and owns the slot.
+  bool MayAnswerStale(Slot slot, Duration staleness_max) const;
   // The replica of this node. Zero: there is none.
   ReplicaId replica() const;
   // True if the replica here, since its start, has applied an entry of a leader

@@ -70,160 +70,177 @@ bool GroupQueue::Congested() const {
 
 void GroupQueue::CountHeld() { held_.Resize(waiting_bytes()); }
 
-Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
-                             RequestFailure::Kind kind) {
-  request.sink->OnFailure(
-      request.token, leadership_.MakeFailure(kind, slot, absl::OkStatus()));
-  return Admission::kAccepted;
+// ---- What a request becomes next
+
+// The one place that decides it. Each question comes as late as it may, since
+// the later ones cost more.
+GroupQueue::Decision GroupQueue::Decide(const ConnectionOrder& order,
+                                        const RoutedRequest& request,
+                                        const kv::CommandSpec& spec) {
+  const bool read = kv::IsRead(spec.op);
+  if (read && order.reads_in_log() == 0 &&
+      leadership_.MayAnswerStale(spec.slot, request.staleness_max)) {
+    return {Next::kStaleAnswer};
+  }
+  if (const auto away =
+          SendAway(order, request, RefusedCommands::MayHold(spec.op))) {
+    return {*away};
+  }
+  // In a batch, a read also settles the outcome of the sink's writes that were
+  // lost in forwarding.
+  if (read && order.writes() == 0 && order.unsettled == 0) {
+    // The read must not return an older state than the sink's earlier reads in
+    // the log. The answers to those reads may arrive before this node has
+    // applied what the reads observed, and unblock the sink.
+    if (order.reads_in_log() > 0) return {Next::kLater};
+    return {WaitsForRoom(request).value_or(Next::kRead)};
+  }
+  // The answers to the sink's writes unblock it. Then the read needs no entry,
+  // which would copy what it returns.
+  const bool may_wait = read && order.unsettled == 0;
+  // The count comes first: BytesOf looks each key up, in each attempt.
+  if (may_wait && spec.arguments.size() > kv::kEntryKeysMax) {
+    return {Next::kLater};
+  }
+  const size_t result_bytes = requests().results.BytesOf(order, spec);
+  if (may_wait &&
+      kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work) {
+    return {Next::kLater};
+  }
+  return DecideBatch(order, request, result_bytes);
 }
 
-std::optional<Admission> GroupQueue::CheckAdmission(
-    ConnectionOrder& order, const RoutedRequest& request, Slot slot,
-    size_t result_bytes) {
-  if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
-    request.sink->OnFailure(
-        request.token,
-        leadership_.MakeFailure(RequestFailure::Kind::kRefused, slot, why));
-    return Admission::kAccepted;
+GroupQueue::Decision GroupQueue::DecideAtomic(
+    const ConnectionOrder& order, const RoutedRequest& request,
+    absl::Span<const kv::CommandSpec> specs) {
+  if (const auto away = SendAway(order, request, /*forwards=*/true)) {
+    return {*away};
   }
-  const bool blocks = parts_.buggify.Fire("node.request_blocked");
-  if (blocks) Wake();
-  const bool full = Congested() || blocks;
-  WaitOrder& blocked = requests().blocked;
-  if ((full || blocked.IsBehindOthers(request.sink)) && !request.further) {
-    if (full && leadership_.kind() == Leadership::Kind::kUnknown) {
-      return Refuse(request, slot, RequestFailure::Kind::kOverloaded);
-    }
-    blocked.Wait(request.sink, /*has_room=*/!full);
-    return Admission::kBlocked;
+  return DecideBatch(order, request,
+                     requests().results.BytesOfAtomic(order, specs));
+}
+
+GroupQueue::Decision GroupQueue::DecideBatch(const ConnectionOrder& order,
+                                             const RoutedRequest& request,
+                                             size_t result_bytes) {
+  if (const auto waits = WaitsForRoom(request)) return {*waits};
+  if (result_bytes == 0) return {Next::kBatch};
+  // The sink's issued reads must not observe this write, nor more than this
+  // read. Their answers unblock the sink. A command that another group refused
+  // may come before them, and then they may wait for its reply.
+  if (request.further ? order.HasIssuedBefore(request.token)
+                      : order.issued() > 0) {
+    return {Next::kLater};
   }
-  if (result_bytes > 0) {
-    // The sink's issued reads must not observe this write, nor more than this
-    // read. Their answers unblock the sink. A command that another group
-    // refused may come before them, and then they may wait for its reply.
-    if (request.further ? order.HasIssuedBefore(request.token)
-                        : order.issued() > 0) {
-      return Admission::kBlocked;
-    }
-    if (order.first_waiting() != nullptr) {
-      ReadQueue& reads = requests().reads;
-      if (!reads.WaitingFit(order)) return Admission::kBlocked;
-      reads.MoveToBatch(order);
-    }
-    // Answers to commands in flight unblock the sink.
-    if (!requests().results.Fits(order, result_bytes)) {
-      return Admission::kBlocked;
-    }
-    if (result_bytes > ResultRoom::kSmallBytes &&
-        !request.sink->RoomForNext(result_bytes)) {
-      return Admission::kBlocked;
-    }
-  }
-  return std::nullopt;
+  if (order.first_waiting() == nullptr) return {Next::kBatch, result_bytes};
+  if (!requests().reads.WaitingFit(order)) return {Next::kLater};
+  return {Next::kBatchBehindReads, result_bytes};
 }
 
 // An accepted command on keys is never sent away. Else later ones, which are
 // forwarded, would overtake it.
-std::optional<Admission> GroupQueue::SendAway(const ConnectionOrder& order,
-                                              const RoutedRequest& request,
-                                              Slot slot, bool forwards) {
+std::optional<GroupQueue::Next> GroupQueue::SendAway(
+    const ConnectionOrder& order, const RoutedRequest& request,
+    bool forwards) const {
   if (!request.redirect || leadership_.kind() != Leadership::Kind::kRemote ||
       (forwards && leadership_.is_new() && leadership_.Unservable().ok())) {
     return std::nullopt;
   }
   // It must not overtake those that were forwarded. Their answers unblock the
   // sink.
-  if (forwards && order.outstanding()) return Admission::kBlocked;
-  return Refuse(request, slot, RequestFailure::Kind::kMoved);
+  if (forwards && order.outstanding()) return Next::kLater;
+  return Next::kMoved;
+}
+
+std::optional<GroupQueue::Next> GroupQueue::WaitsForRoom(
+    const RoutedRequest& request) {
+  if (!leadership_.Unservable().ok()) return Next::kUnservable;
+  const bool blocks = parts_.buggify.Fire("node.request_blocked");
+  if (blocks) Wake();
+  const bool full = Congested() || blocks;
+  if (request.further) return std::nullopt;
+  if (full && leadership_.kind() == Leadership::Kind::kUnknown) {
+    return Next::kOverloaded;
+  }
+  if (requests().blocked.Pass(request.sink, full)) return std::nullopt;
+  return Next::kLater;
+}
+
+Admission GroupQueue::Take(const RoutedRequest& request, Slot slot,
+                           const Decision& decision,
+                           absl::FunctionRef<void()> add) {
+  const auto fail = [&](RequestFailure::Kind kind, const absl::Status& why) {
+    request.sink->OnFailure(request.token,
+                            leadership_.MakeFailure(kind, slot, why));
+  };
+  const size_t bytes = decision.result_bytes;
+  switch (decision.next) {
+    case Next::kLater:
+      return Admission::kBlocked;
+    case Next::kMoved:
+      fail(RequestFailure::Kind::kMoved, absl::OkStatus());
+      break;
+    case Next::kOverloaded:
+      fail(RequestFailure::Kind::kOverloaded, absl::OkStatus());
+      break;
+    case Next::kUnservable:
+      fail(RequestFailure::Kind::kRefused, leadership_.Unservable());
+      break;
+    case Next::kBatchBehindReads:
+      requests().reads.MoveToBatch(OrderOf(request));
+      [[fallthrough]];
+    case Next::kBatch:
+      // Answers to commands in flight unblock the sink.
+      if (bytes > 0 && !requests().results.Fits(OrderOf(request), bytes)) {
+        return Admission::kBlocked;
+      }
+      if (bytes > ResultRoom::kSmallBytes &&
+          !request.sink->RoomForNext(bytes)) {
+        return Admission::kBlocked;
+      }
+      [[fallthrough]];
+    case Next::kRead:
+      add();
+      CountHeld();
+      Wake();
+      break;
+    case Next::kStaleAnswer:
+      add();
+  }
+  // A sink whose request is accepted gives up its place among those that wait.
+  requests().blocked.GiveUpPlace(request.sink);
+  return Admission::kAccepted;
 }
 
 Admission GroupQueue::Add(const RoutedRequest& request,
                           const kv::CommandSpec& spec) {
-  return GiveUpPlaceIf(TryToAdd(request, spec), request.sink);
+  ConnectionOrder& order = OrderOf(request);
+  const Decision decision = Decide(order, request, spec);
+  RoutedRequest accepted = request;
+  accepted.redirect = request.redirect && !RefusedCommands::MayHold(spec.op);
+  return Take(request, spec.slot, decision, [&] {
+    Requests& here = requests();
+    if (decision.next == Next::kStaleAnswer) {
+      here.reads.AnswerStale(order, accepted, spec);
+    } else if (decision.next == Next::kRead) {
+      here.reads.Add(order, accepted, spec);
+    } else {
+      here.batches.Add(order, accepted, spec, decision.result_bytes);
+    }
+  });
 }
 
 Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                                 const std::optional<kv::SessionStamp>& session,
                                 absl::Span<const kv::CommandSpec> specs) {
-  return GiveUpPlaceIf(TryToAddAtomic(request, slot, session, specs),
-                       request.sink);
-}
-
-Admission GroupQueue::GiveUpPlaceIf(Admission admission, RequestSink* sink) {
-  if (admission == Admission::kAccepted) requests().blocked.GiveUpPlace(sink);
-  return admission;
-}
-
-Admission GroupQueue::TryToAdd(const RoutedRequest& request,
-                               const kv::CommandSpec& spec) {
   ConnectionOrder& order = OrderOf(request);
-  const bool of_keys = RefusedCommands::MayHold(spec.op);
-  RoutedRequest accepted = request;
-  accepted.redirect = request.redirect && !of_keys;
-  if (requests().reads.ServeStale(order, accepted, spec)) {
-    return Admission::kAccepted;
-  }
-  if (const auto away = SendAway(order, request, spec.slot, of_keys)) {
-    return *away;
-  }
-  const bool read = kv::IsRead(spec.op);
-  bool in_batch = !read;
-  if (read) {
-    // In a batch, the read also settles the outcome of the sink's writes that
-    // were lost in forwarding.
-    in_batch = order.writes() > 0 || order.unsettled > 0;
-    // The read must not return an older state than the sink's earlier reads in
-    // the log. The answers to those reads may arrive before this node has
-    // applied what the reads observed, and unblock the sink.
-    if (!in_batch && order.reads_in_log() > 0) return Admission::kBlocked;
-  }
-  // The answers to the sink's writes unblock it. Then the read needs no entry,
-  // which would copy what it returns.
-  const bool may_wait = in_batch && read && order.unsettled == 0;
-  // The count comes first: BytesOf looks each key up, in each attempt.
-  if (may_wait && spec.arguments.size() > kv::kEntryKeysMax) {
-    return Admission::kBlocked;
-  }
-  const size_t result_bytes =
-      in_batch ? requests().results.BytesOf(order, spec) : 0;
-  if (may_wait &&
-      kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work) {
-    return Admission::kBlocked;
-  }
-  if (const auto admission =
-          CheckAdmission(order, request, spec.slot, result_bytes)) {
-    return *admission;
-  }
-  if (in_batch) {
-    requests().batches.Add(order, accepted, spec, result_bytes);
-  } else {
-    requests().reads.Add(order, accepted, spec);
-  }
-  CountHeld();
-  Wake();
-  return Admission::kAccepted;
-}
-
-Admission GroupQueue::TryToAddAtomic(
-    const RoutedRequest& request, Slot slot,
-    const std::optional<kv::SessionStamp>& session,
-    absl::Span<const kv::CommandSpec> specs) {
-  ConnectionOrder& order = OrderOf(request);
-  if (const auto away = SendAway(order, request, slot, /*forwards=*/true)) {
-    return *away;
-  }
+  const Decision decision = DecideAtomic(order, request, specs);
   RoutedRequest accepted = request;
   accepted.redirect = false;
-  const size_t result_bytes = requests().results.BytesOfAtomic(order, specs);
-  if (const auto admission =
-          CheckAdmission(order, request, slot, result_bytes)) {
-    return *admission;
-  }
-  requests().batches.AddAtomic(order, accepted, slot, session, specs,
-                               result_bytes);
-  CountHeld();
-  Wake();
-  return Admission::kAccepted;
+  return Take(request, slot, decision, [&] {
+    requests().batches.AddAtomic(order, accepted, slot, session, specs,
+                                 decision.result_bytes);
+  });
 }
 
 Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {

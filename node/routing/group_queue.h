@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/ids.h"
@@ -176,25 +177,39 @@ class GroupQueue {
   // bounds.held_bytes allow. If the requests of all groups have more than
   // bounds.held_total_bytes, a group holds about one batch.
   bool Congested() const;
-  Admission Refuse(const RoutedRequest& request, Slot slot,
-                   RequestFailure::Kind kind);
-  Admission TryToAdd(const RoutedRequest& request, const kv::CommandSpec& spec);
-  Admission TryToAddAtomic(const RoutedRequest& request, Slot slot,
-                           const std::optional<kv::SessionStamp>& session,
-                           absl::Span<const kv::CommandSpec> specs);
-  // A sink whose request is accepted gives up its place among those that wait.
-  Admission GiveUpPlaceIf(Admission admission, RequestSink* sink);
-  // Checks everything that can prevent a command from being added. Returns
-  // nullopt if the command may be added. `result_bytes` is the upper bound of
-  // its result in a batch; 0 for a read outside the log.
-  std::optional<Admission> CheckAdmission(ConnectionOrder& order,
-                                          const RoutedRequest& request,
-                                          Slot slot, size_t result_bytes);
-  // The same if the command is not forwarded, since its client wants MOVED.
+  // What a request becomes next. ConnectionOrder has its later states.
+  enum class Next : uint8_t {
+    kStaleAnswer,       // A read that the replica here answers at once.
+    kRead,              // A read that waits for a read point.
+    kBatch,             // It travels in the log.
+    kBatchBehindReads,  // So do the waiting reads of its connection before it.
+    kLater,             // Nothing yet: an answer or OnUnblocked follows.
+    kMoved,             // These three are failed.
+    kOverloaded,
+    kUnservable,
+  };
+  struct Decision {
+    Next next;
+    size_t result_bytes = 0;  // In a batch, the upper bound of its result.
+  };
+  // Nothing has happened after these but that the sink may wait for room.
+  Decision Decide(const ConnectionOrder& order, const RoutedRequest& request,
+                  const kv::CommandSpec& spec);
+  Decision DecideAtomic(const ConnectionOrder& order,
+                        const RoutedRequest& request,
+                        absl::Span<const kv::CommandSpec> specs);
+  Decision DecideBatch(const ConnectionOrder& order,
+                       const RoutedRequest& request, size_t result_bytes);
+  // Set if the command is not forwarded, since its client wants MOVED.
   // `forwards`: it is as long as the leader is new.
-  std::optional<Admission> SendAway(const ConnectionOrder& order,
-                                    const RoutedRequest& request, Slot slot,
-                                    bool forwards);
+  std::optional<Next> SendAway(const ConnectionOrder& order,
+                               const RoutedRequest& request,
+                               bool forwards) const;
+  // Set if the group has no room for the request, or serves none.
+  std::optional<Next> WaitsForRoom(const RoutedRequest& request);
+  // Does what was decided. `add` adds the request to the queue for it.
+  Admission Take(const RoutedRequest& request, Slot slot,
+                 const Decision& decision, absl::FunctionRef<void()> add);
   ConnectionOrder& OrderOf(const RoutedRequest& request) const {
     return request.sink->routing().OrderOf(group());
   }

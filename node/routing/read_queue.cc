@@ -84,27 +84,13 @@ void ReadQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
   ++counters_.reads;
 }
 
-bool ReadQueue::MayServeStale(Slot slot, Duration staleness_max) const {
-  if (staleness_max == Duration() ||
-      leadership_.kind() == Leadership::Kind::kSelf ||
-      !leadership_.MayReadStale(staleness_max)) {
-    return false;
-  }
-  const kv::Store* here = leadership_.store();
-  return here != nullptr && here->Owns(slot);
-}
-
-bool ReadQueue::ServeStale(ConnectionOrder& order, const RoutedRequest& request,
-                           const kv::CommandSpec& spec) {
-  if (!MayServeStale(spec.slot, request.staleness_max) ||
-      !kv::IsRead(spec.op) || order.reads_in_log() > 0) {
-    return false;
-  }
+void ReadQueue::AnswerStale(ConnectionOrder& order,
+                            const RoutedRequest& request,
+                            const kv::CommandSpec& spec) {
   Request& read = AddRead(order, request, spec, State::kIssued);
   read.stale = true;
   ++counters_.stale_reads;
   Serve(read, spec);
-  return true;
 }
 
 void ReadQueue::Enlist(ConnectionOrder& order) {
@@ -189,7 +175,7 @@ void ReadQueue::Fail(Request& read, RequestFailure::Kind kind,
 
 // ---- Moving to batches.
 
-bool ReadQueue::WaitingFit(ConnectionOrder& order) {
+bool ReadQueue::WaitingFit(const ConnectionOrder& order) {
   size_t keys = 0;
   size_t result_bytes = 0;
   for (const Request* read = order.first_waiting(); read != nullptr;
@@ -203,13 +189,20 @@ bool ReadQueue::WaitingFit(ConnectionOrder& order) {
 }
 
 void ReadQueue::MoveToBatch(ConnectionOrder& order) {
-  MoveParkedToBatch(order);
-  while (Request* const read = order.first_waiting()) {
-    CountLeft(*read);
-    const kv::CommandSpec spec = read->Command(&arguments_);
-    batches_.Take(*read, spec, results_.BytesOf(order, spec));
-  }
   Delist(order);
+  std::vector<std::string_view> arguments;
+  const auto first = [&] {
+    Request* const parked = order.first_parked();
+    return parked != nullptr ? parked : order.first_waiting();
+  };
+  while (Request* const read = first()) {
+    if (read->state == State::kParked) {
+      Unpark(*read);
+    } else {
+      CountLeft(*read);
+    }
+    MoveToLog(*read, read->Command(&arguments));
+  }
 }
 
 void ReadQueue::MoveParkedToBatch(ConnectionOrder& order) {
@@ -231,7 +224,7 @@ bool ReadQueue::IssueStale() {
     if (order == nullptr || order->reads_in_log() > 0) continue;
     for (Request* read = order->first_waiting(); read != nullptr;
          read = ConnectionOrder::NextWaiting(*read)) {
-      if (MayServeStale(read->slot, read->staleness_max)) {
+      if (leadership_.MayAnswerStale(read->slot, read->staleness_max)) {
         round_.push_back(read);
       }
     }

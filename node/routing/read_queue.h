@@ -53,16 +53,15 @@ class ReadQueue {
 
   void Add(ConnectionOrder& order, const RoutedRequest& request,
            const kv::CommandSpec& spec);
-  // Answers a read without a read point of its own, or parks it. Returns false
-  // if the read may not be that stale, or this replica leads or lacks the slot.
-  // Then nothing has happened; so it is, too, if an earlier read of the
-  // connection travels in the log.
-  bool ServeStale(ConnectionOrder& order, const RoutedRequest& request,
-                  const kv::CommandSpec& spec);
+  // Answers a read without a read point of its own, or parks it. Requires:
+  // GroupLeadership::MayAnswerStale, and no earlier read of the connection
+  // travels in the log.
+  void AnswerStale(ConnectionOrder& order, const RoutedRequest& request,
+                   const kv::CommandSpec& spec);
 
   // ---- Moving to batches.
   // True if the results of the waiting reads fit into a batch.
-  bool WaitingFit(ConnectionOrder& order);
+  bool WaitingFit(const ConnectionOrder& order);
   // Moves the waiting reads into the batch: in front of a write of their
   // connection, or behind a read of it.
   void MoveToBatch(ConnectionOrder& order);
@@ -96,8 +95,6 @@ class ReadQueue {
   // and end its turn.
   Request& AddRead(ConnectionOrder& order, const RoutedRequest& request,
                    const kv::CommandSpec& spec, State state);
-  // The replica here may answer a read of the slot that may be so stale.
-  bool MayServeStale(Slot slot, Duration staleness_max) const;
   // It needs another read point.
   void WaitAgain(Request& read);
   // `point_of`: see Request.

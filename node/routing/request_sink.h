@@ -114,6 +114,7 @@ class RequestSink {
     // Orders that ForgetIdle may remove.
     size_t further_orders() const { return more_.size(); }
     size_t orders() const;
+    void ForEach(absl::FunctionRef<void(const ConnectionOrder&)> call) const;
     // Frees the memory of idle orders beyond the first few. The sink calls it
     // when it has no outstanding answer, and no queue is on the call stack.
     void ForgetIdle() {
@@ -134,7 +135,6 @@ class RequestSink {
     static constexpr size_t kForgetStep = 16;
 
     ConnectionOrder& Add(GroupId group);
-    void ForEach(absl::FunctionRef<void(const ConnectionOrder&)> call) const;
 
     RequestSink* const sink_;
     ConnectionOrder::Totals totals_;

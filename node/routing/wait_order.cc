@@ -10,20 +10,25 @@ WaitOrder::WaitOrder(env::Loop& loop, GroupId group,
                      absl::AnyInvocable<void()> retry)
     : loop_(loop), group_(group), retry_(std::move(retry)) {}
 
-bool WaitOrder::IsBehindOthers(RequestSink* sink) const {
-  if (places_.empty()) return false;
-  const uint64_t ticket = TicketOf(sink);
-  return ticket == 0 || places_.begin()->first < ticket;
+uint64_t WaitOrder::TicketOf(RequestSink* sink) const {
+  const ConnectionOrder* const order = sink->routing().FindOrder(group_);
+  return order == nullptr ? 0 : order->ticket;
 }
 
-void WaitOrder::Wait(RequestSink* sink, bool has_room) {
-  if (has_room) passed_over_ = true;
+bool WaitOrder::Pass(RequestSink* sink, bool full) {
+  if (!full) {
+    if (places_.empty()) return true;
+    const uint64_t mine = TicketOf(sink);
+    if (mine != 0 && mine <= places_.begin()->first) return true;
+    passed_over_ = true;
+  }
   uint64_t& ticket = sink->routing().OrderOf(group_).ticket;
   if (ticket == 0) ticket = ++last_ticket_;
   const auto [place, added] = places_.try_emplace(ticket, Place{sink});
-  if (!added && !place->second.woken) return;
+  if (!added && !place->second.woken) return false;
   place->second.woken = false;
   ++sink->routing().blocked_queues;
+  return false;
 }
 
 void WaitOrder::Remove(RequestSink* sink) {

@@ -35,11 +35,9 @@ class WaitOrder {
   // others only may retry; it leads to WakeAll.
   WaitOrder(env::Loop& loop, GroupId group, absl::AnyInvocable<void()> retry);
 
-  // True if `sink` has to wait, even with room, until others have had their
-  // turn.
-  bool IsBehindOthers(RequestSink* sink) const;
-  // `sink` waits until WakeAll. `has_room`: it waits for others only.
-  void Wait(RequestSink* sink, bool has_room);
+  // False if `sink` waits until WakeAll: the queue is full, or others are to
+  // have their turn first.
+  bool Pass(RequestSink* sink, bool full);
   // A request of `sink` was accepted or answered.
   void GiveUpPlace(RequestSink* sink);
   // `sink` waits no longer, since it is closed.
@@ -55,10 +53,7 @@ class WaitOrder {
   };
 
   // 0: none.
-  uint64_t TicketOf(RequestSink* sink) const {
-    const ConnectionOrder* const order = sink->routing().FindOrder(group_);
-    return order == nullptr ? 0 : order->ticket;
-  }
+  uint64_t TicketOf(RequestSink* sink) const;
   void Remove(RequestSink* sink);
   // Takes the woken sinks out of the order. They keep their tickets.
   void EndWake();
