@@ -231,8 +231,14 @@ void Places::MoveOut(size_t place) {
   Tell(place,
        absl::StrCat("node ", places_[place].tenant->node.value(), " is gone"));
   if (HasStore(place)) lost_ = world_.now();
-  places_[place].tenant.reset();
+  Leave(place);
   world_.Restart(machine);
+}
+
+std::optional<Tenant> Places::Leave(size_t place) {
+  Place& left = places_[place];
+  left.former = {.node = left.tenant->node, .left = world_.now()};
+  return std::exchange(left.tenant, std::nullopt);
 }
 
 void Places::Copy(MachineId from, MachineId to) {
@@ -245,7 +251,7 @@ void Places::MoveDisk(size_t from, size_t to) {
   for (const size_t place : {from, to}) Kill(place);
   Copy(machines_[from], machines_[to]);
   world_.EraseDisk(machines_[from]);
-  places_[to].tenant = std::exchange(places_[from].tenant, std::nullopt);
+  places_[to].tenant = Leave(from);
   Tell(to, absl::StrCat("the disk of node ", places_[to].tenant->node.value(),
                         " moves to ", Name(to)));
   for (const size_t place : {from, to}) world_.Restart(machines_[place]);
@@ -257,7 +263,9 @@ void Places::SwapDisks(size_t a, size_t b) {
   Copy(machines_[b], machines_[a]);
   Copy(shelf_, machines_[b]);
   world_.EraseDisk(shelf_);
-  std::swap(places_[a].tenant, places_[b].tenant);
+  std::optional<Tenant> of_a = Leave(a);
+  places_[a].tenant = Leave(b);
+  places_[b].tenant = std::move(of_a);
   Tell(a, absl::StrCat("its disk changes places with that of ", Name(b)));
   for (const size_t place : {a, b}) world_.Restart(machines_[place]);
 }

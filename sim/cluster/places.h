@@ -97,6 +97,14 @@ class Places {
     return places_[place].tenant.has_value() &&
            !places_[place].tenant->damaged.empty();
   }
+  // The node that left the place last, and when; none: none did.
+  struct Former {
+    NodeId node;
+    SimTime left;
+  };
+  const std::optional<Former>& former(size_t place) const {
+    return places_[place].former;
+  }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   // The same for the reserve.
@@ -155,6 +163,7 @@ class Places {
  private:
   struct Place {
     std::optional<Tenant> tenant;
+    std::optional<Former> former;
     uint16_t moves = 0;  // How often it had other addresses.
   };
 
@@ -164,6 +173,8 @@ class Places {
   node::NodeConfig RowOf(NodeId founder) const;
   void RefuseOthers(size_t place, const std::string& token);
   void Kill(size_t place);
+  // The tenant of the place is there no more.
+  std::optional<Tenant> Leave(size_t place);
   void Copy(MachineId from, MachineId to);
   void Tell(size_t place, const std::string& text);
 

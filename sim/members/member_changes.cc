@@ -30,6 +30,8 @@ constexpr ChoiceSite kInterval("members.operator_interval");
 constexpr ChoiceSite kInterrupts("members.interrupts_move");
 constexpr uint32_t kOperatorsMax = 3;
 constexpr uint64_t kIntervalsMax = 8;
+// The replies of a process that ended have arrived by then.
+constexpr Duration kLastReplies = Seconds(10);
 constexpr Duration kLook = Milliseconds(100);
 // From the last changes of a move until its decision is known, clients wait.
 constexpr std::string_view kStepsOfMoves[] = {
@@ -104,9 +106,12 @@ void MemberChanges::OnCommitted(GroupId group, const raft::Entry& entry) {
 }
 
 bool MemberChanges::WasReadOnly(NodeId number) const {
-  const std::optional<Tenant>& tenant =
-      cluster_.places().tenant(Places::PlaceWith(number));
-  return !tenant.has_value() || were_read_only_.contains(tenant->node);
+  const size_t place = Places::PlaceWith(number);
+  const std::optional<Tenant>& tenant = cluster_.places().tenant(place);
+  const std::optional<Places::Former>& former = cluster_.places().former(place);
+  return !tenant.has_value() || were_read_only_.contains(tenant->node) ||
+         (former.has_value() && were_read_only_.contains(former->node) &&
+          world_.now() - former->left <= kLastReplies);
 }
 
 void MemberChanges::OnStep(GroupId group, const raft::Core& core) {

@@ -67,7 +67,8 @@ class MemberChanges {
   std::vector<NodeId> Nodes() const;
   // The configurations of groups that changed.
   uint64_t Progress() const { return rules_.changes(); }
-  // The node at the place with this number was without a vote for a while.
+  // The node at the place with this number was without a vote for a while. Or
+  // the one before it was, and its last replies may still arrive.
   bool WasReadOnly(NodeId number) const;
   // Some slots have moved, or do.
   bool slots_move() const;

@@ -67,9 +67,9 @@ class PlacesTest : public testing::Test {
     return *answer;
   }
   // The token of the next node.
-  node::JoinConfig Add() {
+  node::JoinConfig Add(std::string body = "") {
     const OperatorAnswer answer =
-        Ask({.method = "POST", .target = "/v1/nodes"});
+        Ask({.method = "POST", .target = "/v1/nodes", .body = std::move(body)});
     const auto token =
         shardctrl::ParseToken(answer.body["token"].get<std::string>());
     return {.cluster = token->cluster,
@@ -173,6 +173,20 @@ TEST_F(PlacesTest, SwappedDisks_ServeOn) {
   ExpectNone();
   EXPECT_NE(cluster_.ServerAt(0), nullptr);
   EXPECT_NE(cluster_.ServerAt(1), nullptr);
+}
+
+TEST_F(PlacesTest, PlaceThatANodeWithoutAVoteLeft_MayHaveRefusedWrites) {
+  const node::JoinConfig join = Add("{\"role\":\"read-only\"}");
+  places_.MoveIn(1, {.node = join.node, .join = join});
+  EXPECT_TRUE(RunUntil([this] { return places_.HasStore(1); }));
+  EXPECT_FALSE(members_->WasReadOnly(NodeId(1)));
+  EXPECT_TRUE(members_->WasReadOnly(NodeId(2)));
+  places_.SwapDisks(0, 1);
+  EXPECT_TRUE(members_->WasReadOnly(NodeId(1)));
+  EXPECT_TRUE(members_->WasReadOnly(NodeId(2)));
+  world_.RunFor(Seconds(11));
+  EXPECT_TRUE(members_->WasReadOnly(NodeId(1)));
+  EXPECT_FALSE(members_->WasReadOnly(NodeId(2)));
 }
 
 // The file of the disk that stays names an address for a founder that is gone.
