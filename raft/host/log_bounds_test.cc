@@ -249,5 +249,49 @@ TEST_F(TransferUnderLoadTest, MoreEntriesThanState_AreGivenUpAndReported) {
   ASSERT_TRUE(cluster_.WaitConverged(lines_));
 }
 
+// The leader takes two snapshots or more while one chunk is under way, and the
+// followers get their chunks in turn. It keeps one older snapshot for them.
+TEST(SnapshotTransfers, ThatAreSlowerThanSnapshots_EndOneAfterAnother) {
+  constexpr size_t kLine = 200;
+  constexpr uint32_t kNodes = 4;
+  testing::JournalCluster cluster(41, /*snapshot_threshold_bytes=*/1, {},
+                                  kNodes);
+  cluster.options_.plan.groups = {
+      {.group = testing::kGroup,
+       .voters = {NodeId(1)},
+       .learners = {NodeId(2), NodeId(3), NodeId(4)}}};
+  cluster.options_.core.snapshot_chunk_bytes = 5 * kLine;
+  cluster.options_.core.snapshot_inflight_bytes_max = 5 * kLine;
+  for (uint32_t n = 1; n <= kNodes; ++n) cluster.StartNode(n);
+  size_t lines = 0;
+  const auto propose = [&] {
+    ++lines;
+    ASSERT_EQ(cluster.Propose(std::string(kLine, 'x')).outcome, Outcome::kDone);
+    cluster.world_.RunFor(Milliseconds(15));
+  };
+  propose();
+  for (uint32_t n = 2; n <= kNodes; ++n) {
+    cluster.Crash(n, sim::CrashKind::kMachine);
+    cluster.world_.SetDistance(cluster.machines_[n - 1], Milliseconds(25));
+  }
+  cluster.world_.RunFor(Seconds(5));
+  for (int i = 0; i < 50; ++i) propose();
+  for (uint32_t n = 2; n <= kNodes; ++n) {
+    cluster.Restart(n);
+    cluster.AwaitStart(n);
+    for (int i = 0; i < 8; ++i) propose();
+  }
+  const auto restored = [&cluster] {
+    int nodes = 0;
+    for (uint32_t n = 2; n <= kNodes; ++n) {
+      nodes += cluster.node(n)->observer.restored > 0;
+    }
+    return nodes;
+  };
+  for (int i = 0; i < 300 && restored() < 3; ++i) propose();
+  EXPECT_EQ(restored(), 3);
+  EXPECT_TRUE(cluster.WaitConverged(lines));
+}
+
 }  // namespace
 }  // namespace quorate::raft

@@ -391,13 +391,16 @@ void ReplicaSnapshots::Handle(const Output& output) {
   }
 }
 
-// Of several transfers the oldest one would be lost first.
+// Of several transfers the oldest one would be lost first. Those whose snapshot
+// is gone begin again with their next chunk. They must not let others lose
+// theirs, or under load each transfer may begin again for ever.
 void ReplicaSnapshots::KeepInTransfer() {
   LogPosition oldest;
   for (const Core::FollowerStatus& follower : core().followers()) {
     const LogPosition snapshot = follower.snapshot;
     if (snapshot != LogPosition() &&
-        (oldest == LogPosition() || snapshot.index < oldest.index)) {
+        (oldest == LogPosition() || snapshot.index < oldest.index) &&
+        services_.snapshots.Has(key_, snapshot)) {
       oldest = snapshot;
     }
   }

@@ -216,7 +216,8 @@ class ReplicaSnapshots {
   MonoTime log_failure_at_ = MonoTime::Min();
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> reader_;
-  // The oldest snapshot in transfer to a follower; the store keeps it.
+  // The oldest snapshot in transfer to a follower that is still there; the
+  // store keeps it.
   LogPosition kept_;
   std::unique_ptr<SnapshotLoader> loader_;
   // None before the first failure.

@@ -293,6 +293,8 @@ TEST_F(SnapshotStoreTest, NewerSnapshot_ReplacesTheOlder) {
   ASSERT_TRUE(store_.Write(20, Data(20, 1000)).ok());
   h_.Run();
   EXPECT_EQ(Files().size(), 1u);
+  EXPECT_FALSE(h_.snapshots()->Has(kGroup, At(1, 10).position));
+  EXPECT_TRUE(h_.snapshots()->Has(kGroup, At(1, 20).position));
   EXPECT_TRUE(absl::IsNotFound(store_.Read(10, 0, 10).status()));
   EXPECT_EQ(*store_.ReadAll(20), Data(20, 1000));
 }
@@ -308,6 +310,7 @@ TEST_F(SnapshotStoreTest, KeptSnapshot_IsReadableBesideTheNewest) {
     ASSERT_TRUE(store_.Write(newer, Data(newer, 1000)).ok());
     h_.Run();
     EXPECT_EQ(Files().size(), 2u) << "one older file at most";
+    EXPECT_TRUE(h_.snapshots()->Has(kGroup, At(1, 10).position));
     EXPECT_EQ(*store_.ReadAll(10), Data(10, 100'000));
     EXPECT_EQ(*store_.ReadAll(newer), Data(newer, 1000));
   }
