@@ -52,9 +52,9 @@ class CopyPace {
         std::max(next_piece_, now) +
         Nanoseconds(static_cast<int64_t>(bytes * 1'000'000'000 / rate_max_));
   }
-  // A piece of so many bytes was answered after `took`.
-  void OnAnswer(MonoTime now, Duration took, size_t bytes) {
-    window_.OnAnswer(now, took, bytes);
+  // As in CopyWindow.
+  void OnAnswer(MonoTime now, Duration took, size_t counted) {
+    window_.OnAnswer(now, took, counted);
   }
   // Call it while only changes are left. `written`: the last change at the
   // source; `read`: the last one that was read from it.

@@ -15,8 +15,8 @@ kv::SlotPiece CopyStream::Next(size_t bytes_max, bool keeps) {
   return kept_->piece;
 }
 
-bool CopyStream::OnAnswer(size_t bytes, const kv::MoveAnswer* answer) {
-  bytes_outstanding_ -= bytes;
+bool CopyStream::OnAnswer(size_t counted, const kv::MoveAnswer* answer) {
+  counted_outstanding_ -= counted;
   // The piece that is kept is sent again.
   if (answer == nullptr && kept_.has_value()) return false;
   kept_.reset();

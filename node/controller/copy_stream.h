@@ -31,17 +31,17 @@ class CopyStream {
   // Requires: Open has returned true. Its bytes are valid until the next call.
   // `keeps`: the piece is sent again unless the destination takes it.
   kv::SlotPiece Next(size_t bytes_max, bool keeps);
-  // A piece of so many bytes is under way.
-  void OnSent(size_t bytes) { bytes_outstanding_ += bytes; }
+  // A piece is under way. `counted`: CopyWindow::Counted of it.
+  void OnSent(size_t counted) { counted_outstanding_ += counted; }
   void Close() { reader_.Close(); }
   // Null: no answer came. Returns true if the destination took the piece.
-  bool OnAnswer(size_t bytes, const kv::MoveAnswer* answer);
+  bool OnAnswer(size_t counted, const kv::MoveAnswer* answer);
 
   // A piece was refused, or its answer is lost: the destination is to say where
   // it is, once nothing is under way.
   bool lost() const { return lost_; }
   void Lose() { lost_ = true; }
-  size_t bytes_outstanding() const { return bytes_outstanding_; }
+  size_t counted_outstanding() const { return counted_outstanding_; }
   const kv::CopyReader& reader() const { return reader_; }
   // The last change that the destination has.
   kv::ChangeNumber taken_changes() const { return place_.changes; }
@@ -57,7 +57,7 @@ class CopyStream {
     std::string bytes;
   };
   std::optional<Kept> kept_;
-  size_t bytes_outstanding_ = 0;
+  size_t counted_outstanding_ = 0;
   bool lost_ = false;
 };
 

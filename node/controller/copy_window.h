@@ -21,6 +21,8 @@ class CopyWindow {
  public:
   static constexpr size_t kMin = size_t{64} << 10;
   static constexpr size_t kMax = size_t{2} << 20;
+  // A shorter piece counts as such a one: its entry has a price of its own.
+  static constexpr size_t kPieceMin = size_t{4} << 10;
   // The queue that a copy may make.
   static constexpr Duration kTarget = Milliseconds(3);
   // The shortest answer counts for one to two of these.
@@ -28,8 +30,12 @@ class CopyWindow {
 
   // In bytes: kMin to kMax.
   size_t bytes() const { return bytes_; }
-  // A piece of so many bytes was answered after `took`.
-  void OnAnswer(MonoTime now, Duration took, size_t piece_bytes) {
+  // The part of the window that a piece of so many bytes takes.
+  static constexpr size_t Counted(size_t piece_bytes) {
+    return std::max(piece_bytes, kPieceMin);
+  }
+  // A piece that takes such a part was answered after `took`.
+  void OnAnswer(MonoTime now, Duration took, size_t counted) {
     if (now >= base_ends_) {
       base_[1] = base_[0];
       base_[0] = kLongest;
@@ -38,7 +44,7 @@ class CopyWindow {
     base_[0] = std::min(base_[0], took);
     const Duration queue = took - std::min(base_[0], base_[1]);
     if (queue <= kTarget) {
-      bytes_ = std::min(bytes_ + piece_bytes, kMax);
+      bytes_ = std::min(bytes_ + counted, kMax);
     } else if (now >= shrinks_from_) {
       bytes_ = std::max(bytes_ / 2, least_);
       // The answers to what is under way tell of the old window.

@@ -340,7 +340,7 @@ bool SlotMover::Copy(const OpenSource& open, Task& task) {
   // A piece may fail at once. One that is kept is sent again later.
   while (task.outstanding < pieces_max && !stream.lost() &&
          task.not_before <= MonoNow() &&
-         stream.bytes_outstanding() < bytes_max &&
+         stream.counted_outstanding() < bytes_max &&
          (frozen || source.pace.next_piece() <= MonoNow())) {
     if (!stream.Open(open.store, open.status)) return false;
     SendPiece(open, task);
@@ -354,16 +354,17 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
   const kv::SlotPiece piece =
       stream.Next(source.pace.piece_bytes(), source.one_at_a_time);
   const size_t bytes = piece.bytes.size();
+  const size_t counted = CopyWindow::Counted(bytes);
   source.pace.OnSent(MonoNow(), bytes);
-  stream.OnSent(bytes);
+  stream.OnSent(counted);
   Send(open.key(), open.plan.to, kv::StageStep{open.plan.id, piece},
-       [this, bytes, sent = MonoNow()](Task& task,
-                                       const kv::MoveAnswer* answer) {
+       [this, bytes, counted, sent = MonoNow()](Task& task,
+                                                const kv::MoveAnswer* answer) {
          Source& source = *task.source;
-         source.pace.OnAnswer(MonoNow(), MonoNow() - sent, bytes);
+         source.pace.OnAnswer(MonoNow(), MonoNow() - sent, counted);
          auto* const copying = std::get_if<Copying>(&source.work);
          if (copying == nullptr) return;
-         if (copying->stream.OnAnswer(bytes, answer)) {
+         if (copying->stream.OnAnswer(counted, answer)) {
            task.lacks_room.clear();
            source.one_at_a_time = false;
            source.report.OnTaken(answer->place, bytes);

@@ -18,6 +18,8 @@
 #include "kv/command/move_command.h"
 #include "kv/slots/slot.h"
 #include "kv/testing/moves_fixture.h"
+#include "node/controller/copy_stream.h"
+#include "node/controller/copy_window.h"
 #include "node/controller/move_steps.h"
 #include "node/controller/test_controller.h"
 #include "rapidcheck/gtest.h"
@@ -57,6 +59,8 @@ class Bench {
   // Steps, answers and news are lost, late or doubled.
   bool faults = false;
   bool room = true;
+  // Groups take one step after another, each in this time.
+  Duration step_time;
   // Answers a step instead of its group.
   std::function<std::optional<kv::MoveAnswer>(const kv::MoveStep&)> instead;
 
@@ -312,7 +316,7 @@ class Bench {
     }
     // Steps to a group keep their order, as in a log.
     sim::SimTime& last = order_[&group];
-    last = std::max(last, world_.now() + Delay());
+    last = std::max(last + step_time, world_.now() + Delay());
     world_.At(last, [this, &node, life = node.life, apply,
                      done = std::move(done)]() mutable {
       const kv::MoveAnswer answer = apply();
@@ -378,6 +382,28 @@ TEST(SlotMover, RoomThatIsBack_IsFilledAtFullSpeed) {
   bench.RunFor(Seconds(3));
   bench.ExpectOver(/*moved=*/true);
   EXPECT_GT(bench.most_pieces(), 1u);
+}
+
+// The steps of other moves, for which clients wait, come behind them.
+TEST(SlotMover, PiecesOfEmptySlots_AreFewWhileStepsAreSlow) {
+  Bench bench(7);
+  bench.step_time = Milliseconds(30);
+  bench.Tell(Command::MoveSlots{.to = kTo, .slots = {{Slot(0), Slot(199)}}});
+  bench.RunFor(Seconds(3));
+  ASSERT_TRUE(bench.open());
+  EXPECT_GT(bench.pieces(), 50u);
+  // The first answer has waited for none.
+  EXPECT_LE(bench.most_pieces(), CopyWindow::kMin / CopyWindow::kPieceMin + 1);
+  bench.RunFor(Seconds(20));
+  bench.ExpectOver(/*moved=*/true);
+}
+
+TEST(SlotMover, PiecesOfEmptySlots_AreManyWhileStepsAreFast) {
+  Bench bench(8);
+  bench.Tell(Command::MoveSlots{.to = kTo, .slots = {{Slot(0), Slot(1999)}}});
+  bench.RunFor(Seconds(3));
+  EXPECT_EQ(bench.most_pieces(), CopyStream::kPiecesMax);
+  bench.ExpectOver(/*moved=*/true);
 }
 
 TEST(SlotMover, CopiesThatDiffer_GiveTheMoveUp) {

@@ -99,13 +99,14 @@ AvailabilityChecker::CalmBounds CalmBoundsOf(World& world, const Shape& shape,
           }};
 }
 
-// A few entries of both groups, behind the pieces of another move. Some nodes
-// take these one after the other.
+// The last changes, the seal and the activation each stand behind the pieces of
+// another move. Some nodes take pieces one after the other, each with a trip to
+// the leader, one to its followers, and back.
 Duration FrozenMax(World& world, const Shape& shape, const Cluster& cluster) {
   constexpr Duration kWork = Milliseconds(20);
-  constexpr int64_t kPieces = 128;  // Under way at a time (CopyStream).
-  constexpr int64_t kEntries = kPieces + 16;
-  return kWork + (LongestTrip(world, shape, cluster) * 2 +
+  constexpr int64_t kPieces = 16;  // In the smallest window (CopyWindow).
+  constexpr int64_t kEntries = 3 * kPieces + 16;
+  return kWork + (LongestTrip(world, shape, cluster) * 4 +
                   SlowestSync(world, cluster)) *
                      kEntries;
 }
