@@ -59,6 +59,7 @@ class Small {
                         config.host.digest_interval = spares > 0 ? 64 : 1;
                         if (spares > 0) {
                           config.host.snapshot_threshold_bytes = 1;
+                          config.host.core.unwritten_bytes_max = 1;
                         }
                         return config;
                       },
@@ -947,6 +948,39 @@ TEST(Cluster, LeadershipThatBeginsInTheCalm_Found) {
   checks.BeginCalm();
   small.world().Crash(cluster.machine(first), CrashKind::kProcess);
   small.Elect(first);
+  checks.EndCalm();
+  small.ExpectFound("availability: 1 leaderships of group 1");
+}
+
+// Slots that move in the calm may fill the disk of a leader.
+TEST(Cluster, LeadershipThatASlowDiskGivesAway_MayBeginInTheCalm) {
+  Small small(1, /*bootstrap_left_on=*/false, node::ListenConfig(),
+              /*spares=*/1);
+  small.Elect();
+  small.world().RunFor(Seconds(5));
+  const NodeId first = small.Elect();
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  checks.BeginCalm();
+  small.world().StallDisk(cluster.machine(first),
+                          small.world().now() + Seconds(3));
+  const std::string address = cluster.nodes()[first.value() - 1].resp;
+  // The second write finds the first one unwritten.
+  for (int i = 0; i < 2; ++i) {
+    small.world().Start(
+        small.world().AddMachine({.client = true}),
+        [&](env::Env& env) { return std::make_shared<Asker>(env, address); });
+    small.world().RunFor(Milliseconds(100));
+  }
+  small.Elect(first);
+  EXPECT_GT(cluster.given_away(kGroup), 0u);
+  checks.EndCalm();
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  // That one is no excuse for a later calm.
+  checks.BeginCalm();
+  const NodeId last = small.Elect();
+  small.world().Crash(cluster.machine(last), CrashKind::kProcess);
+  small.Elect(last);
   checks.EndCalm();
   small.ExpectFound("availability: 1 leaderships of group 1");
 }

@@ -57,7 +57,7 @@ class PlacesTest : public testing::Test {
     world_.RunFor(Seconds(2));
   }
   bool RunUntil(std::function<bool()> done) {
-    return world_.RunUntilTrue(std::move(done), Seconds(20));
+    return world_.RunUntilTrue(std::move(done), Seconds(30));
   }
   OperatorAnswer Ask(OperatorRequest request) {
     std::optional<OperatorAnswer> answer;
@@ -76,6 +76,30 @@ class PlacesTest : public testing::Test {
             .node = token->node,
             .seeds = answer.body["seeds"],
             .token = answer.body["token"]};
+  }
+  // Nodes come to the free places, and the group has a voter on each.
+  void MakeThreeVoters() {
+    for (const size_t place : {1, 2}) {
+      const node::JoinConfig join = Add();
+      places_.MoveIn(place, {.node = join.node, .join = join});
+      EXPECT_TRUE(RunUntil([&] { return places_.HasStore(place); }));
+    }
+    EXPECT_EQ(Ask({.method = "PATCH",
+                   .target = "/v1/groups/1",
+                   .body = "{\"replicas\":3}"})
+                  .status,
+              200);
+    EXPECT_TRUE(RunUntil([&] {
+      return cluster_.groups()[0].voters.size() == 3 &&
+             members_->Unmet().empty();
+    }));
+  }
+  // An operator comes, who wishes nothing by itself.
+  void StartOperator() {
+    std::vector<MachineId> machines;
+    members_->Start(&machines);
+    world_.RunFor(Milliseconds(1));
+    members_->Stop();
   }
   void ExpectFound(std::string_view rule) {
     ASSERT_FALSE(world_.violations().empty());
@@ -236,22 +260,28 @@ TEST_F(PlacesTest, VoterWithoutItsDisk_LivesNowhere) {
   EXPECT_TRUE(world_.violations().empty()) << world_.violations()[0];
 }
 
+TEST_F(PlacesTest, DamagedDisk_IsGivenUp) {
+  MakeThreeVoters();
+  StartOperator();
+  places_.OnDamaged(2, "log");
+  EXPECT_TRUE(RunUntil([this] { return !places_.IsDamaged(2); }));
+  EXPECT_TRUE(places_.lost().has_value());
+}
+
+// Its groups would get other leaders, though no fault is left.
+TEST_F(PlacesTest, DamagedDiskInTheCalm_Stays) {
+  MakeThreeVoters();
+  StartOperator();
+  places_.OnDamaged(2, "log");
+  members_->BeginCalm();
+  world_.RunFor(Seconds(30));
+  EXPECT_TRUE(places_.IsDamaged(2));
+}
+
 // The process of the old store goes on. It is no member, and need not know of
 // leaders.
 TEST_F(PlacesTest, VoterWhoseStoreWasGivenUp_LivesNowhere) {
-  for (const size_t place : {1, 2}) {
-    const node::JoinConfig join = Add();
-    places_.MoveIn(place, {.node = join.node, .join = join});
-    EXPECT_TRUE(RunUntil([&] { return places_.HasStore(place); }));
-  }
-  EXPECT_EQ(Ask({.method = "PATCH",
-                 .target = "/v1/groups/1",
-                 .body = "{\"replicas\":3}"})
-                .status,
-            200);
-  EXPECT_TRUE(RunUntil([&] {
-    return cluster_.groups()[0].voters.size() == 3 && members_->Unmet().empty();
-  }));
+  MakeThreeVoters();
   EXPECT_EQ(Ask({.method = "POST",
                  .target = "/v1/nodes/3/replace",
                  .body = "{\"even_if_up\":true}"})
