@@ -27,6 +27,7 @@
 #include "node/controller/slot_mover.h"
 #include "node/controller/wish_reports.h"
 #include "node/controller/writer_pauses.h"
+#include "node/debug_page.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
 #include "node/resources.h"
@@ -121,8 +122,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         mover_(env, agent_, GroupsOfMover()),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {
-          return std::make_unique<AdminSession>(admin_, client,
-                                                config_.listen.admin);
+          return std::make_unique<AdminSession>(
+              admin_,
+              [this](std::string_view path) {
+                return DebugPage(path, context_, mover_);
+              },
+              client, config_.listen.admin);
         }) {
     router_.SetControlHandler([this](Buffer question, PeerDone done) {
       agent_.Answer(std::move(question), std::move(done));

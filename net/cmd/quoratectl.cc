@@ -84,6 +84,13 @@ class Verbs {
             [this](const VerbOptions& options) {
               return RecoverGroup(options, id_, accept_loss_);
             });
+    Add(app, "debug", "What stands in the asked node, as JSON",
+        [this](const VerbOptions& options) {
+          return ShowDebug(options, page_);
+        })
+        ->add_option("page", page_)
+        ->required()
+        ->check(CLI::IsMember({"orders", "moves", "rooms", "timers"}));
     recover->add_option("group", id_)->required();
     recover->add_flag("--accept-loss", accept_loss_,
                       "Without it: show who is left, and change nothing");
@@ -243,6 +250,7 @@ class Verbs {
   }
 
   Run* const run_;
+  std::string page_;
   uint32_t id_ = 0;
   uint32_t to_ = 0;
   uint32_t count_ = 1;
@@ -343,7 +351,7 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, bool json) {
     answer.error =
         "there is no command '" + words.front() +
         "'; the commands are status, get, set, del, node, group, slots, "
-        "rebalance, repair, recover and import-config";
+        "rebalance, repair, recover, debug and import-config";
   } else if (!json) {
     app.exit(error);
     return kControlUsage;
@@ -390,9 +398,9 @@ std::string NameOfVerb(const CLI::App& app) {
 // The options that only some verbs have, and of those the ones of this verb.
 bool HasOption(std::string_view verb, std::string_view option) {
   constexpr std::string_view kReads[] = {
-      "status",       "get",           "set",          "del",
-      "node list",    "group list",    "group show",   "slots list",
-      "slots status", "repair status", "import-config"};
+      "status",       "get",           "set",           "del",
+      "node list",    "group list",    "group show",    "slots list",
+      "slots status", "repair status", "import-config", "debug"};
   if (option == "--all") return verb == "node list" || verb == "slots status";
   if (option == "--dry-run" && verb == "import-config") return true;
   if (option == "--operation" && verb == "recover") return false;

@@ -36,9 +36,10 @@ std::optional<HttpRefusal> ReadUntaken(const HttpRequest& request,
 
 }  // namespace
 
-AdminSession::AdminSession(AdminApi& api, ClientConnection& client,
-                           std::string address)
+AdminSession::AdminSession(AdminApi& api, MakePage debug,
+                           ClientConnection& client, std::string address)
     : api_(api),
+      debug_(std::move(debug)),
       client_(client),
       address_(std::move(address)),
       parser_(kLimits) {}
@@ -115,6 +116,13 @@ void AdminSession::Handle(const HttpRequest& request) {
   if (const auto refusal = ReadUntaken(request, target, &names)) {
     return Reply(request.keep_alive,
                  Error(400, refusal->code, refusal->message));
+  }
+  if (request.method == "GET" && target.path.starts_with("/debug")) {
+    auto page = debug_(target.path);
+    if (page.has_value()) {
+      client_.AddWork(page->size() / TurnWork::kBytesPerUnit);
+      return Reply(request.keep_alive, {.body = *std::move(page)});
+    }
   }
   waiting_ = true;
   const bool keep_alive = request.keep_alive;

@@ -7,6 +7,8 @@
 #define QUORATE_NODE_ADMIN_ADMIN_SESSION_H_
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +20,13 @@ namespace quorate::node {
 
 class AdminSession final : public Protocol {
  public:
+  // Makes the page of a path; nullopt: there is no such page.
+  using MakePage = std::function<std::optional<std::string>(std::string_view)>;
+
   // Both outlive the object. `address` is that to which the client connected.
-  AdminSession(AdminApi& api, ClientConnection& client, std::string address);
+  // `debug`: of a path that begins with "/debug".
+  AdminSession(AdminApi& api, MakePage debug, ClientConnection& client,
+               std::string address);
 
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override;
@@ -39,6 +46,7 @@ class AdminSession final : public Protocol {
   void Reply(bool keep_alive, const AdminReply& reply);
 
   AdminApi& api_;
+  const MakePage debug_;
   ClientConnection& client_;
   const std::string address_;
   HttpParser parser_;

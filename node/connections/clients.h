@@ -39,6 +39,7 @@ namespace quorate::node {
 
 class ClientConnection;
 class Clients;
+class RequestSink;
 
 // The protocol of a connection.
 class Protocol {
@@ -61,6 +62,8 @@ class Protocol {
   virtual void DropInput() = 0;
   // Answers with the error `why`, and closes the connection behind it.
   virtual void Refuse(std::string_view why) = 0;
+  // Who gets the answers of groups; null: the protocol asks no group.
+  virtual RequestSink* sink() { return nullptr; }
   // For CheckInvariants. True if the protocol takes no further request, or
   // holds results back, until Resume().
   virtual bool stopped() const = 0;

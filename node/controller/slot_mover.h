@@ -19,6 +19,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/pending.h"
@@ -121,6 +122,15 @@ class SlotMover {
   void Work();
   // Takes no further step.
   void Stop();
+
+  // ---- For those who look into a running node.
+  void ForEachTask(
+      absl::FunctionRef<void(MoveId, GroupId, const slot_mover::MoveTask&)>
+          call) const {
+    for (const auto& [key, task] : tasks_) call(key.first, key.second, task);
+  }
+  // When the object goes on by itself; Max(): it does not.
+  MonoTime due() const { return due_; }
 
  private:
   // A group that this node leads, in one move.

@@ -36,6 +36,7 @@ class HttpSession final : public Protocol, public RequestSink {
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override;
   void Resume() override;
+  RequestSink* sink() override { return this; }
   size_t pending() const override {
     return replies_.size() +
            (stalled_.has_value() && !client_.closing() ? 1 : 0);

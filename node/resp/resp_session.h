@@ -49,6 +49,7 @@ class RespSession final : public ListedProtocol, public RequestSink {
   void OnBytes(std::string_view bytes) override;
   void OnEnd() override {}
   void Resume() override;
+  RequestSink* sink() override { return this; }
   size_t pending() const override {
     return replies_.size() + (stalled_.empty() || client_.closing() ? 0 : 1);
   }

@@ -651,6 +651,11 @@ const StateMachine* Host::state_machine(GroupId group) const {
   return target == nullptr ? nullptr : target->state_machine();
 }
 
+MonoTime Host::deadline(GroupId group) const {
+  const Replica* const replica = impl_->replica(group);
+  return replica == nullptr ? MonoTime::Max() : replica->deadline();
+}
+
 std::vector<GroupId> Host::groups() const {
   std::vector<GroupId> ids;
   for (const auto& [id, replica] : impl_->replicas_) ids.push_back(id);

@@ -200,6 +200,9 @@ class Host {
   const StateMachine* state_machine(GroupId group) const;
   // The groups whose replicas run.
   std::vector<GroupId> groups() const;
+  // When the replica of the group acts next if nothing happens, such as by a
+  // heartbeat or an election; Max(): never, or there is none.
+  MonoTime deadline(GroupId group) const;
   // Replicas that have not run since the start: halted, fenced or stopped ones,
   // by group. Damage may leave the logs of two replicas of a group.
   std::map<GroupId, std::vector<ReplicaId>> failed() const;

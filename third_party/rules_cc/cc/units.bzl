@@ -26,7 +26,7 @@ UNITS = {
         "blocking_socket child_process daemon descriptors listen_check" +
         " lock_owner start_traces",
         "cluster_view control resp_client",
-        "admin_link change_operation http_request member_verbs",
+        "admin_link change_operation debug_verb http_request member_verbs",
         "quickstart quickstart_plan",
         "counter_load quickstart_add quickstart_files scale_demo",
     ],
