@@ -130,32 +130,13 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
   return decision;
 }
 
-// Believes what the model says.
+// Trusts the optional members of the model.
 Decision DecideByHooks(absl::Span<const Operation> operations,
                        const Model& model, const SearchOptions& options) {
-  std::optional<ZonesResult> zones = CheckZones(operations, model);
-  if (zones.has_value()) {
-    if (zones->result == Result::kViolation) {
-      return {.result = Result::kViolation,
-              .by_zones = true,
-              .core = std::move(zones->core),
-              .reason = std::move(zones->reason),
-              .named = std::move(zones->named),
-              .scope = std::move(zones->scope)};
-    }
-    if (!TellVersions(operations) ||
-        (!zones->partial &&
-         Replay(operations, operations, model, zones->order))) {
-      return {.by_zones = true, .order = std::move(zones->order)};
-    }
-    const std::vector<Operation> told = TellUntold(operations, model);
-    if (!told.empty()) zones = CheckZones(told, model);
-    if (!told.empty() && zones.has_value() && zones->result == Result::kOk &&
-        !zones->partial && Replay(operations, told, model, zones->order)) {
-      return {.by_zones = true, .order = std::move(zones->order)};
-    }
-  }
-  return DecideBySearch(operations, model, options);
+  Decision decision = DecideByZones(operations, model);
+  return decision.result != Result::kUnknown
+             ? decision
+             : DecideBySearch(operations, model, options);
 }
 
 // Of more operations a search does not keep the order it finds.
@@ -204,9 +185,35 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
   return absl::StrCat(text, " is ", found.state, ".");
 }
 
+Decision DecideByZones(absl::Span<const Operation> operations,
+                       const Model& model) {
+  std::optional<ZonesResult> zones = CheckZones(operations, model);
+  if (!zones.has_value()) return {.result = Result::kUnknown};
+  if (zones->result == Result::kViolation) {
+    return {.result = Result::kViolation,
+            .by_zones = true,
+            .core = std::move(zones->core),
+            .reason = std::move(zones->reason),
+            .named = std::move(zones->named),
+            .scope = std::move(zones->scope)};
+  }
+  if (!TellVersions(operations) ||
+      (!zones->partial &&
+       Replay(operations, operations, model, zones->order))) {
+    return {.by_zones = true, .order = std::move(zones->order)};
+  }
+  const std::vector<Operation> told = TellUntold(operations, model);
+  if (!told.empty()) zones = CheckZones(told, model);
+  if (!told.empty() && zones.has_value() && zones->result == Result::kOk &&
+      !zones->partial && Replay(operations, told, model, zones->order)) {
+    return {.by_zones = true, .order = std::move(zones->order)};
+  }
+  return {.result = Result::kUnknown};
+}
+
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
                 const SearchOptions& options) {
-  const bool audits = !model.HooksAreTested() && options.nodes_max > 0;
+  const bool audits = !model.HooksAreTested();
   SearchOptions limits = options;
   limits.wants_order = audits && operations.size() <= kOrderMax;
   Decision decision;

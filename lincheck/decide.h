@@ -41,7 +41,13 @@ struct Decision {
 std::string DescribeStuck(absl::Span<const Operation> operations,
                           const Model& model, const SearchResult& found);
 
-// `operations` are all of one partition, in any order.
+// The verdict that follows from the writes which operations name, or kUnknown.
+// It rests on FindLinks() and IsRead() of the model.
+Decision DecideByZones(absl::Span<const Operation> operations,
+                       const Model& model);
+
+// `operations` are all of one partition, in any order. The verdict about a model
+// whose optional members are not tested is confirmed by Step().
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
                 const SearchOptions& options);
 

@@ -237,7 +237,7 @@ Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
     indices.push_back(i);
   }
   nodes_ += relaxed.size();
-  Decision decision = Decide(relaxed, model_, {.nodes_max = 0});
+  Decision decision = DecideByZones(relaxed, model_);
   if (!decision.by_zones && !everywhere_) {
     // Relaxed, something does not name what it saw or wrote any more.
     LookEverywhere();

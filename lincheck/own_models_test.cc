@@ -501,6 +501,16 @@ TEST(OwnModel, VerdictThatStepDoesNotConfirm_IsUnknownAndNamesTheHooks) {
   EXPECT_EQ(verdict.unproven, "");
 }
 
+// By FindLinks() this is wrong, and by Step() a read may be stale.
+TEST(OwnModel, LinksThatLieWithoutASearch_ProveNothing) {
+  const Sequence sequence({Write(1), Write(2), Read(1)});
+  const Verdict verdict =
+      Check(sequence.history, ModelOf<StaleRegister>(), {.nodes_max = 0});
+  EXPECT_EQ(verdict.result, Result::kUnknown);
+  EXPECT_TRUE(verdict.wrong.empty());
+  EXPECT_NE(verdict.unproven.find("FindLinks()"), std::string::npos);
+}
+
 TEST(OwnModel, OnlineViolationOfALongHistory_IsNotProven) {
   const ModelOf<TakeRegister> model;
   for (const size_t kept : {3, 4}) {
