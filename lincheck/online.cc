@@ -255,6 +255,7 @@ class OnlineChecker::Partition {
   // Forgets unknown ones that every configuration has spent, and states and
   // values that nothing refers to.
   void Compact();
+  void CompactValues();
 
   static constexpr size_t kReadsMax = 16;
 
@@ -468,6 +469,19 @@ void OnlineChecker::Partition::Compact() {
     if (gone) Free(i);
   }
   if (arena_.size_bytes() + states_->size_bytes() < compact_at_bytes_) return;
+  // States of a user's own model may hold values, whose strings stay then.
+  if (model_.HooksAreTested()) CompactValues();
+  if (fault_.empty()) fault_ = states_->fault();
+  std::unique_ptr<StateSpace> states = model_.NewStates();
+  for (Configuration& c : configurations_) {
+    c.state = states->Import(*states_, c.state);
+  }
+  states_ = std::move(states);
+  compact_at_bytes_ = std::max<size_t>(
+      64 << 10, 2 * (arena_.size_bytes() + states_->size_bytes()));
+}
+
+void OnlineChecker::Partition::CompactValues() {
   ValueArena arena;
   const auto keep = [&](Operation& op) {
     op.argument = arena.Copy(op.argument);
@@ -477,14 +491,6 @@ void OnlineChecker::Partition::Compact() {
   for (Slot& slot : slots_) keep(slot.op);
   for (auto& [id, op] : running_) keep(op);
   arena_ = std::move(arena);
-  if (fault_.empty()) fault_ = states_->fault();
-  std::unique_ptr<StateSpace> states = model_.NewStates();
-  for (Configuration& c : configurations_) {
-    c.state = states->Import(*states_, c.state);
-  }
-  states_ = std::move(states);
-  compact_at_bytes_ = std::max<size_t>(
-      64 << 10, 2 * (arena_.size_bytes() + states_->size_bytes()));
 }
 
 std::string OnlineChecker::Partition::Explain(uint32_t slot) const {

@@ -11,7 +11,8 @@
 // that are open, that returned while an older one was open, or that have an
 // unknown outcome, and by the states that these may have made. Of a model whose
 // hooks are not tested, the first operations of each partition are kept as well:
-// a violation counts once Step() alone has confirmed it.
+// a violation counts once Step() alone has confirmed it. Its states may hold
+// values, so the strings of all its operations are kept, too.
 #ifndef QUORATE_LINCHECK_ONLINE_H_
 #define QUORATE_LINCHECK_ONLINE_H_
 

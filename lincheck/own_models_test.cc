@@ -501,6 +501,27 @@ TEST(OwnModel, VerdictThatStepDoesNotConfirm_IsUnknownAndNamesTheHooks) {
   EXPECT_EQ(verdict.unproven, "");
 }
 
+// The strings of values that states hold outlive the operations.
+TEST(OwnModel, OnlineStatesThatHoldStrings_StayValid) {
+  const ModelOf<ValueRegister> model;
+  OnlineChecker checker(model);
+  Time now = 0;
+  ValueArena arena;
+  const auto call = [&](uint8_t function, Value argument, Value result) {
+    const OnlineChecker::Ticket ticket = checker.Invoke(
+        "k", ++now, {.function = function, .argument = argument});
+    checker.Return(ticket, ++now, result);
+  };
+  const Value kept = arena.String(std::string(50, 'x'));
+  call(kOwnWrite, kept, {});
+  for (int i = 0; i < 4'000; ++i) {
+    call(kOwnOther, arena.String(std::string(40 + i % 20, 'a' + i % 20)), {});
+    call(kOwnRead, {}, kept);
+  }
+  checker.Finish();
+  EXPECT_EQ(checker.result(), Result::kOk) << checker.model_fault();
+}
+
 // By FindLinks() this is wrong, and by Step() a read may be stale.
 TEST(OwnModel, LinksThatLieWithoutASearch_ProveNothing) {
   const Sequence sequence({Write(1), Write(2), Read(1)});

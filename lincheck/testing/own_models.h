@@ -201,6 +201,28 @@ struct CountLookedFor : CountingRegister {
   }
 };
 
+// A register whose state is a value of the history.
+struct ValueRegister : OwnModel {
+  struct State {
+    Value value = Value::Nil();
+
+    friend bool operator==(const State&, const State&) = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const State& s) {
+      return H::combine(std::move(h), ValueHash()(s.value));
+    }
+  };
+  State Initial() const { return {}; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kOwnWrite) state.value = op.argument;
+    return op.function != kOwnRead || !Says(op) || op.result == state.value;
+  }
+  bool IsRead(const Operation& op) const { return op.function == kOwnRead; }
+  std::string Describe(const State& state) const {
+    return state.value.ToString();
+  }
+};
+
 // A register that says no more than it keeps.
 struct LinkedRegister : TakeRegister {
   bool FindLinks(const Operation& op, Links* links) const {
