@@ -6,7 +6,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
-#include "lincheck/unseen.h"
 #include "lincheck/value.h"
 
 namespace quorate::lincheck {
@@ -70,10 +69,8 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
     if (number == next) last_of_class.push_back(kNone);
     return number;
   };
-  const std::vector<bool> unseen = FindUnseen(operations, model);
   for (const uint32_t i : order) {
     const Operation& op = operations[i];
-    if (unseen[i]) continue;
     if (op.known()) {
       known.push_back(i);
       is_read.push_back(KeepsState(model, op));
