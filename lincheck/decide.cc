@@ -11,19 +11,15 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/audit.h"
 #include "lincheck/links.h"
-#include "lincheck/untold.h"
 #include "lincheck/versioned.h"
 #include "lincheck/zones.h"
 
 namespace quorate::lincheck {
 namespace {
 
-// Whether an order that the zones found proves that all is right. Such an order
-// has every operation that returned, once. It keeps real time, and explains
-// results and versions. `versioned` are the same operations with the versions
-// that count.
-bool Replay(absl::Span<const Operation> operations,
-            absl::Span<const Operation> versioned, const Model& model,
+// Whether the order that zones found by versions is one of every operation that
+// returned, keeps real time, and explains results and versions.
+bool Replay(absl::Span<const Operation> operations, const Model& model,
             const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
@@ -33,25 +29,22 @@ bool Replay(absl::Span<const Operation> operations,
   std::vector<Version> made = {kInitialVersion};
   size_t known = 0;
   for (size_t i : order) {
-    const Operation& op = versioned[i];
+    const Operation& op = operations[i];
     if (placed[i] || op.ret < latest) return false;
     placed[i] = true;
     latest = std::max(latest, op.invoke);
     known += op.known() ? 1 : 0;
     if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
-    // An unknown outcome stays one: a model may tell it from a result that was
-    // not reported.
-    const StateId next = states->Step(state, operations[i]);
-    if (next == kImpossible) return false;
+    state = states->Step(state, op);
+    if (state == kImpossible) return false;
     if (op.written != kNoVersion) made.push_back(op.written);
     // A write that does not tell its version may have made one.
     if (!OnlyReads(model, op)) version = op.written;
-    state = next;
   }
   std::sort(made.begin(), made.end());
   return std::adjacent_find(made.begin(), made.end()) == made.end() &&
          known == static_cast<size_t>(std::count_if(
-                      versioned.begin(), versioned.end(),
+                      operations.begin(), operations.end(),
                       [](const Operation& op) { return op.known(); }));
 }
 
@@ -198,14 +191,7 @@ Decision DecideByZones(absl::Span<const Operation> operations,
             .scope = std::move(zones->scope)};
   }
   if (!TellVersions(operations) ||
-      (!zones->partial &&
-       Replay(operations, operations, model, zones->order))) {
-    return {.by_zones = true, .order = std::move(zones->order)};
-  }
-  const std::vector<Operation> told = TellUntold(operations, model);
-  if (!told.empty()) zones = CheckZones(told, model);
-  if (!told.empty() && zones.has_value() && zones->result == Result::kOk &&
-      !zones->partial && Replay(operations, told, model, zones->order)) {
+      (!zones->partial && Replay(operations, model, zones->order))) {
     return {.by_zones = true, .order = std::move(zones->order)};
   }
   return {.result = Result::kUnknown};
