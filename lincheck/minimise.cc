@@ -148,8 +148,6 @@ class Minimiser {
   // Leaves out what is far from an operation and explains nothing of it. False
   // if nothing was.
   bool CutAround(size_t middle, size_t near_max);
-  // Whether `op` may leave what `other` looks for.
-  bool Related(const Operation& op, const Operation& other) const;
   // The one that returns last.
   size_t LastOf(const std::vector<size_t>& core) const;
   // Asks about candidates_[begin, end): those which can be left out are. If
@@ -340,26 +338,8 @@ size_t Minimiser::LastOf(const std::vector<size_t>& core) const {
   });
 }
 
-bool Minimiser::Related(const Operation& op, const Operation& other) const {
-  Value value;
-  Links links;
-  if (!model_.LooksFor(other, &value) || value.is_none() ||
-      !model_.FindLinks(op, &links)) {
-    return false;
-  }
-  if (links.writes && links.written == value) return true;
-  if (!value.is_string() || !links.written.is_string()) return false;
-  const std::string_view left = links.written.bytes();
-  return links.writes ? value.bytes().starts_with(left)
-                      : links.appends && value.bytes().ends_with(left);
-}
-
 bool Minimiser::CutAround(size_t middle, size_t near_max) {
   Surroundings around(operations_, small_.core, middle);
-  for (const size_t i : small_.core) {
-    if (Related(operations_[i], operations_[middle])) around.Take(i);
-  }
-  const bool related = around.taken().size() > 1;
   for (int given_up = 0; given_up < kCutsGivenUpMax;) {
     std::vector<size_t> core = around.taken();
     std::sort(core.begin(), core.end());
@@ -372,14 +352,12 @@ bool Minimiser::CutAround(size_t middle, size_t near_max) {
     if (answer.result == Result::kUnknown) ++given_up;
     // Whatever explains them must be kept from it, and what is like it.
     bool more = false;
-    if (!related) {
-      std::map<size_t, size_t> kinds;  // By its first member, one of it.
-      for (const size_t i : answer.order) {
-        if (!around.Has(i)) kinds.emplace(relaxed().Alike(i)[0], i);
-      }
-      for (const auto& [first, i] : kinds) {
-        more |= around.TakeAlike(i, relaxed().Alike(i));
-      }
+    std::map<size_t, size_t> kinds;  // By its first member, one of it.
+    for (const size_t i : answer.order) {
+      if (!around.Has(i)) kinds.emplace(relaxed().Alike(i)[0], i);
+    }
+    for (const auto& [first, i] : kinds) {
+      more |= around.TakeAlike(i, relaxed().Alike(i));
     }
     if (!more && !around.TakeNearest(near_max)) break;
   }
