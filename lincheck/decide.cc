@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/audit.h"
 #include "lincheck/links.h"
@@ -48,56 +47,8 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
                       [](const Operation& op) { return op.known(); }));
 }
 
-// An operation that saw a value which no other one can have left, where values
-// tell.
-struct Phantom {
-  size_t saw = 0;
-  // Itself, and those that failed and might else have left it. In order.
-  std::vector<size_t> core;
-};
-std::optional<Phantom> FindPhantom(absl::Span<const Operation> operations,
-                                   const Model& model) {
-  absl::flat_hash_set<Value, ValueHash> written = {Value::Nil()};
-  std::vector<std::pair<size_t, Value>> seen;
-  std::vector<size_t> failed;
-  for (size_t i = 0; i < operations.size(); ++i) {
-    const Operation& op = operations[i];
-    Links links;
-    const bool linked = model.FindLinks(op, &links);
-    if (model.IsRead(op)) {
-      if (!ReadsInAnyCase(model, op)) failed.push_back(i);
-      if (linked && op.known() && links.reads) seen.emplace_back(i, links.seen);
-      continue;
-    }
-    if (!linked || links.appends) return std::nullopt;
-    if (links.writes) written.insert(links.written);
-    if (op.known() && links.reads) seen.emplace_back(i, links.seen);
-  }
-  for (const auto& [i, value] : seen) {
-    if (written.contains(value)) continue;
-    Phantom phantom{.saw = i, .core = {i}};
-    for (const size_t other : failed) {
-      Links links;
-      const bool linked = model.FindLinks(Relax(operations[other]), &links);
-      const bool might =
-          !linked || links.appends || (links.writes && links.written == value);
-      if (might && other != i) phantom.core.push_back(other);
-    }
-    std::sort(phantom.core.begin(), phantom.core.end());
-    return phantom;
-  }
-  return std::nullopt;
-}
-
 Decision DecideBySearch(absl::Span<const Operation> operations,
                         const Model& model, const SearchOptions& options) {
-  if (std::optional<Phantom> phantom = FindPhantom(operations, model)) {
-    const Operation& saw = operations[phantom->saw];
-    return {.result = Result::kViolation,
-            .core = std::move(phantom->core),
-            .reason = absl::StrCat(DescribeCallOfClient(model, saw),
-                                   " saw what nobody wrote.")};
-  }
   SearchResult found =
       TellVersions(operations)
           ? Search(operations, VersionedModel(model, operations, operations),

@@ -1,8 +1,6 @@
 #include "lincheck/search.h"
 
 #include <algorithm>
-#include <numeric>
-#include <tuple>
 #include <utility>
 
 #include "lincheck/configurations.h"
@@ -26,7 +24,6 @@ class LevelSearch final : public Searcher {
         spent_sets_(plan.unknown.size()),
         window_(plan),
         levels_(plan.returns.size() + 1) {
-    Rank();
     arrivals_.push_back({.c = {.state = stepper_.Initial()}});
     if (!plan.last_seen.empty()) value_of_.assign(1, 0);
     Admit();
@@ -56,7 +53,6 @@ class LevelSearch final : public Searcher {
   // The level to work on; false if nothing is left.
   bool NextLevel(bool deep);
   bool OverBudget(uint64_t nodes_max);
-  void Rank();
 
   // Takes in what passed on to a level.
   void Admit();
@@ -147,10 +143,6 @@ class LevelSearch final : public Searcher {
   size_t shallowest_ = 0;  // None before it has.
   size_t reached_ = 0;     // The last level that was entered.
   size_t forgotten_ = 0;   // Levels before it were given up to save memory.
-  // For each known one: its place in the order in which moves are tried: by
-  // version written where one is told (that is how it happened, if all is
-  // well), then by invocation.
-  std::vector<uint32_t> rank_;
   // Scratch. Moves are known ones, or unknown ones beyond the last known.
   std::vector<uint32_t> moves_;
   std::vector<uint32_t> value_of_;  // By state; kNone: not known.
@@ -158,20 +150,6 @@ class LevelSearch final : public Searcher {
   uint64_t next_look_ = 0;          // At the deadline, in nodes.
   SearchResult result_;
 };
-
-template <size_t kWords>
-void LevelSearch<kWords>::Rank() {
-  std::vector<uint32_t> by_rank(plan_.known.size());
-  std::iota(by_rank.begin(), by_rank.end(), 0);
-  const auto before = [&](uint32_t a, uint32_t b) {
-    return plan_.KnownOp(a).written < plan_.KnownOp(b).written;
-  };
-  if (!std::is_sorted(by_rank.begin(), by_rank.end(), before)) {
-    std::stable_sort(by_rank.begin(), by_rank.end(), before);
-  }
-  rank_.resize(plan_.known.size());
-  for (uint32_t i = 0; i < by_rank.size(); ++i) rank_[by_rank[i]] = i;
-}
 
 template <size_t kWords>
 void LevelSearch<kWords>::Admit() {
@@ -228,13 +206,8 @@ bool LevelSearch<kWords>::Pass(size_t level, uint32_t at) {
     }
   }
   entry.passed = true;
-  if (!settled) return true;
-  if (!usable) return false;
-  // It may be placed for the last time. That is in vain if nobody sees it.
-  if (!plan_.plain || !Replaces(op)) return true;
-  const StateId next = stepper_.Known(entry.c.state, op);
-  // A model may say that it is possible everywhere, and then not step.
-  return next == kImpossible || !Unseen(next, entry.c);
+  // A write that need not be placed any more may be placed all the same.
+  return !settled || usable;
 }
 
 template <size_t kWords>
@@ -259,8 +232,8 @@ void LevelSearch<kWords>::FindMoves(size_t level, const Configuration& c) {
     }
     if (!stood_for) moves_.push_back(op);
   }
-  std::sort(moves_.begin(), moves_.end(),
-            [&](uint32_t a, uint32_t b) { return rank_[a] < rank_[b]; });
+  // By invocation.
+  std::sort(moves_.begin(), moves_.end());
   const auto known = static_cast<uint32_t>(plan_.known.size());
   spent_sets_.AnyBeyond(c.spent, plan_.unknown_invoked[level], [&](uint32_t u) {
     const uint32_t kin = plan_.kin[u];
@@ -666,10 +639,13 @@ std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
 
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options) {
-  if (options.nodes_max == 0)
-    return {};  // What must not search proves nothing.
+  if (options.nodes_max == 0) return {};  // Without a search nothing is proven.
   const SearchPlan plan(operations, model, options.endless,
                         options.merges_states);
+  if (plan.unwritten != kNone) {
+    const size_t saw = plan.known[plan.unwritten];
+    return {.result = Result::kViolation, .stuck = saw, .foreseen = saw};
+  }
   const std::unique_ptr<Searcher> searcher = MakeSearcher(plan, options);
   uint64_t turn = 2'000 + 8 * operations.size();
   uint64_t until = 0;

@@ -144,7 +144,6 @@ void SearchPlan::FindNatures() {
   std::vector<Links> of_unknown(unknown.size());
   const auto find = [&](const Operation& op, bool reads, Links* links) {
     const bool found = values_tell_all && model.FindLinks(op, links);
-    plain = plain && found && !links->conditional;
     if (!found) *links = {};
     if (reads) {
       links->writes = false;
@@ -200,6 +199,11 @@ void SearchPlan::NumberValues(absl::Span<const Links> of_known,
   for (uint32_t u = 0; u < of_unknown.size(); ++u) {
     unknown_left.push_back(number(of_unknown[u].written));
     unknown_leaving[unknown_left.back()].push_back(u);
+  }
+  for (size_t value = 1; value < last_seen.size(); ++value) {
+    if (last_left[value] == kNone && unknown_leaving[value].empty()) {
+      unwritten = last_seen[value];
+    }
   }
 }
 

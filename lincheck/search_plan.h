@@ -63,9 +63,6 @@ struct SearchPlan {
   std::vector<Nature> known_nature;
   std::vector<Nature> unknown_nature;
   bool appends = false;  // Some operation does.
-  // Every operation says by its values all that there is to it: none does
-  // something only in some states.
-  bool plain = true;
   // For each known, and beyond the last: when the first one from there on that
   // replaces the state has returned. kNever: there is none.
   std::vector<Time> replaced_by;
@@ -78,6 +75,8 @@ struct SearchPlan {
       last_seen;  // By value: the last known one that needs it.
   std::vector<uint32_t> last_left;  // By value: the last known one to leave it.
   std::vector<std::vector<uint32_t>> unknown_leaving;  // By value.
+  // A known one that needs a value which no operation leaves; kNone: none does.
+  uint32_t unwritten = kNone;
   // Operations of the same class do the same to every state.
   std::vector<uint32_t> known_class;
   std::vector<uint32_t> unknown_class;
