@@ -21,9 +21,9 @@ using lincheck::History;
 using lincheck::Kv;
 using lincheck::Operation;
 using lincheck::Register;
+using lincheck::StateVersion;
 using lincheck::Time;
 using lincheck::Value;
-using lincheck::Version;
 
 class Maker {
  public:
@@ -64,11 +64,11 @@ class Maker {
   };
   struct Key {
     Datum state;
-    Version version = lincheck::kInitialVersion;
-    Version last_version = lincheck::kInitialVersion;
+    StateVersion version = lincheck::kInitialVersion;
+    StateVersion last_version = lincheck::kInitialVersion;
     // An early state, which the wrong read returns.
     Value early;
-    Version early_version = lincheck::kNoVersion;
+    StateVersion early_version = lincheck::kNoVersion;
     bool overwritten = false;
   };
 

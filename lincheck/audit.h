@@ -100,8 +100,8 @@ using Judgement =
 
 // Holds `decision` about `operations`, which rests on hooks of `model`, against
 // Step(). An order is replayed. That there is none is confirmed by
-// JudgeBySteps(). If Step() contradicts the decision, `fault` names the hook. If
-// the search exceeds `options`, the result becomes kUnknown, and `unproven`
+// JudgeBySteps(). If Step() contradicts the decision, `fault` names the hook.
+// If the search exceeds `options`, the result becomes kUnknown, and `unproven`
 // names the hooks. `decide` judges by hooks, within few model steps.
 void Confirm(absl::Span<const Operation> operations, const Model& model,
              const SearchOptions& options, Judgement decide,

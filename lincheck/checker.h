@@ -46,8 +46,8 @@ struct CheckOptions {
   // Model steps for each partition; beyond it the partition's verdict is
   // kUnknown.
   uint64_t nodes_max = 50'000'000;
-  // Memory of each search: of each partition that is judged side by side, and of
-  // each question asked to make a counter-example small.
+  // Memory of each search: of each partition that is judged side by side, and
+  // of each question asked to make a counter-example small.
   uint64_t bytes_max = uint64_t{1} << 30;
   // Model steps spent on making a counter-example small, and when to stop.
   uint64_t minimise_nodes_max = 2'000'000;
@@ -88,11 +88,12 @@ struct CounterExample {
     size_t left_out = 0;             // So many of the counter-example are not.
   };
   uint32_t partition = 0;
-  std::vector<size_t>
-      operations;  // Indices into History::operations(), by time of invocation.
+  // Indices into History::operations(), by time of invocation.
+  std::vector<size_t> operations;
   // Other writes that count with unknown outcome only: somebody above may have
-  // seen what they wrote, or the reason names them. `operations` as they are and these with unknown
-  // outcome make a history of their own, which is not linearizable.
+  // seen what they wrote, or the reason names them. `operations` as they are
+  // and these with unknown outcome make a history of their own, which is not
+  // linearizable.
   std::vector<size_t> context;
   bool minimal = false;
   // In words: which operation cannot be placed, and why.

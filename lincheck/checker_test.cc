@@ -210,7 +210,7 @@ RC_GTEST_PROP(CheckerProperty, OverlappingPieces_AgreeWithBruteForce,
 
 // What versions say, and nothing else: the state is the last one written.
 struct Versions {
-  using State = Version;
+  using State = StateVersion;
   State Initial() const { return kInitialVersion; }
   bool Step(State& state, const Operation& op) const {
     if (op.known() && op.seen != kNoVersion && op.seen != state) return false;

@@ -244,8 +244,9 @@ TEST(Classics, ResurrectedDelete_Found) {
   Story()
       .Do(1, 1, 2, Kv::kPut, "a")
       .Do(1, 3, 4, Kv::kDelete, "", "1")
+      // However late the put: it happens once.
       .Do(2, 5, 6, Kv::kGet, "", "a")
-      .ExpectWrong(Kv{}, {1, 2});  // However late the put: it happens once.
+      .ExpectWrong(Kv{}, {1, 2});
 }
 
 TEST(Classics, DeleteOfWhatIsNotThere_Found) {

@@ -138,14 +138,15 @@ class SlotSet {
 // usable and not settled must still take effect; one that is both may; one
 // that is not usable has. Operations that are not open yet are neither.
 template <size_t kWords>
-struct Configuration {
+struct SearchConfiguration {
   StateId state = 0;
   uint32_t spent = 0;       // Of spent_sets_.
   SlotSet<kWords> usable;   // Writes that may still take effect.
   SlotSet<kWords> settled;  // What need not, any more.
 
   // Whatever explains the rest after `other` explains it after this one.
-  bool Covers(const Configuration& other, const SpentSets& spent_sets) const {
+  bool Covers(const SearchConfiguration& other,
+              const SpentSets& spent_sets) const {
     return state == other.state && other.usable.Within(usable) &&
            other.settled.Within(settled) &&
            spent_sets.Subset(spent, other.spent);
@@ -158,7 +159,7 @@ class Levels {
   static constexpr uint32_t kNone = ~uint32_t{0};
 
   struct Entry {
-    Configuration<kWords> c;
+    SearchConfiguration<kWords> c;
     // The one before: of the same level, or of the level before where nothing
     // was placed.
     uint32_t parent = kNone;

@@ -28,8 +28,8 @@ class Cycles {
   }
   // Whether there is a cycle that `n` is on, or leads to and comes from.
   bool Leads(uint32_t n) const { return !peeled_[n]; }
-  // The shortest cycle through some node that `n` leads to: its edges, each from
-  // where the one before it led. Requires: Leads(n).
+  // The shortest cycle through some node that `n` leads to: its edges, each
+  // from where the one before it led. Requires: Leads(n).
   std::vector<Edge> Near(uint32_t n) const;
   // Without what is free.
   static size_t Length(const std::vector<Edge>& cycle) {

@@ -22,10 +22,10 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
             const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
-  Version version = kInitialVersion;
+  StateVersion version = kInitialVersion;
   Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
   std::vector<bool> placed(operations.size(), false);
-  std::vector<Version> made = {kInitialVersion};
+  std::vector<StateVersion> made = {kInitialVersion};
   size_t known = 0;
   for (size_t i : order) {
     const Operation& op = operations[i];

@@ -46,8 +46,8 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
 Decision DecideByZones(absl::Span<const Operation> operations,
                        const Model& model);
 
-// `operations` are all of one partition, in any order. The verdict about a model
-// whose optional members are not tested is confirmed by Step().
+// `operations` are all of one partition, in any order. The verdict about a
+// model whose optional members are not tested is confirmed by Step().
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
                 const SearchOptions& options);
 

@@ -29,9 +29,9 @@ inline constexpr Time kNever = std::numeric_limits<Time>::max();
 
 // Names a write of one partition where the store under test tells which write
 // an operation saw.
-using Version = uint64_t;
-inline constexpr Version kNoVersion = 0;       // Not told.
-inline constexpr Version kInitialVersion = 1;  // Before every write.
+using StateVersion = uint64_t;
+inline constexpr StateVersion kNoVersion = 0;       // Not told.
+inline constexpr StateVersion kInitialVersion = 1;  // Before every write.
 
 struct Operation {
   Time invoke = 0;
@@ -47,8 +47,8 @@ struct Operation {
   // writes: the one it replaced); `written` the one it made, unique within the
   // partition, or kNoVersion if it wrote nothing or did not tell. One order has
   // to explain results and versions.
-  Version seen = kNoVersion;
-  Version written = kNoVersion;
+  StateVersion seen = kNoVersion;
+  StateVersion written = kNoVersion;
 
   bool known() const { return ret != kNever; }
 };

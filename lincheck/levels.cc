@@ -37,9 +37,9 @@ class Judge {
                 const std::vector<size_t>& witness);
   // Indices of operations, by partition, of those that are linearizable or not.
   std::vector<std::vector<size_t>> Indices(bool linearizable) const;
-  // Tells of all levels what the orders of writes alone tell, in partitions that
-  // are not linearizable, as far as known. False if that is the end: nothing can
-  // hold.
+  // Tells of all levels what the orders of writes alone tell, in partitions
+  // that are not linearizable, as far as known. False if that is the end:
+  // nothing can hold.
   bool OrderWrong();
   // And of kSequential what those in all others tell.
   void OrderRight();
@@ -47,7 +47,7 @@ class Judge {
   void JudgeSequential();
   void JudgeSessions(const VersionOrder& order);
   void MeasureStaleness(const VersionOrder& order);
-  LevelVerdict& At(Level level) {
+  LevelVerdict& At(ConsistencyLevel level) {
     return verdict_.levels[static_cast<size_t>(level)];
   }
   const Operation& Op(size_t i) const { return history_.operations()[i]; }
@@ -72,7 +72,7 @@ class Judge {
 void Judge::JudgeAll(Result result, const std::string& reason,
                      const std::vector<size_t>& witness) {
   for (LevelVerdict& level : verdict_.levels) {
-    if (level.level == Level::kLinearizable) continue;
+    if (level.level == ConsistencyLevel::kLinearizable) continue;
     level.result = result;
     level.reason = reason;
     level.witness = witness;
@@ -172,8 +172,8 @@ std::vector<std::vector<size_t>> Judge::Indices(bool linearizable) const {
 
 void Judge::NoteContradiction(const VersionOrder& order) {
   if (order.contradiction.empty()) return;
-  contradiction_ = {Level::kSequential, Result::kViolation, order.reason,
-                    order.contradiction};
+  contradiction_ = {ConsistencyLevel::kSequential, Result::kViolation,
+                    order.reason, order.contradiction};
 }
 
 bool Judge::OrderWrong() {
@@ -194,7 +194,7 @@ bool Judge::OrderWrong() {
 }
 
 void Judge::OrderRight() {
-  LevelVerdict& sequential = At(Level::kSequential);
+  LevelVerdict& sequential = At(ConsistencyLevel::kSequential);
   const std::vector<std::vector<size_t>> indices = Indices(true);
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
     if (!linearizable_[partition]) continue;
@@ -214,12 +214,12 @@ void Judge::OrderRight() {
 }
 
 void Judge::JudgeSequential() {
-  LevelVerdict& sequential = At(Level::kSequential);
+  LevelVerdict& sequential = At(ConsistencyLevel::kSequential);
   // What no order keeps of sessions, none keeps of everything.
-  const LevelVerdict& sessions = At(Level::kSessions);
+  const LevelVerdict& sessions = At(ConsistencyLevel::kSessions);
   if (sessions.result == Result::kViolation) {
     sequential = sessions;
-    sequential.level = Level::kSequential;
+    sequential.level = ConsistencyLevel::kSequential;
     return;
   }
   if (history_.operations().size() > options_.bytes_max / kSequentialBytes ||
@@ -242,7 +242,7 @@ void Judge::JudgeSequential() {
 
 void Judge::Run() {
   const Verdict& linearizable = verdict_.linearizability;
-  LevelVerdict& strongest = At(Level::kLinearizable);
+  LevelVerdict& strongest = At(ConsistencyLevel::kLinearizable);
   strongest.result = linearizable.result;
   JudgeAll(Result::kOk, {}, {});
   if (linearizable.result == Result::kOk) return;
@@ -274,7 +274,7 @@ void Judge::Run() {
 
 }  // namespace
 
-std::string_view LevelName(Level level) {
+std::string_view LevelName(ConsistencyLevel level) {
   constexpr std::string_view kNames[] = {
       "linearizable",       "sequential",      "session guarantees",
       "read your writes",   "monotonic reads", "monotonic writes",
@@ -287,7 +287,7 @@ LevelsVerdict CheckLevels(const History& history, const Model& model,
                           const CheckOptions& options) {
   LevelsVerdict verdict;
   for (size_t i = 0; i < kLevelCount; ++i) {
-    verdict.levels.push_back({.level = static_cast<Level>(i)});
+    verdict.levels.push_back({.level = static_cast<ConsistencyLevel>(i)});
   }
   verdict.linearizability = std::move(linearizability);
   Judge(history, model, options, &verdict).Run();

@@ -27,7 +27,7 @@ namespace quorate::lincheck {
 
 // Strongest first: each implies those that follow, but for the last four, which
 // stand beside each other and together are kSessions.
-enum class Level : uint8_t {
+enum class ConsistencyLevel : uint8_t {
   kLinearizable,       // As if each operation took effect at once, at some
                        // moment between its invocation and its return.
   kSequential,         // As if in one order of all that keeps every client's
@@ -39,10 +39,10 @@ enum class Level : uint8_t {
   kWritesFollowReads,  // A client's write comes after what it saw before.
 };
 inline constexpr size_t kLevelCount = 7;
-std::string_view LevelName(Level level);
+std::string_view LevelName(ConsistencyLevel level);
 
 struct LevelVerdict {
-  Level level = Level::kLinearizable;
+  ConsistencyLevel level = ConsistencyLevel::kLinearizable;
   Result result = Result::kUnknown;
   // kViolation, kUnknown: why, in words.
   std::string reason;
@@ -73,10 +73,10 @@ struct Staleness {
 };
 
 struct LevelsVerdict {
-  std::vector<LevelVerdict> levels;  // All, in the order of Level.
+  std::vector<LevelVerdict> levels;  // All, in the order of ConsistencyLevel.
   // The first that holds; its predecessor has the witness. Nothing if none is
   // known to hold.
-  std::optional<Level> strongest;
+  std::optional<ConsistencyLevel> strongest;
   Staleness staleness;
   // Of linearizability, with its counter-example.
   Verdict linearizability;

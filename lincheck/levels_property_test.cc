@@ -65,7 +65,7 @@ class LaggingStore {
     op.ret = op.invoke + static_cast<Time>(Below(25));
     // Some clients have several open at once.
     free_[op.client] = Below(8) == 0 ? op.invoke : op.ret + 1;
-    std::map<Version, Datum>& states = states_[op.partition];
+    std::map<StateVersion, Datum>& states = states_[op.partition];
     auto seen = std::prev(states.end());
     if (Percent(lag_percent_)) {
       seen = std::next(states.begin(), static_cast<int>(Below(states.size())));
@@ -95,13 +95,13 @@ class LaggingStore {
     operations_.push_back(op);
   }
 
-  void Write(const std::pair<const Version, Datum>& seen, Operation* op) {
-    std::map<Version, Datum>& states = states_[op->partition];
-    std::set<Version>& made = made_[op->partition];
+  void Write(const std::pair<const StateVersion, Datum>& seen, Operation* op) {
+    std::map<StateVersion, Datum>& states = states_[op->partition];
+    std::set<StateVersion>& made = made_[op->partition];
     op->written = made.empty() ? 11 : *std::prev(made.end()) + 10;
     if (Percent(disorder_percent_)) {
       // Rarely even before what it replaces.
-      const Version least = Below(8) == 0 ? kInitialVersion : seen.first;
+      const StateVersion least = Below(8) == 0 ? kInitialVersion : seen.first;
       op->written = least + 1 + Below(op->written - least);
     }
     while (!made.insert(op->written).second) ++op->written;
@@ -124,8 +124,8 @@ class LaggingStore {
   const int read_percent_;
   History history_;
   std::vector<Operation> operations_;
-  std::vector<std::map<Version, Datum>> states_;
-  std::map<uint32_t, std::set<Version>> made_;
+  std::vector<std::map<StateVersion, Datum>> states_;
+  std::map<uint32_t, std::set<StateVersion>> made_;
   std::map<uint32_t, Time> free_;
   uint64_t values_ = 0;
 };
@@ -155,7 +155,7 @@ History Forget(std::mt19937_64& random, const History& whole, Told told) {
         op.result = history.String("v" + std::to_string(random() % 4));
       }
     }
-    const auto forget = [&](Version* version) {
+    const auto forget = [&](StateVersion* version) {
       if (told == Told::kNothing ||
           (told == Told::kSome && random() % 4 == 0)) {
         *version = kNoVersion;
@@ -262,12 +262,13 @@ std::string Compare(const History& history, const Model& model, bool exact,
     // its own order is that of time.)
     std::vector<Operation> alone = OfPartitions(history, {p});
     for (Operation& op : alone) op.client = 0;
-    counting[p] = HoldsByBruteForce(alone, model, Level::kSequential, counting);
+    counting[p] = HoldsByBruteForce(alone, model, ConsistencyLevel::kSequential,
+                                    counting);
   }
-  std::optional<Level> strongest;
+  std::optional<ConsistencyLevel> strongest;
   bool explained = false;
   for (size_t l = 1; l < kLevelCount; ++l) {
-    const auto level = static_cast<Level>(l);
+    const auto level = static_cast<ConsistencyLevel>(l);
     const LevelVerdict& judged = verdict.levels[l];
     const std::string name(LevelName(level));
     if (judged.level != level) return "levels in another order";
@@ -296,7 +297,8 @@ std::string Compare(const History& history, const Model& model, bool exact,
     }
   }
   if (verdict.linearizability.result == Result::kOk) {
-    if (verdict.strongest != Level::kLinearizable) return "not the strongest";
+    if (verdict.strongest != ConsistencyLevel::kLinearizable)
+      return "not the strongest";
     return verdict.staleness.versions_max == 0 ? "" : "stale";
   }
   if (exact && explained) {
@@ -306,7 +308,7 @@ std::string Compare(const History& history, const Model& model, bool exact,
                         counting.end()) {
         return "";
       }
-      return std::string(LevelName(static_cast<Level>(l))) +
+      return std::string(LevelName(static_cast<ConsistencyLevel>(l))) +
              " is not known: " + verdict.levels[l].reason;
     }
     if (verdict.strongest != strongest) return "not the strongest";

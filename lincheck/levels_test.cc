@@ -16,8 +16,8 @@ namespace {
 // A register each of whose operations tells versions.
 class LevelStory {
  public:
-  LevelStory& Write(uint32_t client, Time invoke, Time ret, Version version,
-                    const char* key = "k") {
+  LevelStory& Write(uint32_t client, Time invoke, Time ret,
+                    StateVersion version, const char* key = "k") {
     history_.Add({.invoke = invoke,
                   .ret = ret,
                   .client = client,
@@ -27,7 +27,7 @@ class LevelStory {
                   .written = version});
     return *this;
   }
-  LevelStory& Read(uint32_t client, Time invoke, Time ret, Version version,
+  LevelStory& Read(uint32_t client, Time invoke, Time ret, StateVersion version,
                    const char* key = "k") {
     history_.Add({.invoke = invoke,
                   .ret = ret,
@@ -48,7 +48,8 @@ class LevelStory {
                        {.bytes_max = bytes});
   }
   // Exactly these levels are broken.
-  LevelsVerdict ExpectBroken(const std::vector<Level>& broken) const {
+  LevelsVerdict ExpectBroken(
+      const std::vector<ConsistencyLevel>& broken) const {
     LevelsVerdict verdict = Judge();
     for (const LevelVerdict& level : verdict.levels) {
       const bool expected =
@@ -68,19 +69,20 @@ class LevelStory {
 TEST(Levels, LinearizableHistory_KeepsAll) {
   const LevelsVerdict verdict =
       LevelStory().Write(1, 1, 2, 2).Read(2, 3, 4, 2).ExpectBroken({});
-  EXPECT_EQ(verdict.strongest, Level::kLinearizable);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kLinearizable);
   EXPECT_EQ(verdict.staleness.result, Result::kOk);
   EXPECT_EQ(verdict.staleness.versions_max, 0u);
 }
 
 TEST(Levels, StaleReadOfAnotherClient_IsSequential) {
-  const LevelsVerdict verdict = LevelStory()
-                                    .Write(1, 1, 2, 2)
-                                    .Write(1, 3, 10, 3)
-                                    .Write(1, 11, 20, 4)
-                                    .Read(2, 27, 30, 2)
-                                    .ExpectBroken({Level::kLinearizable});
-  EXPECT_EQ(verdict.strongest, Level::kSequential);
+  const LevelsVerdict verdict =
+      LevelStory()
+          .Write(1, 1, 2, 2)
+          .Write(1, 3, 10, 3)
+          .Write(1, 11, 20, 4)
+          .Read(2, 27, 30, 2)
+          .ExpectBroken({ConsistencyLevel::kLinearizable});
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSequential);
   EXPECT_EQ(verdict.staleness.versions_max, 2u);
   EXPECT_EQ(verdict.staleness.time_max, 17);  // Since 3 returned at 10.
   EXPECT_EQ(verdict.staleness.time_witness, (std::vector<size_t>{3, 1}));
@@ -91,9 +93,10 @@ TEST(Levels, OwnWriteNotSeen_BreaksReadYourWrites) {
       LevelStory()
           .Write(1, 1, 2, 2)
           .Read(1, 3, 4, 1)
-          .ExpectBroken({Level::kLinearizable, Level::kSequential,
-                         Level::kSessions, Level::kReadYourWrites});
-  EXPECT_EQ(verdict.strongest, Level::kMonotonicReads);
+          .ExpectBroken(
+              {ConsistencyLevel::kLinearizable, ConsistencyLevel::kSequential,
+               ConsistencyLevel::kSessions, ConsistencyLevel::kReadYourWrites});
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kMonotonicReads);
   EXPECT_EQ(verdict.levels[3].witness, (std::vector<size_t>{0, 1}));
 }
 
@@ -102,8 +105,9 @@ TEST(Levels, NewThenOld_BreaksMonotonicReads) {
       .Write(1, 1, 2, 2)
       .Read(2, 3, 4, 2)
       .Read(2, 5, 6, 1)
-      .ExpectBroken({Level::kLinearizable, Level::kSequential, Level::kSessions,
-                     Level::kMonotonicReads});
+      .ExpectBroken({ConsistencyLevel::kLinearizable,
+                     ConsistencyLevel::kSequential, ConsistencyLevel::kSessions,
+                     ConsistencyLevel::kMonotonicReads});
 }
 
 TEST(Levels, WritesInTheOtherOrder_BreakMonotonicWrites) {
@@ -111,8 +115,9 @@ TEST(Levels, WritesInTheOtherOrder_BreakMonotonicWrites) {
       .Write(1, 1, 2, 3)
       .Write(1, 3, 4, 2)
       .Read(3, 5, 6, 3)
-      .ExpectBroken({Level::kLinearizable, Level::kSequential, Level::kSessions,
-                     Level::kMonotonicWrites});
+      .ExpectBroken({ConsistencyLevel::kLinearizable,
+                     ConsistencyLevel::kSequential, ConsistencyLevel::kSessions,
+                     ConsistencyLevel::kMonotonicWrites});
 }
 
 TEST(Levels, WriteBehindWhatWasSeen_BreaksWritesFollowReads) {
@@ -121,8 +126,9 @@ TEST(Levels, WriteBehindWhatWasSeen_BreaksWritesFollowReads) {
       .Read(2, 3, 4, 3)
       .Write(2, 5, 6, 2)
       .Read(3, 7, 8, 3)
-      .ExpectBroken({Level::kLinearizable, Level::kSequential, Level::kSessions,
-                     Level::kWritesFollowReads});
+      .ExpectBroken({ConsistencyLevel::kLinearizable,
+                     ConsistencyLevel::kSequential, ConsistencyLevel::kSessions,
+                     ConsistencyLevel::kWritesFollowReads});
 }
 
 // Each key alone is fine, and every client sees itself: only together they are
@@ -134,8 +140,9 @@ TEST(Levels, TwoKeysCrossed_BreakOnlyTheUpperLevels) {
           .Read(1, 3, 4, 1, "y")
           .Write(2, 1, 2, 2, "y")
           .Read(2, 3, 4, 1, "x")
-          .ExpectBroken({Level::kLinearizable, Level::kSequential});
-  EXPECT_EQ(verdict.strongest, Level::kSessions);
+          .ExpectBroken(
+              {ConsistencyLevel::kLinearizable, ConsistencyLevel::kSequential});
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSessions);
   EXPECT_EQ(verdict.levels[1].witness.size(), 4u);
 }
 
@@ -164,7 +171,7 @@ TEST(Levels, LostUpdate_BreaksOnlyTheUpperLevels) {
       CheckLevels(history, ModelOf<Kv>(), Check(history, ModelOf<Kv>()));
   EXPECT_EQ(verdict.levels[1].result, Result::kViolation);
   EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0, 1}));
-  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSessions);
   EXPECT_EQ(verdict.staleness.result, Result::kUnknown);
 }
 
@@ -172,10 +179,10 @@ TEST(Levels, LostUpdate_BreaksOnlyTheUpperLevels) {
 TEST(Levels, TooManyOperationsForMemory_OnlySequentialIsUnknown) {
   LevelStory story;
   story.Write(1, 1, 2, 2).Write(1, 3, 4, 3).Read(2, 5, 6, 2).Read(3, 7, 8, 3);
-  EXPECT_EQ(story.JudgeWithin(4'000).strongest, Level::kSequential);
+  EXPECT_EQ(story.JudgeWithin(4'000).strongest, ConsistencyLevel::kSequential);
   const LevelsVerdict verdict = story.JudgeWithin(400);
   EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
-  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSessions);
 }
 
 // Values that differ: two clients see two writes in two orders, and it takes
@@ -208,7 +215,7 @@ TEST(Levels, WritesSeenInTwoOrders_BreakMonotonicReadsWithoutVersions) {
     EXPECT_EQ(verdict.levels[level].result, Result::kViolation);
     EXPECT_EQ(verdict.levels[level].witness.size(), 4u);
   }
-  EXPECT_EQ(verdict.strongest, Level::kReadYourWrites);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kReadYourWrites);
   EXPECT_EQ(verdict.levels[5].result, Result::kOk);
 }
 
@@ -239,15 +246,16 @@ TEST(Levels, LostUpdateByVersions_BreaksOnlyTheUpperLevels) {
       CheckLevels(history, ModelOf<Kv>(), Check(history, ModelOf<Kv>()));
   EXPECT_EQ(verdict.levels[1].result, Result::kViolation);
   EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0, 1}));
-  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSessions);
 }
 
 TEST(Levels, WriteSeenBeforeItWasMade_BreaksWritesFollowReads) {
   LevelStory()
       .Read(1, 1, 2, 2)
       .Write(1, 3, 4, 2)
-      .ExpectBroken({Level::kLinearizable, Level::kSequential, Level::kSessions,
-                     Level::kWritesFollowReads});
+      .ExpectBroken({ConsistencyLevel::kLinearizable,
+                     ConsistencyLevel::kSequential, ConsistencyLevel::kSessions,
+                     ConsistencyLevel::kWritesFollowReads});
 }
 
 TEST(Levels, VersionBeforeTheOneItReplaced_BreaksAll) {
@@ -321,7 +329,7 @@ TEST(Levels, OtherKeyThatIsRight_LeavesSessionsKnown) {
   const LevelsVerdict verdict = CheckLevels(
       history, ModelOf<Register>(), Check(history, ModelOf<Register>()));
   EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
-  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSessions);
   EXPECT_EQ(verdict.staleness.result, Result::kOk);
   EXPECT_EQ(verdict.staleness.versions_max, 1u);
 }
@@ -330,7 +338,7 @@ TEST(Levels, OtherKeyThatIsRight_LeavesSessionsKnown) {
 TEST(Levels, WriteOfUnknownOutcome_IsShownByWhoSawIt) {
   History history;
   const uint32_t key = history.Partition("k");
-  const auto write = [&](Time invoke, Time ret, Version version) {
+  const auto write = [&](Time invoke, Time ret, StateVersion version) {
     history.Add({.invoke = invoke,
                  .ret = ret,
                  .partition = key,
@@ -340,7 +348,7 @@ TEST(Levels, WriteOfUnknownOutcome_IsShownByWhoSawIt) {
   };
   write(1, 2, 3);
   write(3, kNever, 2);
-  for (const Version version : {2u, 3u}) {
+  for (const StateVersion version : {2u, 3u}) {
     history.Add({.invoke = static_cast<Time>(version) * 5,
                  .ret = static_cast<Time>(version) * 5 + 1,
                  .client = 1,
@@ -367,7 +375,7 @@ TEST(Levels, VersionsOfARightKeyThatDoNotCount_AreNotHeldAgainstOthers) {
                                     .Read(2, 7, 8, 1, "k")
                                     .Judge();
   EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
-  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.strongest, ConsistencyLevel::kSessions);
 }
 
 // With versions everything can be told, and a history whose reads lag behind is
@@ -375,7 +383,7 @@ TEST(Levels, VersionsOfARightKeyThatDoNotCount_AreNotHeldAgainstOthers) {
 RC_GTEST_PROP(LevelsProperty, LaggingReads_AreMeasured, (uint64_t seed)) {
   std::mt19937_64 random(seed);
   LevelStory story;
-  Version newest = kInitialVersion;
+  StateVersion newest = kInitialVersion;
   std::vector<Time> returned = {0, 0};
   uint64_t most = 0;
   Time longest = 0;
@@ -388,7 +396,7 @@ RC_GTEST_PROP(LevelsProperty, LaggingReads_AreMeasured, (uint64_t seed)) {
       returned.push_back(end);
     } else {
       // Each by a client of its own.
-      const Version seen = 1 + random() % newest;
+      const StateVersion seen = 1 + random() % newest;
       story.Read(100 + static_cast<uint32_t>(i), now, end, seen);
       most = std::max(most, newest - seen);
       if (seen < newest) {

@@ -43,7 +43,7 @@ std::optional<Linked> LinkByVersions(absl::Span<const Operation> operations,
                                      const Model& model) {
   Linked linked;
   linked.links.resize(operations.size());
-  Numbering<Version> numbering(kInitialVersion, operations.size() / 2);
+  Numbering<StateVersion> numbering(kInitialVersion, operations.size() / 2);
   bool nameless = false;  // A write that might be any version.
   for (size_t i = 0; i < operations.size(); ++i) {
     const Operation& op = operations[i];

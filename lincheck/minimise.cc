@@ -45,8 +45,8 @@ class Surroundings {
     if (left_[i]) taken_.push_back(i);
     left_[i] = false;
   }
-  // More each time. False if that would be more than `max`, or more than half of
-  // the core.
+  // More each time. False if that would be more than `max`, or more than half
+  // of the core.
   bool TakeNearest(size_t max) {
     near_ = std::max<size_t>(2 * near_, 1);
     if (near_ > std::min(max, nearest_.size() / 2)) return false;
@@ -212,7 +212,7 @@ bool Minimiser::OutsideIsLinked() const {
 }
 
 bool Minimiser::KnowsWhatItSaw() const {
-  absl::flat_hash_set<Version> written = {kNoVersion, kInitialVersion};
+  absl::flat_hash_set<StateVersion> written = {kNoVersion, kInitialVersion};
   for (const size_t i : scope_) written.insert(operations_[i].written);
   return std::all_of(scope_.begin(), scope_.end(), [&](size_t i) {
     return written.contains(operations_[i].seen);
@@ -432,10 +432,10 @@ void Minimiser::FillContext() {
   // Without its writer a version might be anybody's. With it, less is possible:
   // it is there before the questions.
   size_t writers = 0;
-  absl::flat_hash_set<Version> versions_seen;  // Looked up only.
+  absl::flat_hash_set<StateVersion> versions_seen;  // Looked up only.
   for (const size_t i : small_.core) versions_seen.insert(operations_[i].seen);
   for (size_t i = 0; i < operations_.size(); ++i) {
-    const Version written = operations_[i].written;
+    const StateVersion written = operations_[i].written;
     if (written != kNoVersion && versions_seen.contains(written) &&
         !in_core_[i] && !among[i]) {
       among[i] = true;

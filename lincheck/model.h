@@ -24,7 +24,8 @@
 //     Blur(const Sight&, State*) const, which makes one of states that nobody
 //     who was added can tell apart, nor after any steps of theirs;
 //   Leaves StepTo(const State&, const Operation&, State*) const, see Leaves;
-//   bool MaySee(const State&, const Operation&) const, void Forget(State&) const
+//   bool MaySee(const State&, const Operation&) const, void Forget(State&)
+// const
 //   and Use UseOf(const Sight&, const Operation&) const, see StateSpace.
 // Optionally, for people: std::string InWords(const Operation&) const,
 //   bool GivesFlag(uint8_t function) const, std::string_view Subject() const.
@@ -51,8 +52,8 @@ namespace quorate::lincheck {
 using StateId = uint32_t;
 inline constexpr StateId kImpossible = ~StateId{0};
 
-// A step leaves the state before, or another one: `*after` of StepTo(), which is
-// Step() for states that take long to copy.
+// A step leaves the state before, or another one: `*after` of StepTo(), which
+// is Step() for states that take long to copy.
 enum class Leaves : uint8_t { kImpossible, kSame, kOther };
 
 // What an operation of unknown outcome can do for others.
@@ -105,8 +106,8 @@ class StateSpace {
 
 // How an operation stands to the writes of its partition, by values. The
 // initial value is nil. It opens the near-linear path to histories without
-// versions. The state may hold more than the value, if each operation that looks
-// at more has neither links nor LooksFor().
+// versions. The state may hold more than the value, if each operation that
+// looks at more has neither links nor LooksFor().
 struct Links {
   bool reads = false;   // Saw the value `seen`, nothing else.
   bool writes = false;  // Left the value `written`, whatever was there before

@@ -65,7 +65,7 @@ std::string TextOf(const History& history) {
 
 template <typename M>
 void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
-  Random random(seed);
+  TestRandom random(seed);
   const ModelOf<M> model(plain);
   size_t wrong = 0;
   size_t wrong_by[kMistakes + 1] = {};
@@ -117,7 +117,7 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
 }
 
 // Of one in three operations nobody knows the result.
-History Unreported(Random& random, const History& told) {
+History Unreported(TestRandom& random, const History& told) {
   History untold;
   untold.Partition("k");
   for (Operation op : told.operations()) {
@@ -129,7 +129,7 @@ History Unreported(Random& random, const History& told) {
 
 // A result that was not reported constrains nothing.
 template <typename M>
-void StayRightUnreported(Random& random) {
+void StayRightUnreported(TestRandom& random) {
   const ModelOf<M> model;
   for (int i = 0; i < 20; ++i) {
     const M plain;
@@ -146,7 +146,7 @@ void StayRightUnreported(Random& random) {
 // What is wrong has a counter-example that proves it, also where results are
 // missing. Returns how many were wrong.
 template <typename M>
-int AgreeUnreported(Random& random, int histories) {
+int AgreeUnreported(TestRandom& random, int histories) {
   const ModelOf<M> model;
   int wrong = 0;
   for (int i = 0; i < histories; ++i) {
@@ -172,7 +172,7 @@ int AgreeUnreported(Random& random, int histories) {
 
 RC_GTEST_PROP(ModelProperty, UnreportedResults_ConstrainNothing,
               (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   StayRightUnreported<Register>(random);
   StayRightUnreported<CasRegister>(random);
   StayRightUnreported<Kv>(random);
@@ -190,42 +190,42 @@ constexpr int kWrongAtLeast = 5;
 
 RC_GTEST_PROP(UnreportedProperty, Register_AgreesWithBruteForce,
               (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Register>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, CasRegister_AgreesWithBruteForce,
               (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<CasRegister>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Kv_AgreesWithBruteForce, (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Kv>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, ExpiringKv_AgreesWithBruteForce,
               (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<ExpiringKv>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Set_AgreesWithBruteForce, (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Set>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Queue_AgreesWithBruteForce, (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Queue>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Mutex_AgreesWithBruteForce, (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Mutex>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Lock_AgreesWithBruteForce, (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Lock>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Transaction_AgreesWithBruteForce,
               (uint64_t seed)) {
-  Random random(seed);
+  TestRandom random(seed);
   RC_ASSERT(AgreeUnreported<Transaction>(random, 600) > kWrongAtLeast);
 }
 

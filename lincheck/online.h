@@ -3,16 +3,16 @@
 // Operations are fed as they are invoked and as they complete. For each
 // partition the checker keeps every configuration (state, open operations
 // already placed) that explains what has returned so far; an operation's return
-// keeps only those in which it has taken effect. A return is judged by the first
-// call for its partition after time has passed it and all that was invoked no
-// later has ended. If what returned up to there has no order, the partition is
-// wrong then, and for ever; it is never wrong while what was fed so far has one.
-// Memory is bounded by the operations
-// that are open, that returned while an older one was open, or that have an
-// unknown outcome, and by the states that these may have made. Of a model whose
-// hooks are not tested, the first operations of each partition are kept as well:
-// a violation counts once Step() alone has confirmed it. Its states may hold
-// values, so the strings of all its operations are kept, too.
+// keeps only those in which it has taken effect. A return is judged by the
+// first call for its partition after time has passed it and all that was
+// invoked no later has ended. If what returned up to there has no order, the
+// partition is wrong then, and for ever; it is never wrong while what was fed
+// so far has one. Memory is bounded by the operations that are open, that
+// returned while an older one was open, or that have an unknown outcome, and by
+// the states that these may have made. Of a model whose hooks are not tested,
+// the first operations of each partition are kept as well: a violation counts
+// once Step() alone has confirmed it. Its states may hold values, so the
+// strings of all its operations are kept, too.
 #ifndef QUORATE_LINCHECK_ONLINE_H_
 #define QUORATE_LINCHECK_ONLINE_H_
 
@@ -72,8 +72,8 @@ class OnlineChecker {
   // No more calls will come; what is still open is of unknown outcome.
   void Finish();
 
-  // kUnknown: some partition was given up and the others are right, or the model
-  // is at fault.
+  // kUnknown: some partition was given up and the others are right, or the
+  // model is at fault.
   Result result() const;
   // Not empty: how the model contradicts itself. Nothing is known then.
   const std::string& model_fault() const { return model_fault_; }

@@ -163,7 +163,7 @@ void CheckOne(const History& history, Counts* counts) {
   }
   if (truth == Result::kOk) return;
   const LevelVerdict& sequential =
-      levels.levels[static_cast<size_t>(Level::kSequential)];
+      levels.levels[static_cast<size_t>(ConsistencyLevel::kSequential)];
   if (sequential.result != Result::kUnknown) {
     ++counts->levels;
     if ((sequential.result == Result::kOk) !=
@@ -180,7 +180,7 @@ void CheckOne(const History& history, Counts* counts) {
 
 template <typename M>
 Counts AgreeOrRefuse(uint64_t seed, int histories = kHistoriesPerCase) {
-  Random random(seed);
+  TestRandom random(seed);
   Counts counts;
   const M plain;
   for (int i = 0; i < histories; ++i) {
@@ -290,8 +290,8 @@ class Versioned {
  private:
   struct Place {
     typename M::State state;
-    std::optional<Version> version;  // None: one that nobody saw yet.
-    std::set<Version> made;
+    std::optional<StateVersion> version;  // None: one that nobody saw yet.
+    std::set<StateVersion> made;
   };
 
   bool From(uint32_t placed, const Place& place) const {
@@ -329,19 +329,19 @@ class Versioned {
     place.version.reset();
     return From(placed, place);
   }
-  bool See(Version version, Place* place) const {
+  bool See(StateVersion version, Place* place) const {
     if (place->version.has_value()) return *place->version == version;
     place->version = version;
     return told_.count(version) == 0 && place->made.insert(version).second;
   }
 
   const absl::Span<const Operation> operations_;
-  std::set<Version> told_;
+  std::set<StateVersion> told_;
 };
 
 template <typename M>
 Counts AgreeOrRefuseVersions(uint64_t seed, int histories = kHistoriesPerCase) {
-  Random random(seed);
+  TestRandom random(seed);
   Counts counts;
   const M plain;
   const ModelOf<M> model;
@@ -412,7 +412,7 @@ bool LinksLie(absl::Span<const Operation> calls, const typename M::State& state,
 template <typename M>
 int FindLinkFaults(uint64_t seed) {
   constexpr int kCallsMax = 5;
-  Random random(seed);
+  TestRandom random(seed);
   int lies = 0;
   for (int i = 0; i < kHistoriesPerCase; ++i) {
     const M plain;

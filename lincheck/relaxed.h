@@ -41,8 +41,8 @@ class Relaxed {
                      const SearchOptions& limits) const;
   // How many there are in all that may count when relaxed.
   size_t relaxable() const { return relaxable_; }
-  // Those that do the same as `operation` when relaxed, itself included, by time
-  // of invocation. Requires: it is no read.
+  // Those that do the same as `operation` when relaxed, itself included, by
+  // time of invocation. Requires: it is no read.
   absl::Span<const size_t> Alike(size_t operation) const {
     return kinds_[kind_of_[operation]].members;
   }

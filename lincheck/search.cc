@@ -38,7 +38,7 @@ class LevelSearch final : public Searcher {
 
  private:
   using Slots = SlotSet<kWords>;
-  using Configuration = lincheck::Configuration<kWords>;
+  using Configuration = SearchConfiguration<kWords>;
   using Entry = typename Levels<kWords>::Entry;
 
   // Which known operations may see a state.
@@ -133,7 +133,7 @@ class LevelSearch final : public Searcher {
   const SearchOptions options_;
   Stepper stepper_;
   SpentSets spent_sets_;
-  Window<kWords> window_;
+  OpenOperations<kWords> window_;
   Levels<kWords> levels_;
   // What goes on to a level, before it is looked at there.
   std::vector<Entry> arrivals_;

@@ -71,8 +71,8 @@ struct SearchPlan {
   std::vector<uint32_t> known_seen;  // kNone: it does not need any.
   std::vector<uint32_t> known_left;  // kNone: it leaves what was there.
   std::vector<uint32_t> unknown_left;
-  std::vector<uint32_t>
-      last_seen;  // By value: the last known one that needs it.
+  // By value: the last known one that needs it.
+  std::vector<uint32_t> last_seen;
   std::vector<uint32_t> last_left;  // By value: the last known one to leave it.
   std::vector<std::vector<uint32_t>> unknown_leaving;  // By value.
   // A known one that needs a value which no operation leaves; kNone: none does.

@@ -72,8 +72,8 @@ void Graph::Collect() {
 }
 
 void Graph::AddVersions() {
-  edges_.reserve(4 *
-                 nodes_.size());  // Untouched, what is too much costs nothing.
+  // Untouched, what is too much costs nothing.
+  edges_.reserve(4 * nodes_.size());
   for (uint32_t o = 0; o < orders_.size(); ++o) {
     const VersionOrder& order = orders_[o];
     if (!order.known) continue;
@@ -180,7 +180,7 @@ bool Graph::Sure(const std::vector<Edge>& cycle) const {
 }
 
 LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
-  LevelVerdict verdict{.level = Level::kSequential,
+  LevelVerdict verdict{.level = ConsistencyLevel::kSequential,
                        .result = Result::kViolation,
                        .reason = "No single order keeps every client's own: "};
   std::vector<Edge> steps;  // From operations, whatever lies between.
@@ -239,9 +239,9 @@ LevelVerdict Graph::Run() {
       best_sure = sure;
     }
   }
-  if (best.empty()) return {Level::kSequential, Result::kOk, {}, {}};
+  if (best.empty()) return {ConsistencyLevel::kSequential, Result::kOk, {}, {}};
   if (best_sure) return Explain(best);
-  return {Level::kSequential,
+  return {ConsistencyLevel::kSequential,
           Result::kUnknown,
           "the order of writes is not known without versions",
           {}};

@@ -136,23 +136,28 @@ class Judge {
     }
   }
 
-  bool Holds(Level level) const { return !MakeGraph(level).HasCycle(); }
-  LevelVerdict Run(Level level) const {
+  bool Holds(ConsistencyLevel level) const {
+    return !MakeGraph(level).HasCycle();
+  }
+  LevelVerdict Run(ConsistencyLevel level) const {
     const Graph graph = MakeGraph(level);
     return Explain(level, graph, graph.ShortCycle());
   }
 
  private:
-  Graph MakeGraph(Level level) const {
+  Graph MakeGraph(ConsistencyLevel level) const {
     Graph graph(order_);
-    const auto asks = [&](Level one) {
-      return level == one || level == Level::kSessions;
+    const auto asks = [&](ConsistencyLevel one) {
+      return level == one || level == ConsistencyLevel::kSessions;
     };
     for (const auto& [client, rows] : clients_) {
-      if (asks(Level::kReadYourWrites)) AddSession(rows, true, false, &graph);
-      if (asks(Level::kMonotonicReads)) AddSession(rows, false, false, &graph);
-      if (asks(Level::kMonotonicWrites)) AddSession(rows, true, true, &graph);
-      if (asks(Level::kWritesFollowReads)) {
+      if (asks(ConsistencyLevel::kReadYourWrites))
+        AddSession(rows, true, false, &graph);
+      if (asks(ConsistencyLevel::kMonotonicReads))
+        AddSession(rows, false, false, &graph);
+      if (asks(ConsistencyLevel::kMonotonicWrites))
+        AddSession(rows, true, true, &graph);
+      if (asks(ConsistencyLevel::kWritesFollowReads)) {
         AddSession(rows, false, true, &graph);
       }
     }
@@ -206,7 +211,7 @@ class Judge {
     }
   }
 
-  LevelVerdict Explain(Level level, const Graph& graph,
+  LevelVerdict Explain(ConsistencyLevel level, const Graph& graph,
                        std::vector<Cycles::Edge> cycle) const {
     if (cycle.empty()) return {level, Result::kOk, {}, {}};
     // From a state, so that steps are whole.
@@ -278,12 +283,13 @@ std::vector<LevelVerdict> CheckSessions(const History& history,
                                         const VersionOrder& order) {
   const Judge judge(history, model, order);
   // An order for all of them is one for each.
-  const bool all = judge.Holds(Level::kSessions);
-  LevelVerdict sessions{Level::kSessions, Result::kOk, {}, {}};
+  const bool all = judge.Holds(ConsistencyLevel::kSessions);
+  LevelVerdict sessions{ConsistencyLevel::kSessions, Result::kOk, {}, {}};
   std::vector<LevelVerdict> verdicts;
-  for (const Level level :
-       {Level::kReadYourWrites, Level::kMonotonicReads, Level::kMonotonicWrites,
-        Level::kWritesFollowReads}) {
+  for (const ConsistencyLevel level :
+       {ConsistencyLevel::kReadYourWrites, ConsistencyLevel::kMonotonicReads,
+        ConsistencyLevel::kMonotonicWrites,
+        ConsistencyLevel::kWritesFollowReads}) {
     verdicts.push_back(all ? LevelVerdict{level, Result::kOk, {}, {}}
                            : judge.Run(level));
     if (sessions.result != Result::kOk ||
@@ -291,12 +297,12 @@ std::vector<LevelVerdict> CheckSessions(const History& history,
       continue;
     }
     sessions = verdicts.back();
-    sessions.level = Level::kSessions;
+    sessions.level = ConsistencyLevel::kSessions;
     sessions.reason =
         absl::StrCat(std::string(LevelName(level)), ": ", sessions.reason);
   }
   if (!all && sessions.result == Result::kOk) {
-    sessions = judge.Run(Level::kSessions);
+    sessions = judge.Run(ConsistencyLevel::kSessions);
   }
   verdicts.push_back(std::move(sessions));
   return verdicts;

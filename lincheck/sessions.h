@@ -4,8 +4,8 @@
 //
 // Each guarantee says of some states that one does not come after another.
 // Together with what else is known of their order (all of it where versions are
-// told, else that a write comes after what it saw) an order that keeps it exists
-// iff no cycle does.
+// told, else that a write comes after what it saw) an order that keeps it
+// exists iff no cycle does.
 #ifndef QUORATE_LINCHECK_SESSIONS_H_
 #define QUORATE_LINCHECK_SESSIONS_H_
 
@@ -18,8 +18,8 @@
 
 namespace quorate::lincheck {
 
-// Of kSessions and each one that follows it, in the order of Level. `order` is
-// known.
+// Of kSessions and each one that follows it, in the order of ConsistencyLevel.
+// `order` is known.
 std::vector<LevelVerdict> CheckSessions(const History& history,
                                         const Model& model,
                                         const VersionOrder& order);

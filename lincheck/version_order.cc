@@ -152,7 +152,7 @@ class Builder {
 
   // False if an operation saw a later version than it made.
   bool SortByVersion() {
-    std::vector<std::pair<Version, uint32_t>> versions;
+    std::vector<std::pair<StateVersion, uint32_t>> versions;
     for (uint32_t name = 1; name < linked_.names; ++name) {
       if (writer_[name] != kNone) {
         versions.emplace_back(operations_[writer_[name]].written, name);
@@ -203,8 +203,8 @@ class Builder {
       next = i;
     }
     std::vector<Time> shows(linked_.names, kNever);  // Least return.
-    std::vector<Time> late(linked_.names,
-                           std::numeric_limits<Time>::min());  // Invocation.
+    // Invocation.
+    std::vector<Time> late(linked_.names, std::numeric_limits<Time>::min());
     for (uint32_t i = 0; i < operations_.size(); ++i) {
       const Link& link = linked_.links[i];
       if (!kept_[i]) continue;

@@ -42,9 +42,9 @@ struct VersionOrder {
   // Whether the rows tell what each operation saw and wrote. If not: why.
   bool known = false;
   std::string reason;
-  // Not empty: these operations contradict every order, and why. If the rows are
-  // known, only those orders in which a write replaces the state before its own;
-  // the states then stand in none.
+  // Not empty: these operations contradict every order, and why. If the rows
+  // are known, only those orders in which a write replaces the state before its
+  // own; the states then stand in none.
   std::vector<size_t> contradiction;
 
   std::vector<Row> rows;

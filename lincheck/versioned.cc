@@ -71,7 +71,7 @@ class VersionedModel::States final : public StateSpace {
  private:
   // What the version may be; kNoVersion: one that nobody told or saw yet.
   struct Current {
-    Version version = kInitialVersion;
+    StateVersion version = kInitialVersion;
     uint32_t seen_by = 0;  // So many operations, if no write tells it.
 
     friend auto operator<=>(const Current&, const Current&) = default;
@@ -93,7 +93,8 @@ class VersionedModel::States final : public StateSpace {
   };
   struct State {
     std::vector<World> worlds;  // In order, no version twice, at least one.
-    std::vector<Version> made;  // Of those that several writes tell, in order.
+    // Of those that several writes tell, in order.
+    std::vector<StateVersion> made;
 
     friend bool operator==(const State&, const State&) = default;
     template <typename H>
@@ -130,7 +131,7 @@ class VersionedModel::States final : public StateSpace {
     if (inner != kImpossible) state->worlds.push_back({current, inner});
   }
   // False if the version is there already.
-  bool Make(Version version, std::vector<Version>* made) const {
+  bool Make(StateVersion version, std::vector<StateVersion>* made) const {
     if (version == kNoVersion || !model_.often_told_.contains(version)) {
       return true;
     }
@@ -174,7 +175,7 @@ class VersionedModel::States final : public StateSpace {
     if (inserted) {
       size_bytes_ += sizeof(State) + 64 +
                      it->first.worlds.size() * sizeof(World) +
-                     it->first.made.size() * sizeof(Version);
+                     it->first.made.size() * sizeof(StateVersion);
       states_.push_back(&it->first);
     }
     return it->second;
@@ -192,7 +193,8 @@ VersionedModel::VersionedModel(const Model& model,
                                absl::Span<const Operation> judged,
                                absl::Span<const Operation> all)
     : model_(model) {
-  absl::flat_hash_set<Version> told = {kInitialVersion};  // Looked up only.
+  absl::flat_hash_set<StateVersion> told = {
+      kInitialVersion};  // Looked up only.
   for (const Operation& op : all) {
     if (op.written != kNoVersion && !told.insert(op.written).second) {
       often_told_.insert(op.written);
@@ -220,7 +222,7 @@ bool VersionedModel::Learns(const Operation& op) const {
          (!all_written_ && op.known() && op.seen != kNoVersion);
 }
 
-uint32_t VersionedModel::SeenBy(Version version) const {
+uint32_t VersionedModel::SeenBy(StateVersion version) const {
   const auto it = untold_.find(version);
   return it != untold_.end() ? it->second : 0;
 }

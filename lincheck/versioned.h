@@ -53,16 +53,16 @@ class VersionedModel final : public Model {
   class States;
 
   // How many operations saw `version`, if no write tells it; else 0.
-  uint32_t SeenBy(Version version) const;
+  uint32_t SeenBy(StateVersion version) const;
 
   const Model& model_;
   bool all_written_ = true;  // Every write tells its version.
   // Versions that no write tells, and how many operations saw them. Looked up
   // only.
-  absl::flat_hash_map<Version, uint32_t> untold_;
+  absl::flat_hash_map<StateVersion, uint32_t> untold_;
   // Versions that several writes tell: one of them made it. So is the initial
   // one, if any does. Looked up only.
-  absl::flat_hash_set<Version> often_told_;
+  absl::flat_hash_set<StateVersion> often_told_;
 };
 
 }  // namespace quorate::lincheck

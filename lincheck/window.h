@@ -16,9 +16,9 @@ namespace quorate::lincheck {
 // Which known operations are open at a return: invoked before it or with it,
 // and not returned yet.
 template <size_t kWords>
-class Window {
+class OpenOperations {
  public:
-  explicit Window(const SearchPlan& plan)
+  explicit OpenOperations(const SearchPlan& plan)
       : plan_(plan), operations_(plan.slot_count, SearchPlan::kNone) {
     OpenFrom(0);
   }

@@ -70,10 +70,10 @@ class Zones {
   std::vector<bool> kept_;
   std::vector<uint32_t> needed_by_;  // For each kept operation with unknown
                                      // outcome: one that saw what it wrote.
-  std::vector<uint32_t>
-      writer_;  // By name; kNone for the initial state and phantoms.
-  std::vector<uint32_t>
-      successor_;  // By name: the read-modify-write that consumed it.
+  // By name; kNone for the initial state and phantoms.
+  std::vector<uint32_t> writer_;
+  // By name: the read-modify-write that consumed it.
+  std::vector<uint32_t> successor_;
   std::vector<uint32_t> readers_begin_;  // By name, into readers_.
   std::vector<uint32_t> readers_;
   std::vector<bool> walked_;  // By name.

@@ -41,7 +41,7 @@ bool TakesValue(std::string_view flag) {
 }
 
 absl::Status Apply(std::string_view flag, const std::string& value,
-                   Arguments* a) {
+                   LincheckArguments* a) {
   if (flag == "--model") {
     if (FindModelAmong(value, a->read.own) == nullptr) {
       return Bad(flag, absl::StrCat("one of ", ModelNames(a->read.own)), value);
@@ -153,9 +153,9 @@ absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text) {
              "a whole number and ms, s, m or h, such as 250ms or 60s,", text);
 }
 
-absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
-                                         absl::Span<const ModelEntry> own) {
-  Arguments a{.read = {.own = own}};
+absl::StatusOr<LincheckArguments> ParseArguments(
+    const std::vector<std::string>& words, absl::Span<const ModelEntry> own) {
+  LincheckArguments a{.read = {.own = own}};
   bool flags_end = false;
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];

@@ -16,7 +16,7 @@
 
 namespace quorate::lincheck {
 
-struct Arguments {
+struct LincheckArguments {
   bool help = false;
   std::vector<std::string> files;  // "-": standard input. At least one.
   ReadOptions read;
@@ -31,8 +31,9 @@ std::string Usage(absl::Span<const ModelEntry> own = {});
 
 // `words`: without the program's name. kInvalidArgument: what is wrong with
 // them.
-absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
-                                         absl::Span<const ModelEntry> own = {});
+absl::StatusOr<LincheckArguments> ParseArguments(
+    const std::vector<std::string>& words,
+    absl::Span<const ModelEntry> own = {});
 
 // "60s", "250ms", "2m", "10" (seconds); "0": none.
 absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text);

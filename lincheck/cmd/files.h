@@ -23,7 +23,7 @@ std::string UserPath(const std::string& path);
 class FileSource final : public ByteSource {
  public:
   // `progress` is told how much was read; must outlive the source.
-  explicit FileSource(Progress* progress) : progress_(progress) {}
+  explicit FileSource(ReadingProgress* progress) : progress_(progress) {}
   ~FileSource() override;
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
@@ -32,7 +32,7 @@ class FileSource final : public ByteSource {
   absl::StatusOr<size_t> Read(char* into, size_t size) override;
 
  private:
-  Progress* const progress_;
+  ReadingProgress* const progress_;
   int file_ = -1;
   bool own_ = false;
   uint64_t bytes_ = 0;

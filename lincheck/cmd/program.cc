@@ -57,7 +57,7 @@ bool Print(std::FILE* file, const std::string& text) {
   return std::fflush(file) == 0 && written;
 }
 
-absl::Status Read(const Arguments& arguments, Progress* progress,
+absl::Status Read(const LincheckArguments& arguments, ReadingProgress* progress,
                   FileReport* report) {
   FileSource source(progress);
   absl::Status status = source.Open(report->file);
@@ -92,7 +92,8 @@ int64_t LeftMs(int64_t timeout_ms, double spent_seconds, int64_t most) {
   return std::clamp<int64_t>(timeout_ms - spent_ms, 1, most);
 }
 
-void Judge(const Arguments& arguments, Executor* executor, FileReport* report) {
+void Judge(const LincheckArguments& arguments, Executor* executor,
+           FileReport* report) {
   const ClockDeadline deadline(arguments.timeout_ms);
   CheckOptions options{
       .executor = executor, .deadline = &deadline, .explain = false};
@@ -121,10 +122,10 @@ void Judge(const Arguments& arguments, Executor* executor, FileReport* report) {
   report->explain_seconds = stopwatch.Seconds();
 }
 
-FileReport JudgeFile(const Arguments& arguments, const std::string& file,
-                     Executor* executor) {
+FileReport JudgeFile(const LincheckArguments& arguments,
+                     const std::string& file, Executor* executor) {
   FileReport report{.file = file};
-  Progress progress(file);
+  ReadingProgress progress(file);
   ResetPeakMemory();
   Stopwatch stopwatch;
   report.status = Read(arguments, &progress, &report);
@@ -147,7 +148,7 @@ std::string PagePath(const std::string& path, size_t number) {
 }
 
 // A history that one of the pages would be written over; empty: none.
-std::string Overwritten(const Arguments& arguments) {
+std::string Overwritten(const LincheckArguments& arguments) {
   if (arguments.html.empty()) return "";
   for (size_t number = 1; number <= arguments.files.size(); ++number) {
     const std::string page = PagePath(arguments.html, number);
@@ -196,7 +197,7 @@ int RefuseWords(const std::vector<std::string>& words, std::string_view why,
 
 int Main(const std::vector<std::string>& words,
          absl::Span<const ModelEntry> own) {
-  absl::StatusOr<Arguments> arguments = ParseArguments(words, own);
+  absl::StatusOr<LincheckArguments> arguments = ParseArguments(words, own);
   if (!arguments.ok()) {
     return RefuseWords(words, std::string(arguments.status().message()),
                        Usage(own));

@@ -16,12 +16,12 @@ constexpr auto kNext = std::chrono::milliseconds(200);
 
 }  // namespace
 
-Progress::Progress(std::string file)
+ReadingProgress::ReadingProgress(std::string file)
     : file_(std::move(file)),
       terminal_(::isatty(STDERR_FILENO) != 0),
       next_(steady_clock::now() + kFirst) {}
 
-bool Progress::Due() {
+bool ReadingProgress::Due() {
   if (!terminal_) return false;
   const auto now = steady_clock::now();
   if (now < next_) return false;
@@ -29,13 +29,13 @@ bool Progress::Due() {
   return true;
 }
 
-void Progress::Print(const std::string& text) {
+void ReadingProgress::Print(const std::string& text) {
   std::fprintf(stderr, "\r\x1b[K%s: %s", file_.c_str(), text.c_str());
   std::fflush(stderr);
   shown_ = true;
 }
 
-void Progress::OnRead(uint64_t bytes, uint64_t size_bytes) {
+void ReadingProgress::OnRead(uint64_t bytes, uint64_t size_bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!Due()) return;
   Print(size_bytes == 0 ? absl::StrCat("read ", bytes >> 20, " MiB")
@@ -43,13 +43,13 @@ void Progress::OnRead(uint64_t bytes, uint64_t size_bytes) {
                                        size_bytes >> 20, " MiB"));
 }
 
-void Progress::OnPartitions(size_t done, size_t count) {
+void ReadingProgress::OnPartitions(size_t done, size_t count) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!Due()) return;
   Print(absl::StrCat("judged ", done, " of ", count, " partitions"));
 }
 
-void Progress::Clear() {
+void ReadingProgress::Clear() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!shown_) return;
   std::fprintf(stderr, "\r\x1b[K");

@@ -14,12 +14,12 @@
 
 namespace quorate::lincheck {
 
-class Progress {
+class ReadingProgress {
  public:
-  explicit Progress(std::string file);
-  ~Progress() { Clear(); }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  explicit ReadingProgress(std::string file);
+  ~ReadingProgress() { Clear(); }
+  ReadingProgress(const ReadingProgress&) = delete;
+  ReadingProgress& operator=(const ReadingProgress&) = delete;
 
   // `size_bytes` 0: not known.
   void OnRead(uint64_t bytes, uint64_t size_bytes);

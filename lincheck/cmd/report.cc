@@ -293,7 +293,7 @@ std::string BadInputJson(const FileReport& report) {
 std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels) {
   std::vector<PageLevel> weaker;
   for (const LevelVerdict& level : levels.levels) {
-    if (level.level == Level::kLinearizable) continue;
+    if (level.level == ConsistencyLevel::kLinearizable) continue;
     const std::string name(LevelName(level.level));
     if (!weaker.empty() && weaker.back().result == level.result &&
         weaker.back().reason == level.reason &&
@@ -397,7 +397,7 @@ std::string ReportJson(const FileReport& report) {
       AppendStaleness(report.levels->staleness, &out);
     }
   } else if (verdict.result == Result::kOk) {
-    object.Text("strongest_level", LevelName(Level::kLinearizable));
+    object.Text("strongest_level", LevelName(ConsistencyLevel::kLinearizable));
   }
   if (!report.page.empty()) object.Text("page", report.page);
   object.End();

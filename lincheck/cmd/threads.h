@@ -54,13 +54,13 @@ class ThreadExecutor final : public Executor {
 class WatchedExecutor final : public Executor {
  public:
   // Both must outlive it.
-  WatchedExecutor(Executor* executor, Progress* progress)
+  WatchedExecutor(Executor* executor, ReadingProgress* progress)
       : executor_(executor), progress_(progress) {}
   void Run(size_t count, absl::FunctionRef<void(size_t)> task) override;
 
  private:
   Executor* const executor_;
-  Progress* const progress_;
+  ReadingProgress* const progress_;
 };
 
 // Passes so many milliseconds after it was made; with 0 never.

@@ -350,8 +350,8 @@ RC_GTEST_PROP(FormsFuzz, DamagedFiles_AreSurvived, ()) {
   }
 }
 
-// One client that writes numbers and reads what somebody wrote. Wherever the log
-// breaks off, it is an error, or what returned did return so.
+// One client that writes numbers and reads what somebody wrote. Wherever the
+// log breaks off, it is an error, or what returned did return so.
 RC_GTEST_PROP(FormsFuzz, LogCutAnywhere_SaysNothingThatItDidNot, ()) {
   std::string text;
   std::vector<std::string> written = {"nil"};

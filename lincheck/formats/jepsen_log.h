@@ -3,10 +3,10 @@
 // Operations stand in lines such as
 //   INFO  jepsen.util - 4<TAB>:invoke<TAB>:cas<TAB>[1 2]
 // with :ok, :fail or :info in place of :invoke when they end. Colours of a
-// terminal are ignored, and the two characters "\t" are a tab. A line that looks
-// like an operation in another form is an error, since a history without it may
-// be linearizable. Every other line is skipped. jepsen_calls.h says what the
-// entries mean.
+// terminal are ignored, and the two characters "\t" are a tab. A line that
+// looks like an operation in another form is an error, since a history without
+// it may be linearizable. Every other line is skipped. jepsen_calls.h says what
+// the entries mean.
 #ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_LOG_H_
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_LOG_H_
 

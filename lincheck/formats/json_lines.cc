@@ -117,7 +117,7 @@ class Reader {
   bool any_key_ = false;
   std::unique_ptr<Model> told_model_;  // Once versions are told.
   // By partition: what was written. Looked up only.
-  std::vector<absl::flat_hash_set<Version>> written_;
+  std::vector<absl::flat_hash_set<StateVersion>> written_;
 };
 
 absl::StatusOr<Recording> Reader::Run() {
@@ -467,8 +467,8 @@ bool Reader::TakeOperation(JsonCursor* cursor, Fields* fields) {
                      .argument = fields->arg,
                      .expected = fields->expected,
                      .result = fields->result,
-                     .seen = static_cast<Version>(fields->seen),
-                     .written = static_cast<Version>(fields->written)};
+                     .seen = static_cast<StateVersion>(fields->seen),
+                     .written = static_cast<StateVersion>(fields->written)};
   if (!CheckVersions(cursor, op, *fields)) return false;
   recording_.history.Add(op);
   return true;

@@ -54,7 +54,7 @@ struct Recording {
   TimeUnit unit = TimeUnit::kOrder;
   std::vector<TimelineEvent> events;  // By `at`.
   std::string form;                   // Of the file: "jsonl", "edn", …
-  std::string model;                  // ModelNamed.
+  std::string model;                  // As FindModel() knows it.
   // What objects start as, where that was told; else empty.
   std::string initial;
   FailedCas failed_cas;

@@ -26,8 +26,8 @@ struct Position {
 };
 
 // kInvalidArgument: "line:column: reason". A reason may repeat what the file
-// says, whatever that is: control characters are escaped, its middle is left out
-// if it is long.
+// says, whatever that is: control characters are escaped, its middle is left
+// out if it is long.
 absl::Status BadInput(Position position, std::string_view reason);
 
 class Window {

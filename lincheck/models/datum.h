@@ -130,9 +130,9 @@ class Datum {
   std::string bytes_;
 };
 
-// Names the initial value nil, as Links do, in those of an object that starts as
-// `initial`. False if that is impossible: nil is another value of this object,
-// or something is appended to a text.
+// Names the initial value nil, as Links do, in those of an object that starts
+// as `initial`. False if that is impossible: nil is another value of this
+// object, or something is appended to a text.
 bool RenameInitial(const Datum& initial, Links* links);
 
 }  // namespace quorate::lincheck

@@ -1,8 +1,8 @@
 // lincheck/models/sight.h: what some operations look for in a datum.
 //
-// All else may be taken for one and the same other value, which makes few states
-// of many. For models that keep data and change it in no other way than by
-// replacing it, whole, and by appending.
+// All else may be taken for one and the same other value, which makes few
+// states of many. For models that keep data and change it in no other way than
+// by replacing it, whole, and by appending.
 #ifndef QUORATE_LINCHECK_MODELS_SIGHT_H_
 #define QUORATE_LINCHECK_MODELS_SIGHT_H_
 
@@ -28,8 +28,8 @@ class Sight {
     Add(value);
     return true;
   }
-  // Takes what is not nil, is none of those and cannot grow into one of them for
-  // the other value. Does nothing if there are too many to compare.
+  // Takes what is not nil, is none of those and cannot grow into one of them
+  // for the other value. Does nothing if there are too many to compare.
   void Blur(Datum* datum) const;
 
  private:

@@ -170,8 +170,8 @@ class Walk {
       candidates.push_back(op);
       candidates.back().result = result;
     };
-    std::vector<Outcome<World>> known = Outcomes(op);
-    const std::vector<Outcome<World>> later = Outcomes(unknown);
+    std::vector<SpecifiedOutcome<World>> known = Outcomes(op);
+    const std::vector<SpecifiedOutcome<World>> later = Outcomes(unknown);
     for (size_t i = 0; i < known.size() && i < 4; ++i) {
       add(ResultOf(known[Below(known.size())].reply));
       add(Spoil(candidates.back().result));
@@ -199,8 +199,8 @@ class Walk {
     trail_ += "\n  " + Describe(taken) + ": " + model_.Describe(state_);
   }
 
-  std::vector<Outcome<World>> Outcomes(const Operation& op) {
-    std::vector<Outcome<World>> all;
+  std::vector<SpecifiedOutcome<World>> Outcomes(const Operation& op) {
+    std::vector<SpecifiedOutcome<World>> all;
     const Call call{functions_[op.function], op.argument, op.expected,
                     op.invoke, op.ret};
     for (const World& world : worlds_) {
@@ -210,10 +210,11 @@ class Walk {
     }
     return all;
   }
-  static std::set<World> Fitting(const std::vector<Outcome<World>>& outcomes,
-                                 const Operation& op) {
+  static std::set<World> Fitting(
+      const std::vector<SpecifiedOutcome<World>>& outcomes,
+      const Operation& op) {
     std::set<World> after;
-    for (const Outcome<World>& outcome : outcomes) {
+    for (const SpecifiedOutcome<World>& outcome : outcomes) {
       if (!op.known() || op.result.is_none() || outcome.reply.Fits(op.result)) {
         after.insert(outcome.after);
       }

@@ -1,10 +1,11 @@
 // lincheck/page/page.h: a history and its counter-example as one HTML page.
 //
-// The page is whole: styles, script and history are in it, and it loads nothing.
-// It shows the counter-example (an order of calls and returns, the longest
-// orders that explain part of it, the operations in words) and the history
-// around it, a lane for each client, with faults and leaders on the same axis.
-// Of long histories the part nearest to the counter-example is in the page.
+// The page is whole: styles, script and history are in it, and it loads
+// nothing. It shows the counter-example (an order of calls and returns, the
+// longest orders that explain part of it, the operations in words) and the
+// history around it, a lane for each client, with faults and leaders on the
+// same axis. Of long histories the part nearest to the counter-example is in
+// the page.
 #ifndef QUORATE_LINCHECK_PAGE_PAGE_H_
 #define QUORATE_LINCHECK_PAGE_PAGE_H_
 

@@ -1,5 +1,6 @@
-// lincheck/page/page_assets.h: the parts of the page that are the same for every
-// history: page.html, page.css and page.js, put into the program by the build.
+// lincheck/page/page_assets.h: the parts of the page that are the same for
+// every history: page.html, page.css and page.js, put into the program by the
+// build.
 #ifndef QUORATE_LINCHECK_PAGE_PAGE_ASSETS_H_
 #define QUORATE_LINCHECK_PAGE_PAGE_ASSETS_H_
 

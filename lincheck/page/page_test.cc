@@ -87,8 +87,9 @@ TEST(Page, IsWholeAndLoadsNothing) {
   for (std::string_view outside : {"src=\"", "href=", "url(", "@import",
                                    "fetch(", "XMLHttpRequest", "import("}) {
     EXPECT_EQ(Count(page, outside),
+              // The one is a clip path of the page itself.
               std::string_view("url(") == outside ? 1U : 0U)
-        << outside;  // The one is a clip path of the page itself.
+        << outside;
   }
 }
 

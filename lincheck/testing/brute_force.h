@@ -1,5 +1,5 @@
-// lincheck/testing/brute_force.h: the slow, obviously right way, for tests: every order
-// of a small history.
+// lincheck/testing/brute_force.h: the slow, obviously right way, for tests:
+// every order of a small history.
 #ifndef QUORATE_LINCHECK_TESTING_BRUTE_FORCE_H_
 #define QUORATE_LINCHECK_TESTING_BRUTE_FORCE_H_
 

@@ -35,9 +35,9 @@ class OneOrder {
  private:
   struct Place {
     StateId state = 0;
-    Version version = kInitialVersion;  // kNoVersion: unknown.
-    Version greatest = kInitialVersion;
-    std::set<Version> seen;  // Versions that no write tells.
+    StateVersion version = kInitialVersion;  // kNoVersion: unknown.
+    StateVersion greatest = kInitialVersion;
+    std::set<StateVersion> seen;  // Versions that no write tells.
   };
 
   bool From(uint32_t placed, const std::vector<Place>& places) {
@@ -65,7 +65,7 @@ class OneOrder {
     return true;
   }
   // One name after another; if they count, upwards.
-  bool Make(const Operation& op, Version version, Place* place) const {
+  bool Make(const Operation& op, StateVersion version, Place* place) const {
     if (counting_[op.partition] && version <= place->greatest) return false;
     place->version = version;
     place->greatest = std::max(place->greatest, version);
@@ -101,7 +101,7 @@ class OneOrder {
   const absl::Span<const Operation> operations_;
   const Model& model_;
   const std::vector<bool>& counting_;
-  std::set<std::pair<uint32_t, Version>> told_;
+  std::set<std::pair<uint32_t, StateVersion>> told_;
   std::vector<std::unique_ptr<StateSpace>> spaces_;
 };
 
@@ -133,7 +133,7 @@ class WriteOrders {
   const std::unique_ptr<StateSpace> space_;
   // By position.
   std::vector<StateId> states_;
-  std::vector<Version> versions_;  // kNoVersion: not told.
+  std::vector<StateVersion> versions_;  // kNoVersion: not told.
   // By operation: the position of the state it met, and of the one it left.
   std::vector<size_t> base_;
   std::vector<size_t> position_;
@@ -174,14 +174,14 @@ class WriteOrders {
                           return other.written == op.seen;
                         });
   }
-  Version See(const Operation& op, size_t base) {
-    const Version before = versions_[base];
+  StateVersion See(const Operation& op, size_t base) {
+    const StateVersion before = versions_[base];
     if (op.known() && op.seen != kNoVersion) versions_[base] = op.seen;
     return before;
   }
   bool Counts() const {
-    Version last = kNoVersion;
-    for (const Version version : versions_) {
+    StateVersion last = kNoVersion;
+    for (const StateVersion version : versions_) {
       if (version == kNoVersion) continue;
       if (version <= last) return false;
       last = version;
@@ -206,7 +206,7 @@ class WriteOrders {
         }
         base_[i] = Tells(op) ? base : kNowhere;
         if (Fits(i)) {
-          const Version before = See(op, base);
+          const StateVersion before = See(op, base);
           states_.push_back(state);
           versions_.push_back(op.written);
           if ((!counting_ || Counts()) && PlaceWrite(placed | 1u << i)) {
@@ -235,7 +235,7 @@ class WriteOrders {
         continue;
       }
       base_[i] = Tells(operations_[i]) ? base : kNowhere;
-      const Version before = See(operations_[i], base);
+      const StateVersion before = See(operations_[i], base);
       if (Fits(i) && (!counting_ || Counts()) && PlaceRead(i + 1)) return true;
       versions_[base] = before;
     }
@@ -247,12 +247,12 @@ class WriteOrders {
 class Sessions final : public WriteOrders {
  public:
   Sessions(absl::Span<const Operation> operations, const Model& model,
-           bool counting, Level level)
+           bool counting, ConsistencyLevel level)
       : WriteOrders(operations, model, counting), level_(level) {}
 
  private:
-  bool Asks(Level level) const {
-    return level_ == level || level_ == Level::kSessions;
+  bool Asks(ConsistencyLevel level) const {
+    return level_ == level || level_ == ConsistencyLevel::kSessions;
   }
   bool Fits(size_t i) const override {
     for (size_t j = 0; j < operations_.size(); ++j) {
@@ -272,17 +272,17 @@ class Sessions final : public WriteOrders {
       return before == kNowhere || after == kNowhere || before < after ||
              (!strictly && before == after);
     };
-    return (!Asks(Level::kReadYourWrites) ||
+    return (!Asks(ConsistencyLevel::kReadYourWrites) ||
             behind(position_[a], base_[b], false)) &&
-           (!Asks(Level::kMonotonicReads) ||
+           (!Asks(ConsistencyLevel::kMonotonicReads) ||
             behind(base_[a], base_[b], false)) &&
-           (!Asks(Level::kMonotonicWrites) ||
+           (!Asks(ConsistencyLevel::kMonotonicWrites) ||
             behind(position_[a], position_[b], true)) &&
-           (!Asks(Level::kWritesFollowReads) ||
+           (!Asks(ConsistencyLevel::kWritesFollowReads) ||
             behind(base_[a], position_[b], true));
   }
 
-  const Level level_;
+  const ConsistencyLevel level_;
 };
 
 class Lags final : public WriteOrders {
@@ -319,9 +319,9 @@ class Lags final : public WriteOrders {
 }  // namespace
 
 bool HoldsByBruteForce(absl::Span<const Operation> operations,
-                       const Model& model, Level level,
+                       const Model& model, ConsistencyLevel level,
                        const std::vector<bool>& counting) {
-  if (level == Level::kSequential) {
+  if (level == ConsistencyLevel::kSequential) {
     return OneOrder(operations, model, counting).Run();
   }
   for (uint32_t p = 0; p < counting.size(); ++p) {

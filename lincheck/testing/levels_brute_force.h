@@ -1,6 +1,6 @@
-// lincheck/testing/levels_brute_force.h: what the levels of lincheck/levels.h say,
-// tried out: every choice of unknown outcomes, every order. For small histories
-// in tests; it knows nothing of how CheckLevels() decides.
+// lincheck/testing/levels_brute_force.h: what the levels of lincheck/levels.h
+// say, tried out: every choice of unknown outcomes, every order. For small
+// histories in tests; it knows nothing of how CheckLevels() decides.
 //
 // After Lamport (sequential consistency) and Terry et al. (session guarantees),
 // those for each partition alone.
@@ -20,7 +20,7 @@ namespace quorate::lincheck {
 // Whether `level`, one below linearizability, holds. Versions of the partitions
 // in `counting` count their writes upwards, those of others are only names.
 bool HoldsByBruteForce(absl::Span<const Operation> operations,
-                       const Model& model, Level level,
+                       const Model& model, ConsistencyLevel level,
                        const std::vector<bool>& counting);
 
 struct Lag {

@@ -1,5 +1,5 @@
-// lincheck/testing/live_bytes.h: the memory of this process, counted where it is given
-// out. For tests that are linked with it: it replaces operator new.
+// lincheck/testing/live_bytes.h: the memory of this process, counted where it
+// is given out. For tests that are linked with it: it replaces operator new.
 #ifndef QUORATE_LINCHECK_TESTING_LIVE_BYTES_H_
 #define QUORATE_LINCHECK_TESTING_LIVE_BYTES_H_
 

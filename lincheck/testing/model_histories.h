@@ -1,5 +1,5 @@
-// lincheck/testing/model_histories.h: small histories of every model, for tests, made by
-// running it, with the mistakes that stores make.
+// lincheck/testing/model_histories.h: small histories of every model, for
+// tests, made by running it, with the mistakes that stores make.
 #ifndef QUORATE_LINCHECK_TESTING_MODEL_HISTORIES_H_
 #define QUORATE_LINCHECK_TESTING_MODEL_HISTORIES_H_
 
@@ -23,14 +23,14 @@
 
 namespace quorate::lincheck {
 
-using Random = std::mt19937_64;
+using TestRandom = std::mt19937_64;
 
 // A random operation of a model. Answers() lists results, at least one
 // of which fits any state.
 template <typename M>
 struct Draw;
 
-inline Value AnyNumber(Random& random) {
+inline Value AnyNumber(TestRandom& random) {
   return Value::Integer(static_cast<int64_t>(random() % 3));
 }
 inline std::vector<Value> Numbers(int count) {
@@ -46,7 +46,7 @@ inline Value ValueOf(const Datum& datum, History* history) {
 
 template <>
 struct Draw<Register> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 2;
     if (op->function == Register::kWrite) op->argument = AnyNumber(random);
   }
@@ -60,7 +60,7 @@ struct Draw<Register> {
 
 template <>
 struct Draw<CasRegister> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 3;
     if (op->function != CasRegister::kRead) op->argument = AnyNumber(random);
     if (op->function == CasRegister::kCas) op->expected = AnyNumber(random);
@@ -74,10 +74,10 @@ struct Draw<CasRegister> {
 
 template <>
 struct Draw<Kv> {
-  static Value Text(Random& random, History* history) {
+  static Value Text(TestRandom& random, History* history) {
     return history->String(random() % 2 == 0 ? "a" : "b");
   }
-  static void Call(Random& random, History* history, Operation* op) {
+  static void Call(TestRandom& random, History* history, Operation* op) {
     op->function = random() % (Kv::kPutIfExists + 1);
     if (op->function == Kv::kIncrement) {
       op->argument = Value::Integer(1);
@@ -111,7 +111,7 @@ struct Draw<Kv> {
 
 template <>
 struct Draw<ExpiringKv> {
-  static void Call(Random& random, History* history, Operation* op) {
+  static void Call(TestRandom& random, History* history, Operation* op) {
     Draw<Kv>::Call(random, history, op);
     const Value duration = Value::Integer(static_cast<int64_t>(random() % 50));
     switch (random() % 5) {
@@ -151,7 +151,7 @@ struct Draw<ExpiringKv> {
 
 template <>
 struct Draw<Set> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 4;
     if (op->function != Set::kRead) op->argument = AnyNumber(random);
   }
@@ -169,7 +169,7 @@ struct Draw<Set> {
 
 template <>
 struct Draw<Queue> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 6 % 4;
     if (op->function == Queue::kEnqueue) op->argument = AnyNumber(random);
   }
@@ -184,7 +184,7 @@ struct Draw<Queue> {
 
 template <>
 struct Draw<Lock> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 3;
     if (op->function != Lock::kAcquire) {
       op->argument = Value::Integer(static_cast<int64_t>(random() % 4));
@@ -200,7 +200,7 @@ struct Draw<Lock> {
 
 template <>
 struct Draw<Mutex> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 2;
   }
   static std::vector<Value> Answers(const Operation&, bool, History*) {
@@ -210,7 +210,7 @@ struct Draw<Mutex> {
 
 template <>
 struct Draw<Transaction> {
-  static void Call(Random& random, History* history, Operation* op) {
+  static void Call(TestRandom& random, History* history, Operation* op) {
     std::string list;
     const size_t count = 1 + random() % 2;
     for (size_t i = 0; i < count; ++i) {
@@ -277,7 +277,7 @@ inline constexpr auto kMistakes = static_cast<size_t>(Mistake::kNone);
 template <typename M>
 class Maker {
  public:
-  Maker(Random& random, const M& model, Mistake mistake,
+  Maker(TestRandom& random, const M& model, Mistake mistake,
         size_t unknown_percent = 15)
       : random_(random),
         model_(model),
@@ -379,7 +379,7 @@ class Maker {
     if (mistake != Mistake::kForgotten) operations_.push_back(op);
   }
 
-  Random& random_;
+  TestRandom& random_;
   const M& model_;
   const Mistake mistake_;
   const size_t unknown_percent_;
@@ -390,8 +390,8 @@ class Maker {
   Time free_[kClients] = {};
   Value last_;  // Answer.
   bool tells_versions_ = false;
-  Version version_ = kInitialVersion;
-  Version last_version_ = kInitialVersion;
+  StateVersion version_ = kInitialVersion;
+  StateVersion last_version_ = kInitialVersion;
 };
 
 }  // namespace quorate::lincheck

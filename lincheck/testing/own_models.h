@@ -1,6 +1,6 @@
-// lincheck/testing/own_models.h: models as users write them, for tests. Some are odd and
-// right: their states hold more than a value, or are sets of what may be the
-// case. The others break one promise each.
+// lincheck/testing/own_models.h: models as users write them, for tests. Some
+// are odd and right: their states hold more than a value, or are sets of what
+// may be the case. The others break one promise each.
 #ifndef QUORATE_LINCHECK_TESTING_OWN_MODELS_H_
 #define QUORATE_LINCHECK_TESTING_OWN_MODELS_H_
 
@@ -340,7 +340,7 @@ struct ClientRegister : OwnModel {
 template <typename M>
 requires std::is_base_of_v<OwnModel, M>
 struct Draw<M> {
-  static void Call(Random& random, History*, Operation* op) {
+  static void Call(TestRandom& random, History*, Operation* op) {
     op->function = random() % 3;
     if (op->function == kOwnWrite ||
         (op->function == kOwnOther && std::is_same_v<M, ClaimRegister>)) {

@@ -1,4 +1,5 @@
-// lincheck/testing/proof.h: holds a counter-example against brute force, for tests.
+// lincheck/testing/proof.h: holds a counter-example against brute force, for
+// tests.
 //
 // It relaxes operations one by one and tries every order of what is left.
 #ifndef QUORATE_LINCHECK_TESTING_PROOF_H_

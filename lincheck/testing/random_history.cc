@@ -137,7 +137,7 @@ class Generator {
         break;
     }
     if (!options_.versions) return;
-    Version& version = versions_[op->partition];
+    StateVersion& version = versions_[op->partition];
     op->seen = op->function == Kv::kPut ? kNoVersion : version;
     if (!kv_.IsRead(*op)) op->written = version = ++last_version_;
   }
@@ -168,8 +168,8 @@ class Generator {
   const Kv kv_{};
   History history_;
   std::vector<Datum> states_;
-  std::vector<Version> versions_;
-  Version last_version_ = kInitialVersion;
+  std::vector<StateVersion> versions_;
+  StateVersion last_version_ = kInitialVersion;
   uint64_t count_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// lincheck/testing/random_history.h: histories for tests, made by running a model and
-// then, perhaps, spoiled.
+// lincheck/testing/random_history.h: histories for tests, made by running a
+// model and then, perhaps, spoiled.
 #ifndef QUORATE_LINCHECK_TESTING_RANDOM_HISTORY_H_
 #define QUORATE_LINCHECK_TESTING_RANDOM_HISTORY_H_
 

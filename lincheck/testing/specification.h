@@ -58,13 +58,13 @@ struct Call {
 };
 
 template <typename World>
-struct Outcome {
+struct SpecifiedOutcome {
   World after;
   Reply reply;
 };
 // Empty: the call is impossible.
 template <typename World>
-using Outcomes = std::vector<Outcome<World>>;
+using Outcomes = std::vector<SpecifiedOutcome<World>>;
 
 struct RegisterSpecification {
   using World = Item;

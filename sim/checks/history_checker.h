@@ -31,7 +31,8 @@ class HistoryChecker {
   struct Removal {
     uint8_t function = 0;
     SimTime time;
-    lincheck::Version order = 0;  // Its place among all committed commands.
+    // Its place among all committed commands.
+    lincheck::StateVersion order = 0;
     lincheck::Value result;
     // Some returned operation is explained by this removal.
     bool claimed = false;

@@ -43,7 +43,7 @@ std::string_view FirstKeyOf(const kv::CommandView& command) {
 }
 
 // The versions of writes come after that of the initial value.
-lincheck::Version OrderOf(CommittedStates::Position at) {
+lincheck::StateVersion OrderOf(CommittedStates::Position at) {
   return lincheck::kInitialVersion + at;
 }
 

@@ -61,7 +61,7 @@ class LogChecker {
     // SimTime::Max(): in no log yet.
     SimTime committed = SimTime::Max();
     // Its place among all committed commands.
-    lincheck::Version order = lincheck::kNoVersion;
+    lincheck::StateVersion order = lincheck::kNoVersion;
     lincheck::Value result;
 
     bool in_log() const { return committed != SimTime::Max(); }

@@ -10,8 +10,6 @@ import python_text
 from bans import Finding
 
 WIDTH_MAX = 80
-# The checker's own files.
-APART = ('lincheck/',)
 
 _COMMENT = re.compile(r'(?:^|(?<=\s))//(?!/) ?(.*)$')
 _WORD = re.compile(r'[A-Za-z_]\w*')
@@ -27,12 +25,12 @@ _FOREIGN = {'kFailedPrecondition', 'kOutOfRange', 'kPermissionDenied', 'NotFound
 
 
 def applies(path):
-    return path.endswith(('.h', '.cc', '.proto')) and not path.startswith(APART + ('third_party/',))
+    return path.endswith(('.h', '.cc', '.proto')) and not path.startswith('third_party/')
 
 
 def names_apply(path):
     # The structural tests name samples.
-    return applies(path) or path.endswith('.py') and not path.startswith(APART + ('third_party/', 'tests/structure/'))
+    return applies(path) or path.endswith('.py') and not path.startswith(('third_party/', 'tests/structure/'))
 
 
 def _comments(text):

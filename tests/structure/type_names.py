@@ -8,9 +8,6 @@ import re
 import cpp_text
 from bans import Finding
 
-# The checker's own names; it depends on no other folder.
-APART = ('lincheck/',)
-
 # name -> why two headers may define a type of this name.
 EXCEPTIONS = {}
 
@@ -53,8 +50,6 @@ def check_all(texts):
     """texts: {path: text} of headers."""
     places = {}
     for path, text in sorted(texts.items()):
-        if path.startswith(APART):
-            continue
         for line, name in definitions(text):
             places.setdefault(name, {}).setdefault(path, line)
     for name, paths in sorted(places.items()):
