@@ -14,7 +14,7 @@
 namespace quorate::net {
 namespace {
 
-absl::Status Failed(const std::string& what, int error) {
+absl::Status SocketError(const std::string& what, int error) {
   const std::string message =
       what + ": " + std::generic_category().message(error);
   if (error == EAGAIN || error == ETIMEDOUT) {
@@ -49,13 +49,13 @@ absl::StatusOr<BlockingSocket> BlockingSocket::Connect(
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
     OwnedFd fd(socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd.get() < 0) {
-      last = Failed("connecting to " + address, errno);
+      last = SocketError("connecting to " + address, errno);
       continue;
     }
     SetTimeout(fd.get(), timeout);
     if (connect(fd.get(), at->ai_addr, at->ai_addrlen) != 0) {
-      last = Failed("connecting to " + address,
-                    errno == EINPROGRESS ? ETIMEDOUT : errno);
+      last = SocketError("connecting to " + address,
+                         errno == EINPROGRESS ? ETIMEDOUT : errno);
       continue;
     }
     const int on = 1;
@@ -72,7 +72,7 @@ absl::Status BlockingSocket::SendAll(std::string_view bytes) {
     const ssize_t n = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR) continue;
-      return Failed("sending to " + address_, errno);
+      return SocketError("sending to " + address_, errno);
     }
     bytes.remove_prefix(n);
   }
@@ -84,7 +84,7 @@ absl::Status BlockingSocket::Receive(std::string* bytes) {
   while (true) {
     const ssize_t n = recv(fd_.get(), chunk, sizeof(chunk), 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Failed("reading from " + address_, errno);
+    if (n < 0) return SocketError("reading from " + address_, errno);
     if (n == 0) {
       ended_ = true;
       return absl::UnavailableError("reading from " + address_ +

@@ -35,14 +35,14 @@ void AddNodes(const std::vector<raft::Member>& members,
   for (const raft::Member& member : members) nodes->insert(member.node);
 }
 
-struct Members {
+struct MemberIds {
   std::set<NodeId> voters;
   std::set<NodeId> learners;
 };
 
 // A node may be both while one of its replicas replaces another.
-Members MembersOf(const GroupRecord& group) {
-  Members members;
+MemberIds MembersOf(const GroupRecord& group) {
+  MemberIds members;
   if (const raft::Configuration* c = group.Configuration(); c != nullptr) {
     AddNodes(c->voters, &members.voters);
     AddNodes(c->learners, &members.learners);
@@ -312,7 +312,7 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
                  .replicas = group.replicas,
                  .weight = group.weight};
     if (group.reported.has_value()) {
-      const Members members = MembersOf(group);
+      const MemberIds members = MembersOf(group);
       row.voters = List(members.voters);
       row.learners = List(members.learners);
     }
@@ -391,7 +391,7 @@ ShardMap::Parts MapOf(const ClusterState& state) {
   }
   for (const GroupRecord& group : state.groups) {
     if (group.id == kControllerGroup || !group.founded) continue;
-    Members members = MembersOf(group);
+    MemberIds members = MembersOf(group);
     std::erase_if(members.voters,
                   [&](NodeId id) { return !known.contains(id); });
     std::erase_if(members.learners, [&](NodeId id) {

@@ -31,8 +31,8 @@ def _checked_header(target, ctx, header):
 def _headers_aspect_impl(target, ctx):
     checked = []
     if CcInfo in target and not target.label.workspace_name and hasattr(ctx.rule.files, "hdrs"):
-        # A foo.cc that includes foo.h first has shown it already; layout_test sees to that order. Headers of a library of
-        # third_party/rules_cc/cc/units.bzl have a target of their own, whose tags name the sources.
+        # A foo.cc that includes foo.h first has shown it already; layout_test sees to that order. Sources that are compiled in
+        # groups are tags (third_party/rules_cc/cc/defs.bzl).
         sources = [f.short_path for f in ctx.rule.files.srcs] + [target.label.package + "/" + tag for tag in ctx.rule.attr.tags]
         shown = {path[:-len(".cc")]: True for path in sources if path.endswith(".cc")}
         checked = [

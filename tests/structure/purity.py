@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 # label -> {pattern of symbols: reason}: state that outlives a call; * matches anything. Everything else in .data or .bss is refused.
 STATIC_STATE = {
-    '//env:check': {
+    '//env:env': {
         'quorate::(anonymous namespace)::g_handler': 'the CHECK handler, the one exception of the design',
     },
-    '//node/protocol:http_parser': {
+    '//node/protocol:protocol': {
         'boost::beast::http::detail::basic_parser_base::parse_field(*)::is_token': 'a table of constants',
         '*boost::beast::http::detail::get_field_table()::tab': 'the names of headers: constants, made at their first use',
         '*boost::system::detail::to_std_category(boost::system::error_category const&)::*': 'error codes of other libraries, never used',

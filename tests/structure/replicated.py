@@ -6,7 +6,7 @@ import cpp_text
 from bans import Finding
 
 # The libraries of a replica. None of them may depend on the configuration, directly or indirectly.
-REPLICATED = ('//raft/host:bootstrap_record', '//kv/store:parameters', '//kv/store:store', '//raft/host:host', '//raft/core:core')
+REPLICATED = ('//kv/store:store', '//raft/host:host', '//raft/core:core')
 CONFIGURATION = '//node/config:config'
 
 _MADE = re.compile(r'\bStoreOptions\b(?!Of)|\braft::Configuration\s+\w+\s*[;{=(]')

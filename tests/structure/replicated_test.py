@@ -30,11 +30,11 @@ class ReplicatedTest(unittest.TestCase):
     def test_DependencyOnTheConfiguration_Planted_IsFound(self):
         planted = tree.parse_build('cc_library(name = "between", deps = ["//node/config"])', 'node')
         for target in self.targets:
-            if target.label == '//kv/store:parameters':
+            if target.label == '//kv/store:store':
                 target.deps.append('//node:between')
                 self.addCleanup(target.deps.remove, '//node:between')
         findings = list(replicated.check_dependencies(self.targets + planted))
-        self.assertEqual(['//kv/store:parameters'], [f.path for f in findings])
+        self.assertEqual(['//kv/store:store'], [f.path for f in findings])
 
     def test_OptionsMadeFromTheConfiguration_Planted_AreFound(self):
         for text in ('kv::StoreOptions options;', 'raft::Configuration first;', 'raft::Configuration first{};'):

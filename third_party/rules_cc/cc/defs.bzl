@@ -1,16 +1,13 @@
 """The native C++ rules under the names that other rule sets load.
 
 Targets of this repository with sources get the precompiled headers of
-third_party/precompiled. A test of several sources is compiled as one, and so
-are the sources of libraries that units.bzl names.
+third_party/precompiled. A test of several sources is compiled as one, and the
+sources of a library in groups (decision 0097).
 """
 
-load(":together.bzl", "one_source", "only_code")
-load(":units.bzl", "UNITS")
+load(":together.bzl", "one_source")
 
 _PRECOMPILED = "//third_party/precompiled:"
-
-_ATTRIBUTES_IN_UNITS = ["name", "srcs", "hdrs", "deps", "visibility"]
 
 # GCC forgets which warnings the headers of its library turn off around code
 # that it takes for an error.
@@ -76,98 +73,44 @@ def _with_precompiled(kwargs, sources):
     })
     return kwargs
 
-# The target with the code of all libraries of a package of units.bzl. A library
-# depends on it by another one, which brings no headers.
-_CODE = "code_of_libraries"
-_ONLY_CODE = "only_code_of_libraries"
+# So many sources of a library are compiled as one. All of them are compiled when
+# one changes.
+_TOGETHER = 4
 
-# Marks targets that have the headers of a library. Other tags are its sources.
-_HEADERS = "headers"
+# Their sources use the same names for their own constants.
+_ALONE = ["lincheck", "sim"]
 
-def _headers_of(label):
-    """The target with the headers of a library, if it is of this package."""
-    package, _, name = label.rpartition(":")
-    if label.startswith("@"):
-        return label
-    if label.startswith("//") and not package:
-        package, name = label, label.rpartition("/")[2]
-    if package not in ["", "//" + native.package_name()]:
-        return label
-    return ":{}_headers".format(name)
-
-def _declared():
-    """{name: sources} of the targets of this package with headers."""
-    return {
-        name: [tag for tag in rule["tags"] if tag != _HEADERS]
-        for name, rule in native.existing_rules().items()
-        if _HEADERS in rule["tags"]
-    }
-
-def _declare_code(units, declared):
-    """Declares the code of the libraries of a package."""
-    compiled = []
-    for number, unit in enumerate(units):
-        compiled.append(":{}_{}".format(_CODE, number))
+def _in_groups(kwargs, sources):
+    if len(sources) < 2 or native.package_name().split("/")[0] in _ALONE:
+        return kwargs
+    count = (len(sources) + _TOGETHER - 1) // _TOGETHER
+    groups = []
+    for number in range(count):
+        group = "{}_sources_{}".format(kwargs["name"], number)
         one_source(
-            name = compiled[-1][1:],
-            srcs = [name + ".cc" for name in unit.split(" ")],
+            name = group,
+            srcs = sources[number * len(sources) // count:
+                           (number + 1) * len(sources) // count],
+            testonly = kwargs.get("testonly", False),
         )
-    sources = [name for names in declared.values() for name in names]
-    off = _PRECOMPILED + "off"
-    native.cc_library(**_with_precompiled({
-        "name": _CODE,
-        "srcs": [name for name in sources if name.endswith(".h")] + select({
-            off: [name for name in sources if name.endswith(".cc")],
-            "//conditions:default": compiled,
-        }),
-        "visibility": ["//visibility:private"],
-        "deps": [":" + name for name in declared] + compiled,
-    }, sources))
-    only_code(
-        name = _ONLY_CODE,
-        library = ":" + _CODE,
-        visibility = ["//visibility:private"],
-    )
+        groups.append(":" + group)
+    kwargs["srcs"] = [
+        name
+        for name in kwargs["srcs"]
+        if not name.endswith(".cc")
+    ] + select({
+        _PRECOMPILED + "off": sources,
+        "//conditions:default": groups,
+    })
+    kwargs["deps"] = kwargs.get("deps", []) + groups
 
-def _library_in_units(units, kwargs):
-    """A library as its headers and the code of all libraries of its package.
-
-    The code needs the headers of all of them, and no more of this package. So
-    there is no cycle. The last library with sources declares the code.
-    """
-    if [name for name in kwargs if name not in _ATTRIBUTES_IN_UNITS]:
-        fail("units.bzl names the package of a library with other attributes " +
-             "than " + ", ".join(_ATTRIBUTES_IN_UNITS))
-    headers = _headers_of(":" + kwargs["name"])
-    deps = kwargs.get("deps", [])
-    native.cc_library(
-        name = headers[1:],
-        hdrs = kwargs.get("hdrs", []),
-        tags = [_HEADERS] + kwargs.get("srcs", []),
-        visibility = ["//visibility:private"],
-        deps = [_headers_of(dep) for dep in deps],
-    )
-    sources = _sources(kwargs)
-    native.cc_library(
-        name = kwargs["name"],
-        visibility = kwargs.get("visibility"),
-        deps = ([":" + _ONLY_CODE] if sources else []) + [headers] + deps,
-    )
-    listed = [name + ".cc" for name in " ".join(units).split(" ")]
-    for name in sources:
-        if name not in listed:
-            fail("units.bzl does not name " + name)
-    declared = _declared()
-    seen = [name for names in declared.values() for name in names]
-    if sources and not [name for name in listed if name not in seen]:
-        _declare_code(units, declared)
+    # For //tests/structure:objects.bzl.
+    kwargs["tags"] = kwargs.get("tags", []) + sources
+    return kwargs
 
 def cc_library(**kwargs):
-    units = UNITS.get(native.package_name())
-    if units and native.repository_name() == "@" and not kwargs.get("testonly"):
-        _library_in_units(units, kwargs)
-    else:
-        native.cc_library(**_with_precompiled(kwargs, _sources(kwargs)))
+    sources = _sources(kwargs)
+    native.cc_library(**_in_groups(_with_precompiled(kwargs, sources), sources))
 
 def cc_binary(**kwargs):
     native.cc_binary(**_with_precompiled(kwargs, _sources(kwargs)))

@@ -18,12 +18,3 @@ one_source = rule(
     implementation = _one_source,
     attrs = {"srcs": attr.label_list(allow_files = [".cc"])},
 )
-
-def _only_code(ctx):
-    return [CcInfo(linking_context = ctx.attr.library[CcInfo].linking_context)]
-
-# The object files of a library without its headers.
-only_code = rule(
-    implementation = _only_code,
-    attrs = {"library": attr.label(providers = [CcInfo])},
-)
