@@ -10,9 +10,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "env/env.h"
+#include "env/ids.h"
 #include "env/siphash.h"
 #include "kv/slots/slot_strategy.h"
 #include "node/base/disk_watch.h"
@@ -27,10 +29,10 @@
 #include "node/connections/clients.h"
 #include "node/connections/input_budget.h"
 #include "node/connections/metrics.h"
-#include "node/connections/scan_coverage.h"
 #include "node/routing/router.h"
 #include "node/routing/topology.h"
 #include "raft/host/host.h"
+#include "shardctrl/map.h"
 #include "shardctrl/move.h"
 
 namespace quorate::node {
@@ -66,6 +68,27 @@ struct MoveReport {
   std::optional<uint64_t> seconds_left = {};  // Nullopt: not known.
   uint64_t held_requests = 0;
   Duration longest_pause = {};
+};
+
+// Numbers the sets of slots that scans of this node cover, one after another.
+// A scan whose set has another number than at its beginning would miss keys.
+class ScanCoverage {
+ public:
+  // The number of the slots that `groups` have by the map of this version. It
+  // differs from the numbers of all calls before map or groups changed last.
+  uint64_t NumberOf(shardctrl::MapVersion map, std::vector<GroupId> groups) {
+    if (map != map_ || groups != groups_) {
+      map_ = map;
+      groups_ = std::move(groups);
+      ++number_;
+    }
+    return number_;
+  }
+
+ private:
+  shardctrl::MapVersion map_;
+  std::vector<GroupId> groups_;
+  uint64_t number_ = 0;
 };
 
 struct Context {

@@ -1,7 +1,6 @@
-#include "node/connections/scan_coverage.h"
-
 #include "env/ids.h"
 #include "gtest/gtest.h"
+#include "node/connections/context.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {

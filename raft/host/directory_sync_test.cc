@@ -10,10 +10,10 @@
 #include "absl/strings/match.h"
 #include "env/changed_env.h"
 #include "env/env.h"
-#include "env/forwarding_disk.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
 #include "raft/host/testing/journal_cluster.h"
+#include "raft/log/files/watched_disk.h"
 #include "raft/log/snapshot_format.h"
 
 namespace quorate::raft {
@@ -25,7 +25,7 @@ using testing::kGroup;
 
 // A disk whose directory cannot be synced any more once `fails` is set, and
 // `succeeding` further syncs have ended.
-class BrokenDirectory final : public env::ForwardingDisk {
+class BrokenDirectory final : public ForwardingDisk {
  public:
   using ForwardingDisk::ForwardingDisk;
   env::Pending SyncDirectory(env::File::Done done) override {

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "raft/host/bounds/snapshot_threshold.h"
+#include "raft/host/bounds/log_budget.h"
 #include "raft/host/replica.h"
 #include "raft/log/read_attempts.h"
 

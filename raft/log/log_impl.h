@@ -17,10 +17,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "env/alarm.h"
 #include "env/destruction.h"
 #include "env/env.h"
 #include "env/fifo.h"
+#include "env/loop.h"
+#include "env/time.h"
+#include "env/tracer.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/end_mark.h"
 #include "raft/log/entry_reader.h"
@@ -30,11 +35,41 @@
 #include "raft/log/log.h"
 #include "raft/log/log_state.h"
 #include "raft/log/record.h"
-#include "raft/log/repeated_warning.h"
 #include "raft/log/segment_opener.h"
 #include "raft/log/spare_segment.h"
 
 namespace quorate::raft {
+
+// Logs the first failure, and each one whose code differs from that of the last
+// line. While the code stays the same, it logs one failure per interval.
+// Messages of one code may differ: they have names and numbers of the attempt.
+class RepeatedWarning {
+ public:
+  static constexpr Duration kInterval = Seconds(600);
+
+  // Both outlive the object.
+  RepeatedWarning(env::Loop& loop, env::Tracer& tracer)
+      : loop_(loop), tracer_(tracer) {}
+
+  // An attempt failed. `what` begins the line.
+  void Log(absl::string_view what, const absl::Status& why) {
+    const MonoTime now = loop_.ReadClock().mono;
+    if (why.code() == logged_ && now < again_at_) return;
+    logged_ = why.code();
+    again_at_ = now + kInterval;
+    if (!tracer_.Logs(env::Severity::kWarning)) return;
+    tracer_.Log(env::Severity::kWarning,
+                absl::StrCat(what, ": ", why.ToString()));
+  }
+  // The next failure is logged. Call when an attempt has succeeded.
+  void Reset() { logged_ = absl::StatusCode::kOk; }
+
+ private:
+  env::Loop& loop_;
+  env::Tracer& tracer_;
+  absl::StatusCode logged_ = absl::StatusCode::kOk;
+  MonoTime again_at_ = MonoTime::Min();
+};
 
 class LogImpl final : public Log {
  public:

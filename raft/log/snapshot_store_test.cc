@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "env/changed_env.h"
-#include "env/forwarding_disk.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "raft/log/files/watched_disk.h"
 #include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
@@ -811,7 +811,7 @@ TEST_F(SnapshotStoreTest, SnapshotThatCannotBeOpened_DamagesItsGroupAlone) {
 }
 
 // A disk on which one file belongs to another user.
-class DiskOfTwoUsers final : public env::ForwardingDisk {
+class DiskOfTwoUsers final : public ForwardingDisk {
  public:
   DiskOfTwoUsers(env::Disk& disk, std::string other)
       : ForwardingDisk(disk), other_(std::move(other)) {}

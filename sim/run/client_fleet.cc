@@ -151,11 +151,12 @@ void ClientFleet::StartOther(std::string_view kind, Make make) {
   });
 }
 
-template <typename Client, typename Options>
+template <typename Client>
 void ClientFleet::StartPlain(std::string_view kind, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
-    const Options options{.id = static_cast<uint32_t>(machines_.size() + 1),
-                          .servers = cluster_.resp_addresses()};
+    const PacedClientOptions options{
+        .id = static_cast<uint32_t>(machines_.size() + 1),
+        .servers = cluster_.resp_addresses()};
     StartOther(kind, [this, options](env::Env& env) {
       return std::make_shared<Client>(env, options, &world_.choices(),
                                       &recorder_,
@@ -210,9 +211,8 @@ void ClientFleet::StartOthers() {
                                              &recorder_);
     });
   }
-  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi",
-                                                    shape.multi_key_clients);
-  StartPlain<WatchClient, WatchClientOptions>("watch", shape.watch_clients);
+  StartPlain<MultiKeyClient>("multi", shape.multi_key_clients);
+  StartPlain<WatchClient>("watch", shape.watch_clients);
 }
 
 template <typename Program, typename... Arguments>

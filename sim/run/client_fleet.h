@@ -129,7 +129,7 @@ class ClientFleet {
   void StartOther(std::string_view kind, Make make);
   // Starts `count` clients, each Client(env, Options, …), with the addresses
   // of plain clients.
-  template <typename Client, typename Options>
+  template <typename Client>
   void StartPlain(std::string_view kind, uint32_t count);
   // Starts the only client of its kind, whose program is
   // Program(env, arguments...). Sets *program to it.

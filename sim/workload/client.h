@@ -29,11 +29,11 @@
 #include "kv/command/session_stamp.h"
 #include "sim/checks/recorder.h"
 #include "sim/choices/choices.h"
+#include "sim/protocol/dialogue.h"
 #include "sim/protocol/reply.h"
 #include "sim/workload/client_habits.h"
 #include "sim/workload/client_link.h"
 #include "sim/workload/client_router.h"
-#include "sim/workload/half_request.h"
 #include "sim/workload/operation.h"
 #include "sim/workload/operation_generator.h"
 #include "sim/workload/workload_session.h"
@@ -55,6 +55,27 @@ struct WorkloadClientOptions {
   Duration operation_timeout = Seconds(5);
   // A connection is given up if a reply is overdue by this time.
   Duration reply_timeout = Seconds(5);
+};
+
+// A client that vanishes in the middle of a request: it connects, writes the
+// first bytes of a request, waits a little, and closes the connection. A server
+// must not execute any part of the request.
+class HalfRequest final : Dialogue {
+ public:
+  // `bytes` are the beginning of a request. After `stay` from now on nothing
+  // happens any more.
+  HalfRequest(env::Env& env, const std::string& server, std::string bytes,
+              Duration stay)
+      : Dialogue(env) {
+    Open(server, Protocol::kNone, std::move(bytes));
+    vanishing_ =
+        env.loop.At(env.loop.ReadClock().mono + stay, [this] { Close(); });
+  }
+
+ private:
+  void OnEnd() override {}  // The client stays.
+
+  env::Pending vanishing_;
 };
 
 class WorkloadClient final : public ClientLink::Owner {

@@ -19,7 +19,7 @@ constexpr std::string_view kPrefix = "m";  // All keys have it.
 constexpr uint64_t kTags = 3;              // Each puts its keys into one slot.
 constexpr uint64_t kKeysPerTag = 5;
 constexpr Duration kGiveUpAfter = Seconds(10);
-constexpr Duration kAttemptTimeout = Seconds(5);
+constexpr Duration kInterval = Milliseconds(200);
 constexpr int64_t kBackoffMaxMs = 500;
 
 // A hash tag with an odd slot. Keys that clients watch are in even ones: a
@@ -33,25 +33,17 @@ std::string TagName(uint64_t tag) {
 
 }  // namespace
 
-MultiKeyClient::MultiKeyClient(env::Env& env,
-                               const MultiKeyClientOptions& options,
+MultiKeyClient::MultiKeyClient(env::Env& env, const PacedClientOptions& options,
                                Choices* choices, Recorder* recorder,
                                Recorder::Clock clock)
-    : env_(env),
-      options_(options),
-      choices_(choices),
-      recorder_(recorder),
-      checker_(recorder->multi_keys()),
-      clock_(std::move(clock)),
-      node_(options_.id % options_.servers.size()) {
-  tick_ = env_.loop.At(env_.loop.ReadClock().mono + options_.interval,
-                       [this] { Tick(); });
-}
+    : PacedClient(env, options, choices, recorder, std::move(clock), kOperation,
+                  kInterval),
+      checker_(recorder->multi_keys()) {}
 
 std::string MultiKeyClient::Describe() const {
   if (idle()) return "";
-  return absl::StrCat("client ", options_.id, ": ", current_->Words()[0],
-                      ", attempt ", current_->attempts, "\n");
+  return absl::StrCat("client ", id(), ": ", current_->Words()[0], ", attempt ",
+                      current_->attempts, "\n");
 }
 
 std::vector<std::string> MultiKeyClient::Operation::Words() const {
@@ -83,27 +75,15 @@ std::vector<std::string> MultiKeyClient::Operation::Words() const {
   return words;
 }
 
-void MultiKeyClient::Tick() {
-  if (!issuing_) return;
-  const Duration wait = env_.random.Between(
-      Duration(0), options_.interval * 2, "client.wait", options_.id, numbers_);
-  tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
-  if (!idle()) return;
-  const uint64_t number = ++numbers_;
-  const std::optional<Random> random =
-      choices_->RandomOrNone(kOperation, {options_.id, number});
-  if (!random.has_value()) return;
-  current_ = Draw(number, *random);
+void MultiKeyClient::Begin(uint64_t number, Random random) {
+  current_ = Draw(number, random);
   current_->called = clock_();
-  current_->deadline = env_.loop.ReadClock().mono + kGiveUpAfter;
+  current_->deadline = MonoNow() + kGiveUpAfter;
   if (current_->writes()) {
     for (const auto& [tag, token] : current_->tokens) checker_.Invoke(token);
   }
-  recorder_->ObserveCall(options_.id, number,
-                         absl::StrJoin(current_->Words(), " "));
-  if (send_hook_ != nullptr) {
-    send_hook_({options_.id, number, current_->Words()});
-  }
+  const std::vector<std::string> words = current_->Words();
+  ObserveCall(number, words, absl::StrJoin(words, " "));
   Try();
 }
 
@@ -134,7 +114,7 @@ void MultiKeyClient::DrawKeys(Operation* operation) const {
                                            (first + i / tags) % kKeysPerTag,
                                            TagName(operation->tags.back())));
     std::string& token = operation->tokens[operation->tags.back()];
-    token = absl::StrCat("c", options_.id, ".", operation->number, ".",
+    token = absl::StrCat("c", id(), ".", operation->number, ".",
                          operation->tags.back());
   }
   if (operation->kind != Kind::kDelete) return;
@@ -148,22 +128,16 @@ void MultiKeyClient::DrawKeys(Operation* operation) const {
 void MultiKeyClient::Try() {
   ++current_->attempts;
   if (link_ == nullptr) {
-    ++links_made_;
-    stale_reads_ = (options_.id + links_made_) % 2 == 0;
-    link_ = std::make_unique<ClientLink>(
-        env_, uint64_t{options_.id} << 32 | links_made_,
-        options_.servers[node_], stale_reads_ ? kEventual : "", this);
+    stale_reads_ = (id() + links_made() + 1) % 2 == 0;
+    Connect(stale_reads_ ? kEventual : "");
   }
-  timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
-    if (link_ != nullptr) link_->Break();
-  });
+  BreakLater();
   current_->sent = clock_();
   current_->stale.clear();
   if (stale_reads_ && current_->kind == Kind::kGet) {
     for (const std::string& key : current_->keys) {
       current_->stale.push_back(recorder_->SendStaleRead(
-          NodeId(static_cast<uint32_t>(node_ + 1)), key,
-          ExpiryCommand::Verb::kGet, std::nullopt));
+          node(), key, ExpiryCommand::Verb::kGet, std::nullopt));
     }
   }
   link_->Send(current_->number, EncodeCommand(current_->Words()));
@@ -171,13 +145,12 @@ void MultiKeyClient::Try() {
 
 void MultiKeyClient::TryLater() {
   timeout_.Cancel();
-  node_ = (node_ + 1) % options_.servers.size();
+  NextNode();
   const int64_t most_ms = std::min<int64_t>(
       kBackoffMaxMs, int64_t{20} << std::min<uint64_t>(current_->attempts, 10));
-  const MonoTime at =
-      env_.loop.ReadClock().mono +
-      current_->random.Between(Milliseconds(10), Milliseconds(most_ms),
-                               "client.backoff", 0, current_->attempts);
+  const MonoTime at = MonoNow() + current_->random.Between(
+                                      Milliseconds(10), Milliseconds(most_ms),
+                                      "client.backoff", 0, current_->attempts);
   if (at < current_->deadline) {
     next_attempt_ = env_.loop.At(at, [this] { Try(); });
     return;
@@ -199,9 +172,7 @@ void MultiKeyClient::Withdraw() {
 }
 
 void MultiKeyClient::End(Outcome outcome) {
-  recorder_->Count(outcome);
-  recorder_->ObserveEnd(options_.id, current_->number, outcome,
-                        std::move(current_->answer));
+  ObserveEnd(current_->number, outcome, std::move(current_->answer));
   current_.reset();
 }
 
@@ -226,13 +197,12 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
   if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING" ||
       code == "MISCONF" || code == "READONLY" || reply.refuses_connection()) {
     if (code == "READONLY") {
-      recorder_->OnReadOnly(options_.id,
-                            NodeId(static_cast<uint32_t>(node_ + 1)));
+      recorder_->OnReadOnly(id(), node());
     }
     return TryAnotherNode();
   }
   if (code == "OOM") {
-    recorder_->OnNoMemory(options_.id);
+    recorder_->OnNoMemory(id());
     // Not executed; earlier attempts were refused too.
     Withdraw();
     return End(Outcome::kNotExecuted);
@@ -249,9 +219,7 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
 // The token of a part is in each request with it, and in no other command.
 void MultiKeyClient::OnUnknown() {
   Recorder::UnknownAnswer answer{
-      .node = NodeId(static_cast<uint32_t>(node_ + 1)),
-      .sent = current_->sent,
-      .command = current_->Words()[0]};
+      .node = node(), .sent = current_->sent, .command = current_->Words()[0]};
   for (const auto& [tag, token] : current_->tokens) {
     answer.parts.push_back({.key = TagName(tag), .text = token});
   }
@@ -319,28 +287,12 @@ void MultiKeyClient::OnScanned(const ClientReply& reply) {
   End(Outcome::kDone);
 }
 
-void MultiKeyClient::Unexpected(const ClientReply& reply) {
-  recorder_->Unexpected(options_.id,
-                        absl::StrCat(Describe(), reply.ToString()));
-}
-
 void MultiKeyClient::OnLinkBroken(ClientLink::RequestId id) {
   (void)id;  // One request is under way at a time.
   if (!current_->writes()) return TryLater();
   timeout_.Cancel();
-  node_ = (node_ + 1) % options_.servers.size();
+  NextNode();
   End(Outcome::kUnknown);
-}
-
-void MultiKeyClient::OnLinkMalformed(std::string_view server) {
-  recorder_->Unexpected(
-      options_.id, absl::StrCat("no reply at all from ", std::string(server)));
-}
-
-void MultiKeyClient::OnLinkClosed(ClientLink* link) {
-  (void)link;  // There is one connection at a time.
-  dropped_ = std::move(link_);
-  destroy_dropped_ = env_.loop.Defer([this] { dropped_.reset(); });
 }
 
 }  // namespace quorate::sim

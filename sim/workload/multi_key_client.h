@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,34 +26,18 @@
 #include "sim/choices/choices.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/reply.h"
-#include "sim/workload/client_link.h"
-#include "sim/workload/operation.h"
+#include "sim/workload/paced_client.h"
 
 namespace quorate::sim {
 
-struct MultiKeyClientOptions {
-  uint32_t id = 0;
-  std::vector<std::string> servers;
-  Duration interval = Milliseconds(200);  // Between two operations, on average.
-};
-
-class MultiKeyClient final : public ClientLink::Owner {
+class MultiKeyClient final : public PacedClient {
  public:
-  // `choices` and `recorder` outlive the client. `clock` returns the world's
-  // time.
-  MultiKeyClient(env::Env& env, const MultiKeyClientOptions& options,
+  // As PacedClient.
+  MultiKeyClient(env::Env& env, const PacedClientOptions& options,
                  Choices* choices, Recorder* recorder, Recorder::Clock clock);
-  MultiKeyClient(const MultiKeyClient&) = delete;
-  MultiKeyClient& operator=(const MultiKeyClient&) = delete;
 
-  // `hook` is called with each operation when it begins.
-  void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
-  // Begins no further operation.
-  void StopIssuing() { issuing_ = false; }
-  // Whether no operation is under way.
-  bool idle() const { return !current_.has_value(); }
-  // The open operation, for people.
-  std::string Describe() const;
+  bool idle() const override { return !current_.has_value(); }
+  std::string Describe() const override;
 
  private:
   enum class Kind : uint8_t { kSet, kGet, kDelete, kScan };
@@ -88,10 +71,9 @@ class MultiKeyClient final : public ClientLink::Owner {
                    bool* done) override;
   void OnLinkBroken(ClientLink::RequestId id) override;
   void OnLinkRefused(ClientLink::RequestId) override { TryLater(); }
-  void OnLinkMalformed(std::string_view server) override;
-  void OnLinkClosed(ClientLink* link) override;
 
-  void Tick();
+  // PacedClient.
+  void Begin(uint64_t number, Random random) override;
   Operation Draw(uint64_t number, Random random) const;
   void DrawKeys(Operation* operation) const;
   // No part of the operation was executed.
@@ -107,27 +89,11 @@ class MultiKeyClient final : public ClientLink::Owner {
   void OnResult(const ClientReply& reply);
   void OnRead(const ClientReply& reply);
   void OnScanned(const ClientReply& reply);
-  void Unexpected(const ClientReply& reply);
 
-  env::Env& env_;
-  const MultiKeyClientOptions options_;
-  Choices* const choices_;
-  Recorder* const recorder_;
   MultiKeyChecker& checker_;
-  Recorder::Clock clock_;
-  SendHook send_hook_;
-  bool issuing_ = true;
-  uint64_t numbers_ = 0;
   std::optional<Operation> current_;
-  uint64_t node_;
-  uint32_t links_made_ = 0;
   bool stale_reads_ = false;  // Reads on the present link may be stale.
-  std::unique_ptr<ClientLink> link_;
-  std::unique_ptr<ClientLink> dropped_;  // Destroyed at the end of the turn.
-  env::Pending tick_;
-  env::Pending timeout_;
   env::Pending next_attempt_;
-  env::Pending destroy_dropped_;
 };
 
 }  // namespace quorate::sim

@@ -14,7 +14,7 @@ constexpr uint64_t kKeys = 4;
 // All keys are in one slot, an odd one. Keys that other clients watch are in
 // even ones: a removal in their slot would change the result of a transaction.
 constexpr const char* kTag = "{watch}";
-constexpr Duration kAttemptTimeout = Seconds(5);
+constexpr Duration kInterval = Milliseconds(150);
 // How long a key lives that expires, and how long EXEC waits at most.
 constexpr uint64_t kLifetimeMaxMs = 400;
 constexpr uint64_t kPauseMaxMs = 500;
@@ -23,50 +23,31 @@ std::string KeyOf(uint64_t number) { return absl::StrCat("w", number, kTag); }
 
 }  // namespace
 
-WatchClient::WatchClient(env::Env& env, const WatchClientOptions& options,
+WatchClient::WatchClient(env::Env& env, const PacedClientOptions& options,
                          Choices* choices, Recorder* recorder,
                          Recorder::Clock clock)
-    : env_(env),
-      options_(options),
-      choices_(choices),
-      recorder_(recorder),
-      checker_(recorder->watches()),
-      clock_(std::move(clock)),
-      node_(options_.id % options_.servers.size()) {
-  tick_ = env_.loop.At(env_.loop.ReadClock().mono + options_.interval,
-                       [this] { Tick(); });
-}
+    : PacedClient(env, options, choices, recorder, std::move(clock), kOperation,
+                  kInterval),
+      checker_(recorder->watches()) {}
 
 std::string WatchClient::Describe() const {
   if (idle()) return "";
   return absl::StrCat(
-      "client ", options_.id, ": ", current_->write[0], " ", current_->write[1],
+      "client ", id(), ": ", current_->write[0], " ", current_->write[1],
       current_->watched.empty() ? "" : " in a transaction", "\n");
 }
 
-void WatchClient::Tick() {
-  if (!issuing_) return;
-  const Duration wait = env_.random.Between(
-      Duration(0), options_.interval * 2, "client.wait", options_.id, numbers_);
-  tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
-  if (!idle()) return;
-  const uint64_t number = ++numbers_;
-  const std::optional<Random> random =
-      choices_->RandomOrNone(kOperation, {options_.id, number});
-  if (!random.has_value()) return;
-  current_ = Draw(number, *random);
+void WatchClient::Begin(uint64_t number, Random random) {
+  current_ = Draw(number, random);
   checker_.Invoke(current_->token());
-  recorder_->ObserveCall(
-      options_.id, number,
+  ObserveCall(
+      number, current_->write,
       absl::StrCat(absl::StrJoin(current_->write, " "),
                    current_->watched.empty()
                        ? std::string()
                        : absl::StrCat(", watching ",
                                       absl::StrJoin(current_->watched, " "))));
-  if (send_hook_ != nullptr) {
-    send_hook_({options_.id, number, current_->write});
-  }
-  Begin();
+  Send();
 }
 
 WatchClient::Operation WatchClient::Draw(uint64_t number, Random random) const {
@@ -74,7 +55,7 @@ WatchClient::Operation WatchClient::Draw(uint64_t number, Random random) const {
     return random.Below(bound, site, 0, 0);
   };
   Operation operation{.number = number};
-  const std::string name = absl::StrCat("c", options_.id, ".", number);
+  const std::string name = absl::StrCat("c", id(), ".", number);
   const uint64_t first = below("client.key", kKeys);
   const uint64_t action = below("client.action", 100);
   if (action < 15 || (action >= 40 && action < 55)) {
@@ -98,16 +79,10 @@ WatchClient::Operation WatchClient::Draw(uint64_t number, Random random) const {
   return operation;
 }
 
-void WatchClient::Begin() {
+void WatchClient::Send() {
   Operation& operation = *current_;
-  if (link_ == nullptr) {
-    link_ = std::make_unique<ClientLink>(
-        env_, uint64_t{options_.id} << 32 | ++links_made_,
-        options_.servers[node_], /*greeting=*/"", this);
-  }
-  timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
-    if (link_ != nullptr) link_->Break();
-  });
+  Connect(/*greeting=*/"");
+  BreakLater();
   operation.transaction.called = clock_();
   operation.sent_all = operation.watched.empty();
   operation.sent = operation.transaction.called;
@@ -155,7 +130,7 @@ void WatchClient::OnQueued() {
     if (found.type == Type::kBulk) read.value = found.text;
     operation.transaction.reads.push_back(std::move(read));
   }
-  exec_ = env_.loop.At(env_.loop.ReadClock().mono + operation.pause,
+  exec_ = env_.loop.At(MonoNow() + operation.pause,
                        [this, number = operation.number] {
                          if (idle() || current_->number != number) return;
                          current_->sent_all = true;
@@ -179,10 +154,9 @@ void WatchClient::OnError(const ClientReply& reply) {
                                       : Outcome::kNotExecuted);
   }
   if (code == "READONLY") {
-    recorder_->OnReadOnly(options_.id,
-                          NodeId(static_cast<uint32_t>(node_ + 1)));
+    recorder_->OnReadOnly(id(), node());
   } else if (code == "OOM") {
-    recorder_->OnNoMemory(options_.id);
+    recorder_->OnNoMemory(id());
   } else if (code != "CLUSTERDOWN" && code != "TRYAGAIN" && code != "LOADING" &&
              code != "MISCONF" && code != "EXECABORT" &&
              !reply.refuses_connection()) {
@@ -195,7 +169,7 @@ void WatchClient::OnError(const ClientReply& reply) {
 void WatchClient::OnUnknown() {
   const Operation& operation = *current_;
   recorder_->OnUnknownAnswer(
-      {.node = NodeId(static_cast<uint32_t>(node_ + 1)),
+      {.node = node(),
        .sent = operation.sent,
        .parts = {{.key = operation.write[1], .text = operation.token()}},
        .command =
@@ -231,15 +205,8 @@ void WatchClient::Withdraw() {
 
 void WatchClient::End(Outcome outcome) {
   timeout_.Cancel();
-  recorder_->Count(outcome);
-  recorder_->ObserveEnd(options_.id, current_->number, outcome,
-                        std::move(current_->answer));
+  ObserveEnd(current_->number, outcome, std::move(current_->answer));
   current_.reset();
-}
-
-void WatchClient::Unexpected(const ClientReply& reply) {
-  recorder_->Unexpected(options_.id,
-                        absl::StrCat(Describe(), reply.ToString()));
 }
 
 void WatchClient::OnLinkBroken(ClientLink::RequestId id) {
@@ -251,18 +218,11 @@ void WatchClient::OnLinkRefused(ClientLink::RequestId id) {
   if (!idle() && current_->number == id) Withdraw();
 }
 
-void WatchClient::OnLinkMalformed(std::string_view server) {
-  recorder_->Unexpected(
-      options_.id, absl::StrCat("no reply at all from ", std::string(server)));
-}
-
 // The pause before EXEC may be under way.
 void WatchClient::OnLinkClosed(ClientLink* link) {
-  (void)link;  // There is one connection at a time.
   if (!idle()) Withdraw();
-  node_ = (node_ + 1) % options_.servers.size();
-  dropped_ = std::move(link_);
-  destroy_dropped_ = env_.loop.Defer([this] { dropped_.reset(); });
+  NextNode();
+  PacedClient::OnLinkClosed(link);
 }
 
 }  // namespace quorate::sim

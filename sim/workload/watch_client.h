@@ -10,7 +10,6 @@
 #define QUORATE_SIM_WORKLOAD_WATCH_CLIENT_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,34 +23,18 @@
 #include "sim/choices/choices.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/reply.h"
-#include "sim/workload/client_link.h"
-#include "sim/workload/operation.h"
+#include "sim/workload/paced_client.h"
 
 namespace quorate::sim {
 
-struct WatchClientOptions {
-  uint32_t id = 0;
-  std::vector<std::string> servers;
-  Duration interval = Milliseconds(150);  // Between two operations, on average.
-};
-
-class WatchClient final : public ClientLink::Owner {
+class WatchClient final : public PacedClient {
  public:
-  // `choices` and `recorder` outlive the client. `clock` returns the world's
-  // time.
-  WatchClient(env::Env& env, const WatchClientOptions& options,
+  // As PacedClient.
+  WatchClient(env::Env& env, const PacedClientOptions& options,
               Choices* choices, Recorder* recorder, Recorder::Clock clock);
-  WatchClient(const WatchClient&) = delete;
-  WatchClient& operator=(const WatchClient&) = delete;
 
-  // `hook` is called with each operation when it begins.
-  void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
-  // Begins no further operation.
-  void StopIssuing() { issuing_ = false; }
-  // Whether no operation is under way.
-  bool idle() const { return !current_.has_value(); }
-  // The open operation, for people.
-  std::string Describe() const;
+  bool idle() const override { return !current_.has_value(); }
+  std::string Describe() const override;
 
  private:
   struct Operation {
@@ -74,12 +57,12 @@ class WatchClient final : public ClientLink::Owner {
                    bool* done) override;
   void OnLinkBroken(ClientLink::RequestId id) override;
   void OnLinkRefused(ClientLink::RequestId id) override;
-  void OnLinkMalformed(std::string_view server) override;
   void OnLinkClosed(ClientLink* link) override;
 
-  void Tick();
+  // PacedClient.
+  void Begin(uint64_t number, Random random) override;
   Operation Draw(uint64_t number, Random random) const;
-  void Begin();
+  void Send();
   // All replies before EXEC have arrived.
   void OnQueued();
   void OnResult(const ClientReply& reply);
@@ -88,26 +71,10 @@ class WatchClient final : public ClientLink::Owner {
   void OnUnknown();
   void Withdraw();
   void End(Outcome outcome);
-  void Unexpected(const ClientReply& reply);
 
-  env::Env& env_;
-  const WatchClientOptions options_;
-  Choices* const choices_;
-  Recorder* const recorder_;
   WatchChecker& checker_;
-  Recorder::Clock clock_;
-  SendHook send_hook_;
-  bool issuing_ = true;
-  uint64_t numbers_ = 0;
   std::optional<Operation> current_;
-  uint64_t node_;
-  uint32_t links_made_ = 0;
-  std::unique_ptr<ClientLink> link_;
-  std::unique_ptr<ClientLink> dropped_;  // Destroyed at the end of the turn.
-  env::Pending tick_;
-  env::Pending timeout_;
   env::Pending exec_;
-  env::Pending destroy_dropped_;
 };
 
 }  // namespace quorate::sim

@@ -14,8 +14,24 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/quota.h"
+#include "env/random.h"
+#include "raft/core/types.h"
 
 namespace quorate::raft {
+
+// Returns the larger of `bytes_min` and half the size of the last snapshot. So
+// a large state is not written again for a little log. The result is at most
+// `bytes_max`, unless `bytes_min` is larger. A draw for each snapshot then
+// takes 3/4 to 5/4 of it, so that replicas do not write at the same time.
+inline uint64_t SnapshotThreshold(uint64_t bytes_min, uint64_t bytes_max,
+                                  GroupId group, const SnapshotDescriptor& last,
+                                  const Random& random) {
+  const uint64_t bytes =
+      std::max(bytes_min, std::min(last.size_bytes / 2, bytes_max));
+  return bytes - bytes / 4 +
+         random.Below(bytes / 2 + 1, "raft.host.snapshot_threshold",
+                      group.value(), last.position.index.value());
+}
 
 class LogBudget final : public Quota {
  public:

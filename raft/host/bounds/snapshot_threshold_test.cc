@@ -1,9 +1,8 @@
-#include "raft/host/bounds/snapshot_threshold.h"
-
 #include <algorithm>
 #include <cstdint>
 
 #include "gtest/gtest.h"
+#include "raft/host/bounds/log_budget.h"
 
 namespace quorate::raft {
 namespace {
