@@ -7,7 +7,7 @@
 #include "node/base/text.h"
 #include "node/controller/store_binder.h"
 #include "raft/core/configuration.h"
-#include "raft/host/admission_message.h"
+#include "raft/host/admission.h"
 #include "raft/host/bootstrap_record.h"
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/wishes.h"

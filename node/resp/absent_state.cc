@@ -11,7 +11,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr std::string_view kSyntax = "ERR syntax error";
+constexpr std::string_view kSyntaxError = "ERR syntax error";
 
 // CLIENT TRACKING on|off [REDIRECT id] [PREFIX p]... [BCAST] [OPTIN] [OPTOUT]
 // [NOLOOP]. This server sends no invalidations.
@@ -36,7 +36,7 @@ std::string_view TrackingError(Arguments options, bool on) {
                EqualsIgnoreCase(options[i], "optout")) {
       ++opt;
     } else if (!EqualsIgnoreCase(options[i], "noloop")) {
-      return kSyntax;
+      return kSyntaxError;
     }
   }
   if (!on) return {};
@@ -93,7 +93,7 @@ void WriteAbsentState(const CommandRow& row, Arguments arguments,
     case CommandId::kClientTracking: {
       const bool on = EqualsIgnoreCase(arguments[0], "on");
       error = TrackingError(arguments.subspan(1), on);
-      if (!on && !EqualsIgnoreCase(arguments[0], "off")) error = kSyntax;
+      if (!on && !EqualsIgnoreCase(arguments[0], "off")) error = kSyntaxError;
       break;
     }
     case CommandId::kClientCaching:

@@ -1,5 +1,7 @@
 // Stores that come into a cluster later: the messages, the decision of the node
 // that is asked, and the start of the one that asks.
+#include "raft/host/admission.h"
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,7 +15,6 @@
 #include "env/changed_env.h"
 #include "gtest/gtest.h"
 #include "raft/core/configuration.h"
-#include "raft/host/admission_message.h"
 #include "raft/host/host.h"
 #include "raft/host/testing/journal_cluster.h"
 

@@ -1,11 +1,10 @@
 // The messages of a founding: their bytes, and what is refused.
-#include "raft/host/founding_message.h"
-
 #include <string>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
+#include "raft/host/founding.h"
 
 namespace quorate::raft {
 namespace {

@@ -6,7 +6,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "env/host_port.h"
-#include "raft/host/admission_message.h"
+#include "raft/host/admission.h"
 #include "raft/host/bootstrap_record.h"
 
 namespace quorate::raft {

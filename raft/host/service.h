@@ -16,7 +16,7 @@ namespace quorate::raft {
 
 enum class Service : uint8_t {
   kReplicas = 1,  // envelope.h
-  kFounding = 2,  // founding_message.h
+  kFounding = 2,  // founding.h
   kNodes = 3,     // The program around the host: Host::SetReceiver.
 };
 

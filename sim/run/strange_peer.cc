@@ -9,7 +9,7 @@
 #include "env/little_endian.h"
 #include "env/transport.h"
 #include "raft/host/envelope.h"
-#include "raft/host/founding_message.h"
+#include "raft/host/founding.h"
 
 namespace quorate::sim {
 namespace {

@@ -25,7 +25,7 @@ class ForwardingDisk : public env::Disk {
   explicit ForwardingDisk(env::Disk& disk) : disk_(disk) {}
 
   using env::Disk::Open;
-  env::Pending Open(std::string_view name, env::OpenMode mode, env::FileUse use,
+  env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
                     OpenDone done) override {
     return disk_.Open(name, mode, use, std::move(done));
   }

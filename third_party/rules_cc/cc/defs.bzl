@@ -13,6 +13,7 @@ _PRECOMPILED = "//third_party/precompiled:"
 # that it takes for an error.
 _NO_WARNINGS = [
     "-Wno-array-bounds",
+    "-Wno-dangling-pointer",
     "-Wno-stringop-overflow",
     "-Wno-stringop-overread",
 ]
