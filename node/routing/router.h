@@ -199,7 +199,9 @@ class Router {
   Queues queues_;
   // The queues that had requests and whose groups the map has no longer. They
   // are kept: callbacks and parked reads name them. The id of a group is not
-  // used again, so they are few.
+  // used again, so they are few. A dropped queue would leave the outcome of
+  // commands under way unknown. A count for each of eight kinds of callbacks
+  // would save 2 KB.
   absl::btree_map<GroupId, std::unique_ptr<GroupQueue>> ended_;
   // The queues that requested a Flush, each once.
   std::vector<GroupQueue*> woken_;
