@@ -13,7 +13,11 @@
 namespace quorate {
 
 // The exit status of a program whose standard output was not written whole,
-// whatever else it did. A disk may be full, or a pipe closed.
+// whatever else it did. A disk may be full, or a pipe closed. The text that a
+// caller misses may be the finding, so it replaces any other status. It is not
+// 1, which is an answer of lincheck and simulate. One check at the end stands
+// for a check behind each print, which would be forgotten somewhere. SIGPIPE
+// stays as it is: `head -1` behind a program is no reason to complain.
 inline constexpr int kExitNoOutput = 2;
 
 // "quoratectl 0.1.0", from the path that started the program.
