@@ -2,7 +2,9 @@
 // its trace: states of replicas, entries of logs, and calls of clients.
 //
 // Observations are for people. They are not hashed, and draw nothing, so a run
-// is the same with and without them.
+// is the same with and without them. More fields of the trace would be hashed,
+// or be an exception of the hash, and runs that are not viewed would pay for
+// them. All are text, so the page serves a state machine that it does not know.
 #ifndef QUORATE_SIM_CHOICES_OBSERVATION_H_
 #define QUORATE_SIM_CHOICES_OBSERVATION_H_
 
