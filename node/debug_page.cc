@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using State = ConnectionOrder::State;
 
-// Milliseconds until `at`, null: never. What is due is negative.
+// Milliseconds until `at`, negative once it has passed. Null: never.
 Json Until(const Context& context, MonoTime at) {
   if (at == MonoTime::Max()) return nullptr;
   return (at - context.MonoNow()).ms();

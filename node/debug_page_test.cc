@@ -1,4 +1,4 @@
-// GET /debug/... of a running node.
+// GET /debug/... shows the state of a node that runs.
 
 #include <algorithm>
 #include <string>

@@ -42,8 +42,8 @@ struct ResourceUse {
   // Those of them that are not applied. Counted only while the entries in
   // memory exceed snapshot.log_memory_bytes.
   uint64_t unapplied_bytes = 0;
-  // The groups that have committed more than CoreOptions::unapplied_bytes_max and not
-  // applied it, each with its bytes.
+  // The groups that have committed more than CoreOptions::unapplied_bytes_max
+  // and not applied it, each with its bytes.
   std::vector<std::pair<GroupId, uint64_t>> apply_backlogs;
   // Committed entries of all groups that are not applied.
   uint64_t apply_backlog_bytes = 0;

@@ -84,7 +84,7 @@ class Verbs {
             [this](const VerbOptions& options) {
               return RecoverGroup(options, id_, accept_loss_);
             });
-    Add(app, "debug", "What stands in the asked node, as JSON",
+    Add(app, "debug", "Show the state of the asked node, as JSON",
         [this](const VerbOptions& options) {
           return ShowDebug(options, page_);
         })

@@ -98,8 +98,8 @@ ControlAnswer ChangeMove(const VerbOptions& options, const std::string& verb,
                          uint32_t move);
 ControlAnswer Rebalance(const VerbOptions& options);
 ControlAnswer ShowRepair(const VerbOptions& options);
-// What stands in the asked node: `page` is orders, moves, rooms or timers. In
-// net/tools/debug_verb.cc.
+// Shows the state of the asked node: `page` is orders, moves, rooms or timers.
+// In net/tools/debug_verb.cc.
 ControlAnswer ShowDebug(const VerbOptions& options, const std::string& page);
 // Empty: repair is off.
 ControlAnswer SetRepair(const VerbOptions& options,

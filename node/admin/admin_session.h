@@ -24,7 +24,7 @@ class AdminSession final : public Protocol {
   using MakePage = std::function<std::optional<std::string>(std::string_view)>;
 
   // Both outlive the object. `address` is that to which the client connected.
-  // `debug`: of a path that begins with "/debug".
+  // `debug` makes the pages whose path begins with "/debug".
   AdminSession(AdminApi& api, MakePage debug, ClientConnection& client,
                std::string address);
 

@@ -113,8 +113,8 @@ struct ClockConfig {
 // cluster, and simulated runs try others.
 struct BoundsConfig {
   size_t key_bytes = 16 << 10;
-  // Of a value that a request sets or makes. Equal on all nodes: APPEND and its
-  // kin carry it into the log. One log entry has room for it.
+  // The longest value that a request sets or makes. Equal on all nodes: APPEND
+  // and its kin carry it into the log. One log entry has room for it.
   size_t value_bytes = 448 << 10;
   // Bytes of replies of one connection that its peer has not taken. At this
   // bound the node stops reading from the connection. One reply may exceed it.

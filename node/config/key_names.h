@@ -10,7 +10,8 @@
 
 namespace quorate::node {
 
-// Names are such as "limits.connections", and "nodes[].id" in an array of tables.
+// Names are such as "limits.connections". In an array of tables they are
+// "nodes[].id".
 using KeyNameList = absl::Span<const std::string_view>;
 
 // Whether a key is in the table "limits" or "nodes[]".

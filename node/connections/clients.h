@@ -62,7 +62,7 @@ class Protocol {
   virtual void DropInput() = 0;
   // Answers with the error `why`, and closes the connection behind it.
   virtual void Refuse(std::string_view why) = 0;
-  // Who gets the answers of groups; null: the protocol asks no group.
+  // The receiver of the answers of groups; null: the protocol asks no group.
   virtual RequestSink* sink() { return nullptr; }
   // For CheckInvariants. True if the protocol takes no further request, or
   // holds results back, until Resume().

@@ -70,7 +70,7 @@ bool GroupQueue::Congested() const {
 
 void GroupQueue::CountHeld() { held_.Resize(waiting_bytes()); }
 
-// ---- What a request becomes next
+// ---- The next place of a request
 
 // The one place that decides it. Each question comes as late as it may, since
 // the later ones cost more.

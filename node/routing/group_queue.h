@@ -177,7 +177,7 @@ class GroupQueue {
   // bounds.held_bytes allow. If the requests of all groups have more than
   // bounds.held_total_bytes, a group holds about one batch.
   bool Congested() const;
-  // What a request becomes next. ConnectionOrder has its later states.
+  // The next place of a request. ConnectionOrder has its later states.
   enum class Next : uint8_t {
     kStaleAnswer,       // A read that the replica here answers at once.
     kRead,              // A read that waits for a read point.

@@ -20,7 +20,7 @@
 
 namespace quorate::raft {
 
-// ---- Messages. Layout: docs/reference/formats/admission.md.
+// ---- Messages. Layout: docs/reference/formats/transport.md.
 
 // The version of both messages.
 inline constexpr uint8_t kAdmissionVersion = 1;

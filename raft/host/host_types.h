@@ -31,7 +31,7 @@ struct JoinRequest {
   std::string token;    // HostOptions::Join::token.
 };
 
-// Who a node is, and where it and its peers are.
+// The node, its cluster, and the addresses of it and its peers.
 struct HostIdentity {
   // Zero: the one to which the data directory belongs, or which admits it. It
   // is known once the start has succeeded (Host::identity).

@@ -31,7 +31,7 @@ namespace quorate::raft {
 
 class ReplicaTable;
 
-// What a replica asks of its host. Each is set.
+// Functions by which a replica asks its host. Each is set.
 struct HostCalls {
   // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)> fail_node;
@@ -60,7 +60,7 @@ struct NodeRooms {
   ReadRoom loads;           // Pieces of snapshots that are installed.
 };
 
-// What the steps of all replicas reuse.
+// Memory that the steps of all replicas reuse.
 struct StepMemory {
   OutputPool outputs;
   std::vector<Core::FollowerInFlight> in_flight;

@@ -36,13 +36,14 @@ struct ResourceCheckerOptions {
   uint64_t answer_bytes_max = 0;
   // The largest bounds.entry_work of the nodes: any of them may lead.
   uint64_t entry_work_max = 0;
-  // The largest CoreOptions::append_bytes_max: any of them may send a node its entries.
+  // The largest CoreOptions::append_bytes_max: any of them may send a node its
+  // entries.
   uint64_t append_bytes_max = 0;
   // The largest bounds.peer_bytes: each node bounds what it asks.
   uint64_t peer_bytes_max = 0;
   // The most bytes of entries of a group that may reach a follower after it has
-  // CoreOptions::unapplied_bytes_max to apply. Such entries are on their way, or it does
-  // not know that they are committed.
+  // CoreOptions::unapplied_bytes_max to apply. Such entries are on their way,
+  // or it does not know that they are committed.
   uint64_t late_entry_bytes_max = 0;
 };
 

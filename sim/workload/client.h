@@ -57,9 +57,9 @@ struct WorkloadClientOptions {
   Duration reply_timeout = Seconds(5);
 };
 
-// A client that vanishes in the middle of a request: it connects, writes the
-// first bytes of a request, waits a little, and closes the connection. A server
-// must not execute any part of the request.
+// A client that vanishes in the middle of a request. It connects, writes the
+// first bytes, waits a little, and closes the connection. A server must not
+// execute any part of the request.
 class HalfRequest final : Dialogue {
  public:
   // `bytes` are the beginning of a request. After `stay` from now on nothing
