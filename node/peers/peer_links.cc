@@ -59,10 +59,20 @@ void PeerLinks::Start(PeerAnswers::Handler handler,
   status_ = status;
 }
 
-void PeerLinks::AskStatus(NodeId node) {
+PeerLinks::Peer& PeerLinks::PeerOf(NodeId node) {
   const auto found = peers_.find(node);
   CHECK(found != peers_.end()) << "node " << node;
-  SendStatus(node, found->second, StatusMessage::Kind::kAsks);
+  return found->second;
+}
+
+void PeerLinks::AskStatus(NodeId node) {
+  SendStatus(node, PeerOf(node), StatusMessage::Kind::kAsks);
+}
+
+void PeerLinks::TellStatus(NodeId node) {
+  Peer& peer = PeerOf(node);
+  peer.tells = !peer.waiting;
+  SendStatus(node, peer, StatusMessage::Kind::kAsks);
 }
 
 void PeerLinks::TellGivesAway(bool gives_away) {
@@ -78,9 +88,7 @@ bool PeerLinks::GivesAway(NodeId node) const {
 }
 
 bool PeerLinks::TakeAsked(NodeId node) {
-  const auto found = peers_.find(node);
-  CHECK(found != peers_.end()) << "node " << node;
-  return std::exchange(found->second.asked, false);
+  return std::exchange(PeerOf(node).asked, false);
 }
 
 void PeerLinks::SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind) {
@@ -114,9 +122,11 @@ void PeerLinks::OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
     peer.store = store;
     peer.gives_away = message.gives_away;
   }
-  if (message.kind != StatusMessage::Kind::kAsks) return;
-  peer.asked = true;
-  SendStatus(from, peer, StatusMessage::Kind::kAnswers);
+  const bool asks = message.kind == StatusMessage::Kind::kAsks;
+  peer.asked |= asks;
+  if (std::exchange(peer.tells, false) || asks) {
+    SendStatus(from, peer, StatusMessage::Kind::kAnswers);
+  }
 }
 
 void PeerLinks::OnStatusAnswer(NodeId from, StoreIncarnation store, Peer& peer,
@@ -131,11 +141,7 @@ void PeerLinks::OnStatusAnswer(NodeId from, StoreIncarnation store, Peer& peer,
   status_->OnReport(from, store, answer.report);
 }
 
-PeerLink& PeerLinks::To(NodeId node) {
-  const auto found = peers_.find(node);
-  CHECK(found != peers_.end()) << "node " << node;
-  return *found->second.link;
-}
+PeerLink& PeerLinks::To(NodeId node) { return *PeerOf(node).link; }
 
 size_t PeerLinks::held_bytes() const {
   size_t bytes = 0;

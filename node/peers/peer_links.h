@@ -65,6 +65,10 @@ class PeerLinks final : public env::Transport::Receiver {
   // answer yet. Query and answer travel in the lane of heartbeats, and may be
   // lost. Requires: `node` is another node, which the map has or had.
   void AskStatus(NodeId node);
+  // Asks `node`, and lets it have the report of this node at once. That goes
+  // with the question if the last query of `node` has no answer yet. Else it
+  // answers the query that comes with the answer.
+  void TellStatus(NodeId node);
   // Tells all nodes whether this one gives its leaderships away and takes no
   // others, now and with each query. At first it does not.
   void TellGivesAway(bool gives_away);
@@ -97,6 +101,7 @@ class PeerLinks final : public env::Transport::Receiver {
     std::optional<StatusQuery> waiting;
     StoreIncarnation store;
     bool asked = false;  // See TakeAsked.
+    bool tells = false;  // The next query is answered at once (TellStatus).
     bool gives_away = false;
     // The map has the node no longer. Callbacks may still name the links. The
     // id of a node is not used again, so there are few such peers.
@@ -104,6 +109,7 @@ class PeerLinks final : public env::Transport::Receiver {
   };
 
   void AddPeer(NodeId node);
+  Peer& PeerOf(NodeId node);
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer message) override;
   void OnStatus(NodeId from, StoreIncarnation store, Peer& peer,

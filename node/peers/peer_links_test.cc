@@ -53,6 +53,7 @@ struct Manner {
   Duration work;              // Of every fifth request.
   bool byte_streams = false;  // The nodes have connections.
   bool heeds_room = false;    // It asks while the link has room.
+  bool tells = false;         // Its queries are to tell node 2 of its state.
   // Every request waits for `work`, then its answer for room.
   bool awaits_room = false;
   Duration make;  // Above 0: every tenth answer is long.
@@ -210,7 +211,8 @@ class Program final : private StatusObserver {
         !links_->To(NodeId(2)).HasRoom(manner_.payload_bytes)) {
       return;
     }
-    links_->AskStatus(NodeId(2));
+    manner_.tells ? links_->TellStatus(NodeId(2))
+                  : links_->AskStatus(NodeId(2));
     std::string payload = std::to_string(++facts_->asked);
     payload.resize(std::max(payload.size(), manner_.payload_bytes), '.');
     ++stamp_.number;
@@ -379,6 +381,18 @@ TEST_F(PeerLinksTest, StatusQueries_OfOneNodeServeBoth) {
   world_->RunFor(Seconds(5));
   EXPECT_EQ(facts_.reports, 10u);
   EXPECT_EQ(facts_.reports_of_asker, 9u);
+}
+
+// Node 2 has answers to all its queries when node 1 has something to tell.
+TEST_F(PeerLinksTest, StateThatIsTold_ArrivesAtOnce) {
+  for (const bool tells : {false, true}) {
+    Begin(1, {.requests = 1, .tells = tells});
+    StartProgram(2);
+    StartProgram(1);
+    world_->RunFor(Seconds(5));
+    EXPECT_EQ(facts_.reports, 1u);
+    EXPECT_EQ(facts_.reports_of_asker, tells ? 1u : 0u);
+  }
 }
 
 // Messages are lost, doubled, replayed and overtaken, and the answering node

@@ -104,7 +104,7 @@ struct StatusAnswer {
 struct StatusMessage {
   enum class Kind : uint8_t {
     kAsks = 5,     // The receiver answers at once.
-    kAnswers = 6,  // The receiver answers with its next query. Has an answer.
+    kAnswers = 6,  // The receiver need not answer at once. Has an answer.
   };
   Kind kind = Kind::kAsks;
   StatusQuery query;

@@ -122,10 +122,11 @@ void LiveView::OnMapChanged() {
   Change();
 }
 
-// A question has the answer to the last one of the other node, so a report.
 void LiveView::TellMap() {
   for (Peer& peer : peers_) {
-    if (peer.alive && peer.map < cluster_.shards().version()) Query(peer);
+    if (!peer.alive || peer.map >= cluster_.shards().version()) continue;
+    peer.asked = MonoNow();
+    links_.TellStatus(peer.node);
   }
 }
 
