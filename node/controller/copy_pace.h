@@ -53,8 +53,8 @@ class CopyPace {
         Nanoseconds(static_cast<int64_t>(bytes * 1'000'000'000 / rate_max_));
   }
   // As in CopyWindow.
-  void OnAnswer(MonoTime now, Duration took, size_t counted) {
-    window_.OnAnswer(now, took, counted);
+  void OnAnswer(MonoTime now, Duration took, size_t counted, size_t under_way) {
+    window_.OnAnswer(now, took, counted, under_way);
   }
   // Call it while only changes are left. `written`: the last change at the
   // source; `read`: the last one that was read from it.

@@ -15,8 +15,9 @@ namespace quorate::node {
 
 class CopyStream {
  public:
-  // Pieces under way. CopyPace bounds their bytes.
-  static constexpr size_t kPiecesMax = 128;
+  // Pieces under way. CopyPace bounds their bytes. Clients may have to wait for
+  // the entries of all of them.
+  static constexpr size_t kPiecesMax = 32;
 
   // Goes on at the place of the destination.
   CopyStream(const kv::MovePlan& plan, const kv::StagePlace& place);

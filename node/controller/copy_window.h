@@ -34,8 +34,10 @@ class CopyWindow {
   static constexpr size_t Counted(size_t piece_bytes) {
     return std::max(piece_bytes, kPieceMin);
   }
-  // A piece that takes such a part was answered after `took`.
-  void OnAnswer(MonoTime now, Duration took, size_t counted) {
+  // A piece that takes such a part was answered after `took`. `under_way`: the
+  // parts of all pieces that were, this one included. A window that is not used
+  // does not grow: it would take long to shrink.
+  void OnAnswer(MonoTime now, Duration took, size_t counted, size_t under_way) {
     if (now >= base_ends_) {
       base_[1] = base_[0];
       base_[0] = kLongest;
@@ -44,7 +46,7 @@ class CopyWindow {
     base_[0] = std::min(base_[0], took);
     const Duration queue = took - std::min(base_[0], base_[1]);
     if (queue <= kTarget) {
-      bytes_ = std::min(bytes_ + counted, kMax);
+      if (under_way >= bytes_ / 2) bytes_ = std::min(bytes_ + counted, kMax);
     } else if (now >= shrinks_from_) {
       bytes_ = std::max(bytes_ / 2, least_);
       // The answers to what is under way tell of the old window.

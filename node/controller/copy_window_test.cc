@@ -17,8 +17,9 @@ class CopyWindowTest : public ::testing::Test {
   // Answers to as many pieces as fit into the window.
   void Round(Duration took) {
     now_ = now_ + took;
-    for (size_t left = window_.bytes() / kPiece; left > 0; --left) {
-      window_.OnAnswer(now_, took, kPiece);
+    const size_t under_way = window_.bytes();
+    for (size_t left = under_way / kPiece; left > 0; --left) {
+      window_.OnAnswer(now_, took, kPiece, under_way);
     }
   }
   void Rounds(int rounds, Duration took) {
@@ -45,6 +46,16 @@ TEST_F(CopyWindowTest, AnswersBehindAQueue_HalveItOnceInARound) {
   EXPECT_EQ(window_.bytes(), CopyWindow::kMin);
   Rounds(10, kAlone);
   EXPECT_EQ(window_.bytes(), CopyWindow::kMax);
+}
+
+TEST_F(CopyWindowTest, WindowThatIsNotUsed_DoesNotGrow) {
+  constexpr size_t kUsed = CopyWindow::kMin;
+  for (int i = 0; i < 100; ++i) {
+    now_ = now_ + kAlone;
+    window_.OnAnswer(now_, kAlone, kPiece, kUsed);
+  }
+  EXPECT_GE(window_.bytes(), 2 * kUsed);
+  EXPECT_LE(window_.bytes(), 2 * kUsed + kPiece);
 }
 
 // A minute later other disks and another load may be usual.

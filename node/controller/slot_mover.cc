@@ -361,9 +361,10 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
        [this, bytes, counted, sent = MonoNow()](Task& task,
                                                 const kv::MoveAnswer* answer) {
          Source& source = *task.source;
-         source.pace.OnAnswer(MonoNow(), MonoNow() - sent, counted);
          auto* const copying = std::get_if<Copying>(&source.work);
          if (copying == nullptr) return;
+         source.pace.OnAnswer(MonoNow(), MonoNow() - sent, counted,
+                              copying->stream.counted_outstanding());
          if (copying->stream.OnAnswer(counted, answer)) {
            task.lacks_room.clear();
            source.one_at_a_time = false;

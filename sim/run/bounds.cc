@@ -99,15 +99,15 @@ AvailabilityChecker::CalmBounds CalmBoundsOf(World& world, const Shape& shape,
           }};
 }
 
-// The last changes, the seal and the activation each stand behind the pieces of
-// another move. Some nodes take pieces one after the other, each with a trip to
-// the leader, one to its followers, and back.
+// The steps of a frozen move stand behind the pieces of another one. Some nodes
+// take these one after the other, each with a trip to the leader, one to its
+// followers, and back. A sync may wait for the one before.
 Duration FrozenMax(World& world, const Shape& shape, const Cluster& cluster) {
   constexpr Duration kWork = Milliseconds(20);
-  constexpr int64_t kPieces = 16;  // In the smallest window (CopyWindow).
-  constexpr int64_t kEntries = 3 * kPieces + 16;
+  constexpr int64_t kPieces = 32;  // Under way at a time (CopyStream).
+  constexpr int64_t kEntries = kPieces + 32;
   return kWork + (LongestTrip(world, shape, cluster) * 4 +
-                  SlowestSync(world, cluster)) *
+                  SlowestSync(world, cluster) * 2) *
                      kEntries;
 }
 
