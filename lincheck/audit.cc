@@ -23,9 +23,7 @@ struct NamedHook {
 };
 constexpr NamedHook kNamedHooks[] = {
     {kHookFindLinks, "FindLinks()"},
-    {kHookLooksFor, "LooksFor()"},
     {kHookLooksBeyondCall, "LooksBeyondCall()"},
-    {kHookForget, "MaySee() or Forget()"},
     {kHookIsRead, "IsRead()"},
 };
 
@@ -135,21 +133,14 @@ class ModelWithout::States final : public StateSpace {
   StateId Step(StateId state, const Operation& op) override {
     return Note(inner_->Step(state, op));
   }
-  StateId StepUnchanged(StateId state, const Operation& op) override {
-    return Note(inner_->StepUnchanged(state, op));
-  }
-  StateId Join(StateId a, StateId b) override { return inner_->Join(a, b); }
   bool MaySee(StateId state, const Operation& op) const override {
-    return model_.Lacks(kHookForget) || inner_->MaySee(state, op);
+    return model_.Lacks(kHookFindLinks) || inner_->MaySee(state, op);
   }
   StateId Forget(StateId state) override {
-    return model_.Lacks(kHookForget) ? state : inner_->Forget(state);
+    return model_.Lacks(kHookFindLinks) ? state : inner_->Forget(state);
   }
   void Watch(absl::Span<const Operation> operations) override {
     if (!model_.Lacks(kHookSight)) inner_->Watch(operations);
-  }
-  Use UseOf(const Operation& op) const override {
-    return model_.Lacks(kHookSight) ? Use::kAny : inner_->UseOf(op);
   }
   StateId Import(const StateSpace& from, StateId state) override {
     return inner_->Import(*static_cast<const States&>(from).inner_, state);
@@ -179,12 +170,10 @@ Hooks SpeedHooks(absl::Span<const Operation> operations) {
 
 std::string NameHooks(absl::Span<const Operation> operations,
                       const Model& model) {
-  Hooks used = model.Forgets() ? kHookForget : 0;
+  Hooks used = 0;
   for (const Operation& op : operations) {
     Links links;
-    Value value;
-    if (model.FindLinks(op, &links)) used |= kHookFindLinks;
-    if (model.LooksFor(op, &value)) used |= kHookLooksFor;
+    if (model.FindLinks(op, &links) || links.looks) used |= kHookFindLinks;
     if (!model.LooksBeyondCall(op)) used |= kHookLooksBeyondCall;
     if (model.IsRead(op)) used |= kHookIsRead;
   }

@@ -26,11 +26,9 @@ namespace quorate::lincheck {
 using Hooks = uint32_t;
 inline constexpr Hooks kHookIsRead = 1;
 inline constexpr Hooks kHookFindLinks = 2;
-inline constexpr Hooks kHookLooksFor = 4;
-inline constexpr Hooks kHookLooksBeyondCall = 8;
-inline constexpr Hooks kHookForget = 16;  // And MaySee().
-inline constexpr Hooks kHookSight = 32;   // Look(), Blur() and UseOf().
-inline constexpr Hooks kAllHooks = 63;
+inline constexpr Hooks kHookLooksBeyondCall = 4;
+inline constexpr Hooks kHookSight = 8;  // Look() and Blur().
+inline constexpr Hooks kAllHooks = 15;
 
 // A model without some of its hooks.
 class ModelWithout final : public Model {
@@ -41,36 +39,21 @@ class ModelWithout final : public Model {
 
   std::unique_ptr<StateSpace> NewStates() const override;
   bool HooksAreTested() const override { return model_.HooksAreTested(); }
-  bool JoinsStates() const override { return model_.JoinsStates(); }
-  bool IsRead(const Operation& op) const override {
-    return !Lacks(kHookIsRead) && model_.IsRead(op);
+  Reading ReadingOf(const Operation& op) const override {
+    return Lacks(kHookIsRead) ? Reading::kChanges : model_.ReadingOf(op);
   }
-  bool Learns(const Operation& op) const override { return model_.Learns(op); }
   bool FindLinks(const Operation& op, Links* links) const override {
     return !Lacks(kHookFindLinks) && model_.FindLinks(op, links);
-  }
-  bool LooksFor(const Operation& op, Value* value) const override {
-    return !Lacks(kHookLooksFor) && model_.LooksFor(op, value);
   }
   bool LooksBeyondCall(const Operation& op) const override {
     return Lacks(kHookLooksBeyondCall) || model_.LooksBeyondCall(op);
   }
-  bool Forgets() const override {
-    return !Lacks(kHookForget) && model_.Forgets();
-  }
-  bool TellsUses() const override {
-    return !Lacks(kHookSight) && model_.TellsUses();
-  }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.FunctionName(function);
   }
-  std::string InWords(const Operation& op) const override {
+  CallInWords InWords(const Operation& op) const override {
     return model_.InWords(op);
   }
-  bool GivesFlag(uint8_t function) const override {
-    return model_.GivesFlag(function);
-  }
-  std::string_view Subject() const override { return model_.Subject(); }
 
  private:
   class States;

@@ -490,7 +490,7 @@ TEST(Checker, NotMinimised_StillHasReasonAndOrder) {
         example.reason,
         "read() = 0 of client 1 cannot be placed: no order of what it may "
         "follow explains it. The longest order found ends with write(1) "
-        "of client 0, after which the register is 1.");
+        "of client 0, after which the object is 1.");
     ASSERT_EQ(example.partial_orders.size(), 1u);
     EXPECT_EQ(example.partial_orders[0].before, 60u);
     EXPECT_EQ(example.partial_orders[0].placed.back(), 99u);

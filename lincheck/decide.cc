@@ -74,13 +74,38 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
   return decision;
 }
 
+// A state that is a set of possible states depends on the version. Which of
+// them a write leaves as they are cannot be told, so that each has to tell its
+// version.
+std::string FindMissingVersion(absl::Span<const Operation> operations,
+                               const Model& model) {
+  const auto find = [&](auto f) {
+    return std::find_if(operations.begin(), operations.end(), f);
+  };
+  const auto write = find([&](const Operation& op) {
+    return op.known() && op.written == kNoVersion && !model.IsRead(op);
+  });
+  if (!TellVersions(operations) || write == operations.end() ||
+      find([&](const Operation& op) { return model.Learns(op); }) ==
+          operations.end()) {
+    return {};
+  }
+  return absl::StrCat(DescribeCallOfClient(model, *write),
+                      " tells no version. Where a state is a set of possible "
+                      "states and versions are told, every write has to tell "
+                      "its own");
+}
+
 // Trusts the optional members of the model.
 Decision DecideByHooks(absl::Span<const Operation> operations,
                        const Model& model, const SearchOptions& options) {
   Decision decision = DecideByZones(operations, model);
-  return decision.result != Result::kUnknown
-             ? decision
-             : DecideBySearch(operations, model, options);
+  if (decision.result != Result::kUnknown) return decision;
+  std::string missing = FindMissingVersion(operations, model);
+  if (!missing.empty()) {
+    return {.result = Result::kUnknown, .unproven = std::move(missing)};
+  }
+  return DecideBySearch(operations, model, options);
 }
 
 // Of more operations a search does not keep the order it finds.
@@ -88,20 +113,6 @@ constexpr size_t kOrderMax = 100'000;
 
 // Model steps to find out which of several hooks is at fault, for each.
 constexpr uint64_t kNamingNodesMax = 1'000'000;
-
-// A state that is all that may be the case depends on the version that is.
-std::string FindMissingJoin(absl::Span<const Operation> operations,
-                            const Model& model) {
-  if (model.JoinsStates() || !TellVersions(operations)) return {};
-  const auto op =
-      std::find_if(operations.begin(), operations.end(),
-                   [&](const Operation& o) { return model.Learns(o); });
-  if (op == operations.end()) return {};
-  return absl::StrCat("Learns() is true of ", DescribeCall(model, *op),
-                      ", so that a state is all that may be the case. Where "
-                      "versions are told, such a model has to have "
-                      "StepUnchanged() and Join().");
-}
 
 }  // namespace
 
@@ -118,13 +129,12 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
   std::string text = absl::StrCat(
       stuck, " cannot be placed: no order of what it may follow explains it.");
   if (found.state.empty()) return text;
-  const std::string subject(model.Subject());
   if (found.placed.empty()) {
-    absl::StrAppend(&text, " After the longest order found ", subject);
+    absl::StrAppend(&text, " After the longest order found the object");
   } else {
     absl::StrAppend(&text, " The longest order found ends with ",
                     DescribeSeenCall(model, operations[found.placed.back()]),
-                    ", after which ", subject);
+                    ", after which the object");
   }
   return absl::StrCat(text, " is ", found.state, ".");
 }
@@ -153,11 +163,7 @@ Decision Decide(absl::Span<const Operation> operations, const Model& model,
   const bool audits = !model.HooksAreTested();
   SearchOptions limits = options;
   limits.wants_order = audits && operations.size() <= kOrderMax;
-  Decision decision;
-  if (audits) decision.fault = FindMissingJoin(operations, model);
-  if (decision.fault.empty()) {
-    decision = DecideByHooks(operations, model, limits);
-  }
+  Decision decision = DecideByHooks(operations, model, limits);
   if (audits && decision.fault.empty()) {
     SearchOptions few = options;
     few.nodes_max = std::min(few.nodes_max, kNamingNodesMax);

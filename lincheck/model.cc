@@ -1,5 +1,7 @@
 #include "lincheck/model.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace quorate::lincheck {
@@ -29,22 +31,25 @@ std::string model_internal::ReadFault(std::string_view function,
       "IsRead() and Step() of the model contradict each other: by IsRead() ",
       call, " changes nothing, but Step() takes the state from ", before,
       " to ", after,
-      ". IsRead() has to be false of it or, where a state is all that may be "
-      "the case, Learns() true.");
+      ". IsRead() has to be false of it or, where a state is a set of possible "
+      "states, Reading::kLearns.");
+}
+
+CallInWords FlagInWords(const Operation& op) {
+  if (op.result == Value::Integer(1)) return {.call = {}, .result = "true"};
+  if (op.result == Value::Integer(0)) return {.call = {}, .result = "false"};
+  return {};
 }
 
 std::string DescribeResult(const Model& model, const Operation& op) {
-  if (model.GivesFlag(op.function)) {
-    if (op.result == Value::Integer(1)) return "true";
-    if (op.result == Value::Integer(0)) return "false";
-  }
-  return op.result.ToString();
+  std::string words = model.InWords(op).result;
+  return words.empty() ? op.result.ToString() : words;
 }
 
 std::string DescribeCall(const Model& model, const Operation& op) {
-  std::string text = model.InWords(op);
-  if (!text.empty()) return text;
-  text = model.FunctionName(op.function);
+  CallInWords words = model.InWords(op);
+  if (!words.call.empty()) return std::move(words.call);
+  std::string text(model.FunctionName(op.function));
   absl::StrAppend(&text, "(");
   if (!op.expected.is_none()) {
     absl::StrAppend(&text, op.expected.ToString(), " -> ");
@@ -54,7 +59,8 @@ std::string DescribeCall(const Model& model, const Operation& op) {
   if (!op.known()) {
     absl::StrAppend(&text, " = ?");
   } else if (!op.result.is_none()) {
-    absl::StrAppend(&text, " = ", DescribeResult(model, op));
+    absl::StrAppend(&text, " = ",
+                    words.result.empty() ? op.result.ToString() : words.result);
   }
   return text;
 }

@@ -1,37 +1,37 @@
 // lincheck/model.h: what a correct object does, one operation after another.
 //
-// A user's own model is a plain value, as in docs/lincheck.md. It has
-//   State, which compares with == and can be hashed by Abseil (what keeps
-//     memory in it, and is no standard container, has a size() in bytes);
-//   State Initial() const;
-//   bool Step(State& state, const Operation& op) const, which moves `state` on,
-//     or is false if `op` cannot have given its result there. Of an operation
-//     with unknown outcome only function and arguments count;
+// A user's own model is a plain value, as in docs/lincheck.md. The concept
+// SequentialModel says what it has to have:
+//   State, with == and a hash of Abseil. What keeps memory in it, and is no
+//     standard container, has a size() in bytes.
+//   State Initial() const.
+//   bool Step(State& state, const Operation& op) const, which applies `op` to
+//     `state`. It returns false if `op` cannot return its result there. Of an
+//     operation of unknown outcome only function and arguments count.
 //   bool IsRead(const Operation& op) const, true if no step of `op`, with its
-//     result, leaves another state (false is always right, only slower; see
-//     Learns() for states that are sets of what may be the case);
-//   std::string_view Name(uint8_t function) const, "?" beyond the last one;
+//     result, leaves another state. False is always right, only slower. A model
+//     whose states are sets of possible states returns a Reading instead.
+//   std::string_view Name(uint8_t function) const, "?" beyond the last one.
 //   std::string Describe(const State& state) const.
-// Step() alone says what the object does. Check() holds all else against it.
-// Optionally, each for speed alone:
-//   bool FindLinks(const Operation&, Links*) const, see Links;
-//   bool LooksBeyondCall(const Operation&) const { return false; }, which says
-//     that Step() looks at function, arguments and result alone, so that
-//     operations with the same call may stand for each other;
-//   bool LooksFor(const Operation&, Value* value) const, see Model;
-//   a type Sight, bool Look(const Operation&, Sight*) const, which adds what
-//     the operation looks for in a state (false: everything), and void
-//     Blur(const Sight&, State*) const, which makes one of states that nobody
-//     who was added can tell apart, nor after any steps of theirs;
-//   Leaves StepTo(const State&, const Operation&, State*) const, see Leaves;
-//   bool MaySee(const State&, const Operation&) const, void Forget(State&)
-// const
-//   and Use UseOf(const Sight&, const Operation&) const, see StateSpace.
-// Optionally, for people: std::string InWords(const Operation&) const,
-//   bool GivesFlag(uint8_t function) const, std::string_view Subject() const.
+// Step() alone defines the object. Check() compares all else with it.
+//
+// A model may have five more members. The first four save time only:
+//   bool FindLinks(const Operation&, Links*) const, see Links.
+//   bool LooksBeyondCall(const Operation&) const, false if Step() looks at
+//     function, arguments and result alone. Operations of unknown outcome with
+//     equal calls then stand for each other.
+//   bool Look(const Operation&, Sight*) const, with a type Sight. It adds to
+//     `*sight` what the operation looks for in a state, and returns false if
+//     the operation looks for everything.
+//   void Blur(const Sight&, State*) const, which forgets all that no added
+//     operation looks for. Operations that can follow the state can follow the
+//     blurred one, perhaps without some of unknown outcome.
+//   CallInWords InWords(const Operation&) const.
+// A search also forgets states that are a Datum (lincheck/models/datum.h).
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,132 +48,123 @@
 
 namespace quorate::lincheck {
 
-// States of one partition, each one stored once and named by a small number.
+// The number of a state. Each state of a partition is stored once.
 using StateId = uint32_t;
 inline constexpr StateId kImpossible = ~StateId{0};
 
-// A step leaves the state before, or another one: `*after` of StepTo(), which
-// is Step() for states that take long to copy.
-enum class Leaves : uint8_t { kImpossible, kSame, kOther };
-
-// What an operation of unknown outcome can do for others.
-enum class Use : uint8_t {
-  kAny,
-  // Nothing: an order that explains them explains them without it.
-  kNone,
-  // An order that explains them explains them, too, if it and all like it have
-  // taken effect as soon as they were invoked.
-  kAtOnce,
+// What an operation does to the state of an object.
+enum class Reading : uint8_t {
+  kChanges,  // It may change the object.
+  kReads,    // It leaves the state as it is.
+  // It leaves the object as it is. A state that is a set of possible states may
+  // have fewer of them afterwards.
+  kLearns,
 };
+constexpr Reading ReadingOf(Reading reading) { return reading; }
+constexpr Reading ReadingOf(bool reads) {
+  return reads ? Reading::kReads : Reading::kChanges;
+}
 
+// An operation in words of the model. An empty string: in the usual words.
+struct CallInWords {
+  std::string call;    // With the result: swap("x") = nil.
+  std::string result;  // Alone.
+};
+// The words of an operation whose result 1 means true, and 0 false.
+CallInWords FlagInWords(const Operation& op);
+
+// The states of one partition under check.
 class StateSpace {
  public:
   virtual ~StateSpace() = default;
   virtual StateId Initial() = 0;
   // The state after `op`, or kImpossible.
   virtual StateId Step(StateId state, const Operation& op) = 0;
-  // The same if `op` changes nothing that anybody can see.
-  virtual StateId StepUnchanged(StateId state, const Operation& op) = 0;
-  // What may be the case if one of them is. Requires: both come of the same
-  // operations, with others that changed something.
-  virtual StateId Join(StateId a, StateId b) = 0;
-  // False if `op` tells nothing about `state`, nor about any state that
-  // operations which only append (Links::appends) make of it: it looks for
-  // something else than they show, or does not look.
+  // False if `op` is possible in `state` as in a forgotten state, and in all
+  // states that appends (Links::appends) make of both.
   virtual bool MaySee(StateId state, const Operation& op) const = 0;
-  // The state that stands for all like `state`, as far as those operations go
-  // that do not see it: each of them is possible in both or in neither, and
-  // makes the same of both, or nothing, or again two such states of which it
-  // sees no more than before. Nothing sees the state that is returned. `state`
-  // itself, if the model says nothing else.
+  // A state that stands for `state` among operations that do not see it, or
+  // `state` itself. No operation sees the returned state.
   virtual StateId Forget(StateId state) = 0;
-  // From now on steps are those of these operations alone; states that they
-  // cannot tell apart may be taken for one.
+  // From now on these operations alone are stepped. States that they cannot
+  // tell apart may become one.
   virtual void Watch(absl::Span<const Operation> operations) = 0;
-  // What `op` can do for those that are watched, itself among them.
-  virtual Use UseOf(const Operation& op) const = 0;
-  // The number here of a state of another space of the same model.
+  // The number in this space of a state of another space of the model.
   virtual StateId Import(const StateSpace& from, StateId state) = 0;
   virtual std::string Describe(StateId state) const = 0;
   virtual size_t size_bytes() const = 0;
-  // Not empty: the model contradicts itself, and how, in words. Nothing that it
-  // says is a proof then.
+  // Not empty: how the model contradicts itself, in words. Its answers prove
+  // nothing then.
   const std::string& fault() const { return fault_; }
 
  protected:
   std::string fault_;
 };
 
-// How an operation stands to the writes of its partition, by values. The
-// initial value is nil. It opens the near-linear path to histories without
-// versions. The state may hold more than the value, if each operation that
-// looks at more has neither links nor LooksFor().
+// How an operation relates to the writes of its partition, by values. Values
+// that name their writes make the check near-linear, and save time in a search.
+// The initial value is nil. A state may hold more than the value if the
+// operations that look at more have neither links nor `looks`.
 struct Links {
   bool reads = false;   // Saw the value `seen`, nothing else.
-  bool writes = false;  // Left the value `written`, whatever was there before
-                        // (if it also reads: if it saw `seen`).
-  // Left what was there before, nil counting as the empty string, with the
-  // string `written` at its end; `size` bytes in all, if that was told.
+  bool writes = false;  // Left the value `written`, whatever was there before.
+                        // If it also reads: if it saw `seen`.
+  // Left what was there before with the string `written` at its end. Nil counts
+  // as the empty string. The result has `size` bytes, if that was told.
   bool appends = false;
-  // There is more to it: it may do so only in some states. The near-linear path
-  // is then closed.
+  // It writes only in some states. The near-linear way is then closed.
   bool conditional = false;
   Value seen;
   Value written;
   Value size;
+  // FindLinks() sets these even where it returns false. The operation looks
+  // only whether there is anything and whether that is `looked_for` (none: not
+  // even that). It leaves what was there, with or without something appended,
+  // or a state that does not depend on it.
+  bool looks = false;
+  Value looked_for;
 };
 
-// The form of a model that the checker works with. A State usually is the state
-// of the object. It may also stand for several states that the object may be
-// in. Then the model has more functions than those above:
-//   bool Learns(const Operation&) const: a read may leave another State.
-// If results tell versions, which may depend on the state, two more:
-//   bool StepUnchanged(State&, const Operation&) const: as Step(), but leaves
-//     only the states in which `op` changed nothing.
-//   void Join(const State& other, State*) const: the states of both.
+// The form of a model that the checker works with.
 class Model {
  public:
   virtual ~Model() = default;
-  // One per partition, so that partitions can be judged side by side.
+  // Every partition has a space of its own, so that partitions can be checked
+  // side by side.
   virtual std::unique_ptr<StateSpace> NewStates() const = 0;
-  // True if tests hold all that follows against Step(), as the model says by
-  // static constexpr bool kHooksAreTested. Otherwise Check() does
-  // (lincheck/audit.h).
+  // True if tests compare the optional members with Step(), see
+  // kHooksAreTested. Otherwise Check() does (lincheck/audit.h).
   virtual bool HooksAreTested() const = 0;
-  // Whether there are StepUnchanged() and Join().
-  virtual bool JoinsStates() const = 0;
-  // True if `op`, with the result it has, changes nothing that anybody can see.
-  // It makes no version, unless it tells one.
-  virtual bool IsRead(const Operation& op) const = 0;
-  // True if steps of `op`, which is a read, may leave another state all the
-  // same, one that knows more.
-  virtual bool Learns(const Operation& op) const = 0;
-  // False: this operation's place among the writes cannot be told from its
+  virtual Reading ReadingOf(const Operation& op) const = 0;
+  // False: the place of the operation among the writes does not follow from its
   // values.
   virtual bool FindLinks(const Operation& op, Links* links) const = 0;
-  // True if `op` looks only whether there is anything, and whether it is
-  // `*value` (none: not even that), and leaves what was there, that with
-  // something appended, or something that does not depend on it.
-  virtual bool LooksFor(const Operation& op, Value* value) const = 0;
   // True if, because of `op`, steps of its partition look at times or clients
   // of operations and not only at function, arguments and result.
   virtual bool LooksBeyondCall(const Operation& op) const = 0;
-  // Whether StateSpace::MaySee() or Forget() ever says anything.
-  virtual bool Forgets() const = 0;
-  // Whether StateSpace::UseOf() ever tells anything.
-  virtual bool TellsUses() const = 0;
   virtual std::string_view FunctionName(uint8_t function) const = 0;
-  // The call in words of the model's own; empty: as any call.
-  virtual std::string InWords(const Operation& op) const = 0;
-  // True if results of `function` are 1 and 0 and mean true and false.
-  virtual bool GivesFlag(uint8_t function) const = 0;
-  // What "is" a state: "the register", "the object".
-  virtual std::string_view Subject() const = 0;
+  virtual CallInWords InWords(const Operation& op) const = 0;
+
+  // True if `op`, with the result it has, changes nothing that an operation can
+  // see. It makes no version, unless it tells one.
+  bool IsRead(const Operation& op) const {
+    return ReadingOf(op) != Reading::kChanges;
+  }
+  bool Learns(const Operation& op) const {
+    return ReadingOf(op) == Reading::kLearns;
+  }
+  // Links::looks and Links::looked_for.
+  bool LooksFor(const Operation& op, Value* value) const {
+    Links links;
+    FindLinks(op, &links);
+    *value = links.looked_for;
+    return links.looks;
+  }
 };
 
 // True if no step of `op` leaves another state.
 inline bool KeepsState(const Model& model, const Operation& op) {
-  return model.IsRead(op) && !model.Learns(op);
+  return model.ReadingOf(op) == Reading::kReads;
 }
 
 // True if `op` changes nothing and makes no version.
@@ -181,10 +172,10 @@ inline bool OnlyReads(const Model& model, const Operation& op) {
   return op.written == kNoVersion && model.IsRead(op);
 }
 
-// `op`, of which nobody knows any more whether and when it took effect.
+// `op` with an unknown outcome.
 Operation Relax(Operation op);
-// True if `op` changes nothing whatever it gives, so that nothing is left of it
-// when it is relaxed. What failed this time might have done something.
+// True if `op` changes nothing whatever its result is. It has no effect when it
+// is relaxed. An operation that failed might have done something.
 bool ReadsInAnyCase(const Model& model, const Operation& op);
 
 // Requires: a result was told.
@@ -193,11 +184,69 @@ std::string DescribeResult(const Model& model, const Operation& op);
 std::string DescribeCall(const Model& model, const Operation& op);
 // "swap("x") = nil of client 3".
 std::string DescribeCallOfClient(const Model& model, const Operation& op);
-// The same without the "= ?" of an unknown outcome: somebody saw what it did,
-// so there is no question.
+// The words of DescribeCallOfClient() without the "= ?" of an unknown outcome,
+// for an operation whose effect was seen.
 std::string DescribeSeenCall(const Model& model, Operation op);
 
+// True of models whose optional members are compared with Step() by tests.
+// Check() trusts them. The header of such a model specialises it.
+template <typename M>
+inline constexpr bool kHooksAreTested = false;
+
+// What every model has to have.
+template <typename M>
+concept SequentialModel = std::copyable<typename M::State> &&
+    std::default_initializable<typename M::State> &&
+    requires(const M& model, typename M::State& state,
+             const typename M::State& other, const Operation& op) {
+  { model.Initial() } -> std::convertible_to<typename M::State>;
+  { model.Step(state, op) } -> std::same_as<bool>;
+  ReadingOf(model.IsRead(op));
+  { model.Name(uint8_t{}) } -> std::convertible_to<std::string_view>;
+  { model.Describe(other) } -> std::convertible_to<std::string>;
+  { other == other } -> std::convertible_to<bool>;
+  absl::Hash<typename M::State>()(other);
+};
+
 namespace model_internal {
+
+template <typename M>
+concept HasLinks = requires(const M& model, const Operation& op, Links* links) {
+  { model.FindLinks(op, links) } -> std::same_as<bool>;
+};
+template <typename M>
+concept SaysWhatItLooksAt = requires(const M& model, const Operation& op) {
+  { model.LooksBeyondCall(op) } -> std::same_as<bool>;
+};
+template <typename M>
+concept HasSight = requires(const M& model, const Operation& op,
+                            typename M::Sight* sight,
+                            typename M::State* state) {
+  { model.Look(op, sight) } -> std::same_as<bool>;
+  model.Blur(*sight, state);
+};
+template <typename M>
+concept HasWords = requires(const M& model, const Operation& op) {
+  { model.InWords(op) } -> std::same_as<CallInWords>;
+};
+
+// True if a state is the value that links name.
+template <typename State>
+inline constexpr bool kIsDatum = requires(State& state) {
+  state.Forget();
+  state.is_forgotten();
+};
+
+// No optional member is there in vain: each has the right form.
+template <typename M>
+concept HooksFit = (HasLinks<M> || !requires { &M::FindLinks; }) &&
+                   (SaysWhatItLooksAt<M> ||
+                    !requires { &M::LooksBeyondCall; }) &&
+                   (HasSight<M> ||
+                    !(
+                        requires { &M::Look; } || requires { &M::Blur; } ||
+                        requires { typename M::Sight; })) &&
+                   (HasWords<M> || !requires { &M::InWords; });
 
 // What an element of a container with nodes takes beyond itself.
 inline constexpr size_t kNodeBytes = 64;
@@ -229,16 +278,7 @@ size_t HeapBytes(const T& value) {
   }
 }
 
-template <typename M>
-constexpr bool HasTestedHooks() {
-  if constexpr (requires { M::kHooksAreTested; }) {
-    return M::kHooksAreTested;
-  } else {
-    return false;
-  }
-}
-
-// What IsRead() says that Step() does not.
+// Why IsRead() contradicts Step().
 std::string ReadFault(std::string_view function, const Operation& op,
                       const std::string& before, const std::string& after);
 
@@ -253,64 +293,45 @@ class States final : public StateSpace {
     return Number(scratch_);
   }
   StateId Step(StateId state, const Operation& op) override {
-    if constexpr (requires { model_.StepTo(scratch_, op, &scratch_); }) {
-      if (!sight_.has_value()) return StepTo(state, op);
-    }
     scratch_ = *states_[state];
     if (!model_.Step(scratch_, op)) return kImpossible;
     Blur();
     if (scratch_ == *states_[state]) return state;
     const StateId next = Number(scratch_);
-    if constexpr (!HasTestedHooks<M>()) CheckRead(state, op, next);
+    if constexpr (!kHooksAreTested<M>) CheckRead(state, op, next);
     return next;
   }
-  StateId StepUnchanged(StateId state, const Operation& op) override {
-    if constexpr (requires { model_.StepUnchanged(scratch_, op); }) {
-      scratch_ = *states_[state];
-      if (!model_.StepUnchanged(scratch_, op)) return kImpossible;
-      Blur();
-      return Number(scratch_);
-    } else {
-      return Step(state, op) == state ? state : kImpossible;
-    }
-  }
-  StateId Join(StateId a, StateId b) override {
-    if constexpr (requires { model_.Join(scratch_, &scratch_); }) {
-      scratch_ = *states_[a];
-      model_.Join(*states_[b], &scratch_);
-      return Number(scratch_);
-    } else {
-      return a;  // There is but one.
-    }
-  }
   bool MaySee(StateId state, const Operation& op) const override {
-    if constexpr (requires { model_.MaySee(*states_[state], op); }) {
-      return model_.MaySee(*states_[state], op);
-    } else {
-      return true;
+    if constexpr (kForgets) {
+      const State& there = *states_[state];
+      Links links;
+      model_.FindLinks(op, &links);
+      if (!links.looks) {
+        return !links.appends || !links.size.is_integer() ||
+               static_cast<int64_t>(there.size() +
+                                    links.written.bytes().size()) <=
+                   links.size.integer();
+      }
+      return links.looked_for.is_none() ? there.is_nil()
+                                        : there.MayGrowInto(links.looked_for);
     }
+    return true;
+  }
+  StateId Forget(StateId state) override {
+    if constexpr (kForgets) {
+      scratch_ = *states_[state];
+      // Every state shows whether there is anything.
+      if (!scratch_.is_nil()) scratch_.Forget();
+      return Number(scratch_);
+    }
+    return state;
   }
   void Watch(absl::Span<const Operation> operations) override {
-    if constexpr (requires { typename M::Sight; }) {
+    if constexpr (HasSight<M>) {
       sight_.emplace();
       for (const Operation& op : operations) {
         if (!model_.Look(op, &*sight_)) return sight_.reset();
       }
-    }
-  }
-  Use UseOf(const Operation& op) const override {
-    if constexpr (requires { model_.UseOf(*sight_, op); }) {
-      if (sight_.has_value()) return model_.UseOf(*sight_, op);
-    }
-    return Use::kAny;
-  }
-  StateId Forget(StateId state) override {
-    if constexpr (requires { model_.Forget(scratch_); }) {
-      scratch_ = *states_[state];
-      model_.Forget(scratch_);
-      return Number(scratch_);
-    } else {
-      return state;
     }
   }
   StateId Import(const StateSpace& from, StateId state) override {
@@ -322,6 +343,8 @@ class States final : public StateSpace {
   size_t size_bytes() const override { return size_bytes_; }
 
  private:
+  static constexpr bool kForgets = kIsDatum<State> && HasLinks<M>;
+
   StateId Number(const State& state) {
     const auto [it, inserted] =
         numbers_.try_emplace(state, static_cast<StateId>(states_.size()));
@@ -332,25 +355,10 @@ class States final : public StateSpace {
     return it->second;
   }
 
-  StateId StepTo(StateId state, const Operation& op) {
-    switch (model_.StepTo(*states_[state], op, &scratch_)) {
-      case Leaves::kImpossible:
-        return kImpossible;
-      case Leaves::kSame:
-        return state;
-      case Leaves::kOther:
-        break;
-    }
-    const StateId next = Number(scratch_);
-    if constexpr (!HasTestedHooks<M>()) CheckRead(state, op, next);
-    return next;
-  }
-
   // `op` leaves another state.
   void CheckRead(StateId before, const Operation& op, StateId after) {
-    if (!fault_.empty() || !model_.IsRead(op)) return;
-    if constexpr (requires { model_.Learns(op); }) {
-      if (model_.Learns(op)) return;
+    if (!fault_.empty() || ReadingOf(model_.IsRead(op)) != Reading::kReads) {
+      return;
     }
     fault_ = ReadFault(model_.Name(op.function), op, Describe(before),
                        Describe(after));
@@ -360,14 +368,13 @@ class States final : public StateSpace {
   struct SightOf {
     using Type = bool;
   };
-  template <typename T>
-  requires requires { typename T::Sight; }
+  template <HasSight T>
   struct SightOf<T> {
     using Type = typename T::Sight;
   };
 
   void Blur() {
-    if constexpr (requires { model_.Blur(*sight_, &scratch_); }) {
+    if constexpr (HasSight<M>) {
       if (sight_.has_value()) model_.Blur(*sight_, &scratch_);
     }
   }
@@ -384,92 +391,39 @@ class States final : public StateSpace {
 }  // namespace model_internal
 
 // Makes a Model of a plain value.
-template <typename M>
+template <SequentialModel M>
 class ModelOf final : public Model {
  public:
+  static_assert(model_internal::HooksFit<M>,
+                "FindLinks(), LooksBeyondCall(), Look() with Blur(), or "
+                "InWords() has another form than lincheck/model.h says");
+
   explicit ModelOf(M model = {}) : model_(std::move(model)) {}
   std::unique_ptr<StateSpace> NewStates() const override {
     return std::make_unique<model_internal::States<M>>(model_);
   }
-  bool HooksAreTested() const override {
-    return model_internal::HasTestedHooks<M>();
-  }
-  bool JoinsStates() const override {
-    return requires(const Operation& op, typename M::State& state) {
-      model_.StepUnchanged(state, op);
-      model_.Join(state, &state);
-    };
-  }
-  bool IsRead(const Operation& op) const override { return model_.IsRead(op); }
-  bool Learns(const Operation& op) const override {
-    if constexpr (requires { model_.Learns(op); }) {
-      return model_.Learns(op);
-    } else {
-      return false;
-    }
+  bool HooksAreTested() const override { return kHooksAreTested<M>; }
+  Reading ReadingOf(const Operation& op) const override {
+    return lincheck::ReadingOf(model_.IsRead(op));
   }
   bool FindLinks(const Operation& op, Links* links) const override {
-    if constexpr (requires { model_.FindLinks(op, links); }) {
+    if constexpr (model_internal::HasLinks<M>) {
       return model_.FindLinks(op, links);
-    } else {
-      return false;
     }
-  }
-  bool LooksFor(const Operation& op, Value* value) const override {
-    if constexpr (requires { model_.LooksFor(op, value); }) {
-      return model_.LooksFor(op, value);
-    } else {
-      return false;
-    }
+    return false;
   }
   bool LooksBeyondCall(const Operation& op) const override {
-    if constexpr (requires { model_.LooksBeyondCall(op); }) {
+    if constexpr (model_internal::SaysWhatItLooksAt<M>) {
       return model_.LooksBeyondCall(op);
-    } else {
-      return true;
     }
-  }
-  bool Forgets() const override {
-    return requires(typename M::State & state, const Operation& op) {
-      model_.Forget(state);
-    }
-    || requires(const typename M::State& state, const Operation& op) {
-      model_.MaySee(state, op);
-    };
-  }
-  bool TellsUses() const override {
-    // Clang 14 takes a parameter of a type that is missing for an error.
-    if constexpr (requires { typename M::Sight; }) {
-      return requires(const typename M::Sight& sight, const Operation& op) {
-        model_.UseOf(sight, op);
-      };
-    } else {
-      return false;
-    }
+    return true;
   }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.Name(function);
   }
-  std::string InWords(const Operation& op) const override {
-    if constexpr (requires { model_.InWords(op); }) {
-      return model_.InWords(op);
-    } else {
-      return {};
-    }
-  }
-  bool GivesFlag(uint8_t function) const override {
-    if constexpr (requires { model_.GivesFlag(function); }) {
-      return model_.GivesFlag(function);
-    } else {
-      return false;
-    }
-  }
-  std::string_view Subject() const override {
-    if constexpr (requires { model_.Subject(); }) {
-      return model_.Subject();
-    } else {
-      return "the object";
-    }
+  CallInWords InWords(const Operation& op) const override {
+    if constexpr (model_internal::HasWords<M>) return model_.InWords(op);
+    return {};
   }
 
  private:

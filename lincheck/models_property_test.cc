@@ -229,51 +229,6 @@ RC_GTEST_PROP(UnreportedProperty, Transaction_AgreesWithBruteForce,
   RC_ASSERT(AgreeUnreported<Transaction>(random, 600) > kWrongAtLeast);
 }
 
-// Steps of Kv by StepTo() are those by Step(), from every kind of state.
-TEST(Kv, StepTo_AnyStateAndOperation_IsStep) {
-  ValueArena arena;
-  const Value values[] = {Value::Nil(),      {},
-                          Value::Integer(0), Value::Integer(1),
-                          Value::Integer(2), Value::Integer(7),
-                          arena.String(""),  arena.String("x"),
-                          arena.String("7"), arena.String("xy")};
-  std::vector<Datum> states(1);
-  for (const Value value : values) states.emplace_back().Assign(value);
-  states.emplace_back().Forget();
-  const Kv kv;
-  size_t possible = 0;
-  size_t changes = 0;
-  for (const Datum& before : states) {
-    for (uint8_t function = 0; function <= Kv::kPutIfExists; ++function) {
-      for (const Value argument : values) {
-        for (const Value expected : values) {
-          for (const Value result : values) {
-            const Operation op{.ret = 1,
-                               .function = function,
-                               .argument = argument,
-                               .expected = expected,
-                               .result = result};
-            Datum after = before;
-            const bool fits = kv.Step(after, op);
-            Datum left;
-            left.Assign(arena.String("of an earlier step"));
-            const Leaves leaves = kv.StepTo(before, op, &left);
-            ASSERT_EQ(leaves != Leaves::kImpossible, fits);
-            if (!fits) continue;
-            ++possible;
-            ASSERT_EQ(leaves == Leaves::kOther, after != before);
-            if (leaves != Leaves::kOther) continue;
-            ASSERT_EQ(left, after);
-            ++changes;
-          }
-        }
-      }
-    }
-  }
-  EXPECT_GT(possible, changes + 1'000);
-  EXPECT_GT(changes, 1'000u);
-}
-
 RC_GTEST_PROP(ModelProperty, Register_AgreesWithBruteForce, (uint64_t seed)) {
   AgreeWithBruteForce<Register>(seed);
 }

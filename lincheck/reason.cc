@@ -224,18 +224,16 @@ std::string Orders::StatesMet(size_t operation,
     texts.push_back(
         absl::StrCat(states_->Describe(state), " (", Makers(makers), ")"));
   }
-  return absl::StrCat(std::string(model_.Subject()), " is ",
-                      List(texts, kStatesMax, " or "));
+  return absl::StrCat("the object is ", List(texts, kStatesMax, " or "));
 }
 
 std::string Orders::WhyNot(size_t operation) const {
   const std::string stuck =
       absl::StrCat(Call(operation), " cannot be placed: ");
-  const std::string subject(model_.Subject());
   if (operations_.size() == 1) {
-    return absl::StrCat(stuck, "before it nothing can have changed ", subject,
-                        ", which is ", states_->Describe(states_->Initial()),
-                        ".");
+    return absl::StrCat(
+        stuck, "before it nothing can have changed the object, which is ",
+        states_->Describe(states_->Initial()), ".");
   }
   const std::string met = StatesMet(operation, met_);
   if (!met.empty()) {
@@ -250,7 +248,7 @@ std::string Orders::WhyNot(size_t operation) const {
   }
   return absl::StrCat(
       stuck, "no order of the others leaves what it needs. After the longest, ",
-      subject, " is ", order->states.back(), " (after ",
+      "the object is ", order->states.back(), " (after ",
       DescribeSeenCall(model_, operations_[order->placed.back()]), ").");
 }
 

@@ -62,7 +62,7 @@ TEST(Reason, StaleRead_MeetsOnlyWhatWasThereInItsTime) {
   EXPECT_EQ(
       reason.text,
       "read() = 1 of client 3 cannot be placed: wherever the others leave "
-      "room for it, the register is 2 (after write(2) of client 2).");
+      "room for it, the object is 2 (after write(2) of client 2).");
   EXPECT_EQ(reason.blocked, 2u);
   ASSERT_EQ(reason.orders.size(), 1u);
   EXPECT_EQ(reason.orders[0].placed, (std::vector<size_t>{0, 1}));

@@ -88,7 +88,8 @@ class Asking {
       last_return_ = std::max(last_return_, operations[i].ret);
     }
     Gather(question.among);
-    LeaveOut();
+    WatchKept();
+    FindAtOnce();
     FindGroups(counted_);
   }
 
@@ -103,9 +104,11 @@ class Asking {
 
   // The members of each kind that may take effect.
   void Gather(const std::vector<bool>* among);
-  // Takes from them those that help nobody, and those that may as well have
-  // taken effect at once.
-  void LeaveOut();
+  // Makes the states that the operations which are kept can tell apart.
+  void WatchKept();
+  // Takes operations out of members_ whose effect Blur() supposes from the
+  // beginning. They take effect as soon as they are invoked.
+  void FindAtOnce();
   // Nothing if that does not tell kinds apart.
   std::unique_ptr<LookedFor> FindLookedFor() const;
   void FindGroups(bool counted);
@@ -155,25 +158,35 @@ void Asking::Gather(const std::vector<bool>* among) {
   }
 }
 
-void Asking::LeaveOut() {
+void Asking::WatchKept() {
   if (TellVersions(operations_)) return;
   std::vector<Operation> all;
   for (const size_t i : kept_) all.push_back(operations_[i]);
-  if (model_.TellsUses()) {
-    for (const std::vector<size_t>& members : members_) {
-      if (!members.empty()) all.push_back(Relax(operations_[members[0]]));
-    }
-  }
   watched_ = model_.NewStates();
   watched_->Watch(all);
-  if (!model_.TellsUses()) return;
+}
+
+void Asking::FindAtOnce() {
+  if (watched_ == nullptr) return;
+  std::vector<Operation> all;
+  for (const size_t i : kept_) all.push_back(operations_[i]);
+  for (const std::vector<size_t>& members : members_) {
+    if (!members.empty()) all.push_back(Relax(operations_[members[0]]));
+  }
+  const std::unique_ptr<StateSpace> blurred = model_.NewStates();
+  blurred->Watch(all);
+  const std::unique_ptr<StateSpace> states = model_.NewStates();
+  const StateId initial = states->Initial();
+  const StateId supposed = states->Import(*blurred, blurred->Initial());
+  if (supposed == initial) return;
   for (std::vector<size_t>& members : members_) {
     if (members.empty()) continue;
-    const Use use = watched_->UseOf(Relax(operations_[members[0]]));
-    if (use == Use::kAny) continue;
-    if (use == Use::kAtOnce) {
-      at_once_.insert(at_once_.end(), members.begin(), members.end());
+    const Operation relaxed = Relax(operations_[members[0]]);
+    if (states->Step(supposed, relaxed) != supposed ||
+        states->Step(initial, relaxed) == initial) {
+      continue;
     }
+    at_once_.insert(at_once_.end(), members.begin(), members.end());
     members.clear();
   }
 }

@@ -22,24 +22,29 @@ class VersionedModel::States final : public StateSpace {
   }
 
   StateId Step(StateId state, const Operation& op) override {
-    return StepWorlds(state, op, false);
+    State after{{}, states_[state]->made};
+    if (!Make(op.written, &after.made)) return kImpossible;
+    const bool reads = OnlyReads(model_.model_, op);
+    for (World world : states_[state]->worlds) {
+      if (!See(op, &world.current)) continue;
+      const StateId next = inner_->Step(world.inner, op);
+      if (next == kImpossible) continue;
+      // A write that changes nothing may make no version.
+      if (reads || (op.written == kNoVersion && next == world.inner)) {
+        after.worlds.push_back({world.current, next});
+      }
+      // No operation may see the version any more.
+      const bool over =
+          world.current.seen_by >= model_.SeenBy(world.current.version);
+      if (!reads && over) after.worlds.push_back({{op.written, 0}, next});
+    }
+    if (fault_.empty() && !inner_->fault().empty()) fault_ = inner_->fault();
+    return Settle(std::move(after));
   }
-  StateId StepUnchanged(StateId state, const Operation& op) override {
-    return StepWorlds(state, op, true);
-  }
-  StateId Join(StateId a, StateId b) override {
-    State both = *states_[a];
-    const std::vector<World>& other = states_[b]->worlds;
-    both.worlds.insert(both.worlds.end(), other.begin(), other.end());
-    return Settle(std::move(both));
-  }
-
   bool MaySee(StateId, const Operation&) const override { return true; }
   StateId Forget(StateId state) override { return state; }
 
   void Watch(absl::Span<const Operation>) override {}
-  Use UseOf(const Operation&) const override { return Use::kAny; }
-
   StateId Import(const StateSpace& from, StateId state) override {
     const auto& other = static_cast<const States&>(from);
     State same = *other.states_[state];
@@ -92,7 +97,7 @@ class VersionedModel::States final : public StateSpace {
     }
   };
   struct State {
-    std::vector<World> worlds;  // In order, no version twice, at least one.
+    std::vector<World> worlds;  // In order, none twice, at least one.
     // Of those that several writes tell, in order.
     std::vector<StateVersion> made;
 
@@ -103,33 +108,6 @@ class VersionedModel::States final : public StateSpace {
     }
   };
 
-  // `unchanged`: only what may be if `op` changed nothing.
-  StateId StepWorlds(StateId state, const Operation& op, bool unchanged) {
-    State after{{}, states_[state]->made};
-    if (!Make(op.written, &after.made)) return kImpossible;
-    for (World world : states_[state]->worlds) {
-      if (!See(op, &world.current)) continue;
-      const bool makes_none = OnlyReads(model_.model_, op);
-      if (unchanged && op.written != kNoVersion) continue;
-      if (op.written == kNoVersion) {
-        AddWorld(world.current,
-                 makes_none && !unchanged
-                     ? inner_->Step(world.inner, op)
-                     : inner_->StepUnchanged(world.inner, op),
-                 &after);
-      }
-      // Nobody may see it any more.
-      const bool over =
-          world.current.seen_by >= model_.SeenBy(world.current.version);
-      if (makes_none || unchanged || !over) continue;
-      AddWorld({op.written, 0}, inner_->Step(world.inner, op), &after);
-    }
-    if (fault_.empty() && !inner_->fault().empty()) fault_ = inner_->fault();
-    return Settle(std::move(after));
-  }
-  static void AddWorld(Current current, StateId inner, State* state) {
-    if (inner != kImpossible) state->worlds.push_back({current, inner});
-  }
   // False if the version is there already.
   bool Make(StateVersion version, std::vector<StateVersion>* made) const {
     if (version == kNoVersion || !model_.often_told_.contains(version)) {
@@ -146,16 +124,8 @@ class VersionedModel::States final : public StateSpace {
   StateId Settle(State state) {
     if (state.worlds.empty()) return kImpossible;
     std::sort(state.worlds.begin(), state.worlds.end());
-    size_t kept = 0;
-    for (size_t i = 1; i < state.worlds.size(); ++i) {
-      World& last = state.worlds[kept];
-      if (state.worlds[i].current != last.current) {
-        state.worlds[++kept] = state.worlds[i];
-      } else if (state.worlds[i].inner != last.inner) {
-        last.inner = inner_->Join(last.inner, state.worlds[i].inner);
-      }
-    }
-    state.worlds.resize(kept + 1);
+    state.worlds.erase(std::unique(state.worlds.begin(), state.worlds.end()),
+                       state.worlds.end());
     return Number(std::move(state));
   }
 
@@ -212,14 +182,12 @@ std::unique_ptr<StateSpace> VersionedModel::NewStates() const {
   return std::make_unique<States>(*this);
 }
 
-bool VersionedModel::IsRead(const Operation& op) const {
-  return OnlyReads(model_, op);
-}
-
-// To see a version tells which one it was, if any write does not tell its own.
-bool VersionedModel::Learns(const Operation& op) const {
-  return model_.Learns(op) ||
-         (!all_written_ && op.known() && op.seen != kNoVersion);
+Reading VersionedModel::ReadingOf(const Operation& op) const {
+  if (!OnlyReads(model_, op)) return Reading::kChanges;
+  // To see a version tells which one it was, if any write does not tell its
+  // own.
+  const bool learns = !all_written_ && op.known() && op.seen != kNoVersion;
+  return learns ? Reading::kLearns : model_.ReadingOf(op);
 }
 
 uint32_t VersionedModel::SeenBy(StateVersion version) const {

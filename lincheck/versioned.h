@@ -29,25 +29,16 @@ class VersionedModel final : public Model {
 
   std::unique_ptr<StateSpace> NewStates() const override;
   bool HooksAreTested() const override { return model_.HooksAreTested(); }
-  bool JoinsStates() const override { return model_.JoinsStates(); }
-  bool IsRead(const Operation& op) const override;
-  bool Learns(const Operation& op) const override;
-  // What values tell is not enough.
+  Reading ReadingOf(const Operation& op) const override;
+  // Values alone do not tell enough.
   bool FindLinks(const Operation&, Links*) const override { return false; }
-  bool LooksFor(const Operation&, Value*) const override { return false; }
   bool LooksBeyondCall(const Operation&) const override { return true; }
-  bool Forgets() const override { return false; }
-  bool TellsUses() const override { return false; }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.FunctionName(function);
   }
-  std::string InWords(const Operation& op) const override {
+  CallInWords InWords(const Operation& op) const override {
     return model_.InWords(op);
   }
-  bool GivesFlag(uint8_t function) const override {
-    return model_.GivesFlag(function);
-  }
-  std::string_view Subject() const override { return model_.Subject(); }
 
  private:
   class States;

@@ -19,7 +19,6 @@ struct CasRegister {
     kWrite,  // (value)
     kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0
   };
-  static constexpr bool kHooksAreTested = true;
   using State = Datum;
   Datum initial;
   State Initial() const { return initial; }
@@ -47,52 +46,48 @@ struct CasRegister {
                                     op.result == Value::Integer(0));
   }
   bool FindLinks(const Operation& op, Links* links) const {
+    *links = {.looks = true};
     switch (op.function) {
       case kRead:
+        if (op.known()) links->looked_for = op.result;
         if (op.result.is_none()) return false;
-        *links = {.reads = true, .seen = op.result};
+        links->reads = true;
+        links->seen = op.result;
         break;
       case kWrite:
-        *links = {.writes = true, .written = OrNil(op.argument)};
+        links->writes = true;
+        links->written = OrNil(op.argument);
         break;
       case kCas:
+        links->looked_for = op.expected;
         // A failed one saw some other value, and does not say which.
         if (op.known() && op.result != Value::Integer(1)) return false;
-        *links = {.reads = true,
-                  .writes = true,
-                  .seen = OrNil(op.expected),
-                  .written = OrNil(op.argument)};
+        links->reads = links->writes = true;
+        links->seen = OrNil(op.expected);
+        links->written = OrNil(op.argument);
         break;
       default:
         return false;
     }
     return RenameInitial(initial, links);
   }
-  bool LooksFor(const Operation& op, Value* value) const {
-    *value = {};
-    if (op.function == kRead && op.known()) *value = op.result;
-    if (op.function == kCas) *value = op.expected;
-    return true;
-  }
   using Sight = lincheck::Sight;
   bool Look(const Operation& op, Sight* sight) const {
     return sight->AddFor(*this, op);
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
-  bool MaySee(const State& state, const Operation& op) const {
-    if (op.function == kCas) return state.Equals(op.expected);
-    return op.function == kRead && op.known() && state.Equals(op.result);
-  }
-  void Forget(State& state) const { state.Forget(); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write", "cas"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  bool GivesFlag(uint8_t function) const { return function == kCas; }
-  std::string_view Subject() const { return "the register"; }
+  CallInWords InWords(const Operation& op) const {
+    return op.function == kCas ? FlagInWords(op) : CallInWords();
+  }
   std::string Describe(const State& state) const { return state.ToString(); }
 };
+template <>
+inline constexpr bool kHooksAreTested<CasRegister> = true;
 
 }  // namespace quorate::lincheck
 

@@ -95,6 +95,13 @@ class Datum {
     }
     return false;
   }
+  // False if appending to it cannot lead to `seen`.
+  bool MayGrowInto(Value seen) const {
+    if (is_nil() || Equals(seen)) return true;
+    if (!seen.is_string() || forgotten_) return false;
+    return is_integer() ? seen.bytes().starts_with(std::to_string(integer_))
+                        : seen.bytes().starts_with(bytes_);
+  }
   // A result that was not reported is explained by every state.
   bool Explains(Value result) const {
     return result.is_none() || Equals(result);

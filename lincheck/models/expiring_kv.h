@@ -28,7 +28,6 @@ struct ExpiringKv {
     kExpire,   // (duration) -> 1 if it was there and now expires, else 0
     kPersist,  // -> 1 if it was there and would have expired, else 0
   };
-  static constexpr bool kHooksAreTested = true;
   static constexpr Time kBefore = std::numeric_limits<Time>::min();
   // What may be the case: the key's value, and the least and greatest moment of
   // its end. The last operation took effect at `now` or later and, if the key
@@ -56,29 +55,31 @@ struct ExpiringKv {
   State Initial() const { return {Case{}}; }
 
   bool Step(State& state, const Operation& op) const {
-    return StepCases(state, op, [](const Case&, const Case&) { return true; });
+    State next;
+    const auto step = [&](Case c, const Moments& moments) {
+      if (StepCase(c, op, moments)) next.push_back(std::move(c));
+    };
+    for (const Case& was : state) {
+      Moments moments;
+      Case c = was;
+      if (StaysUntil(op, &c, &moments)) step(std::move(c), moments);
+      c = was;
+      if (GoesBefore(op, &c, &moments)) step(std::move(c), moments);
+    }
+    Sort(&next);
+    state = std::move(next);
+    return !state.empty();
   }
-  // To set an end is a change, even if it is the same; to end is none.
-  bool StepUnchanged(State& state, const Operation& op) const {
-    return StepCases(state, op, [&](const Case& before, const Case& after) {
-      const bool sets_end = op.function == kPutFor || op.function == kExpire;
-      return before.value == after.value && before.ends() == after.ends() &&
-             !(sets_end && !after.value.is_nil());
-    });
+  // Even a get may tell that the key cannot have ended yet.
+  Reading IsRead(const Operation& op) const {
+    const bool reads = op.function < kPutFor
+                           ? Kv().IsRead(op)
+                           : op.function != kPutFor && op.known() &&
+                                 op.result == Value::Integer(0);
+    return reads ? Reading::kLearns : Reading::kChanges;
   }
-  void Join(const State& other, State* state) const {
-    state->insert(state->end(), other.begin(), other.end());
-    Sort(state);
-  }
-  bool IsRead(const Operation& op) const {
-    if (op.function < kPutFor) return Kv().IsRead(op);
-    return op.function != kPutFor && op.known() &&
-           op.result == Value::Integer(0);
-  }
-  // Even a get may tell what the key cannot be any more.
-  bool Learns(const Operation&) const { return true; }
   struct Sight {
-    // Somebody looks for more than one value: whether there is any, or none, or
+    // An operation looks for more than a value: for whether there is any, or
     // for what it grows into.
     bool more = false;
     std::vector<Datum> values;  // In order.
@@ -119,16 +120,17 @@ struct ExpiringKv {
     }
     return true;
   }
-  // To leave a value that nobody looks for helps nobody, however long it stays.
-  Use UseOf(const Sight& sight, const Operation& op) const {
-    const bool leaves = op.function == Kv::kPut || op.function == kPutFor ||
-                        op.function == Kv::kSwap || op.function == Kv::kCas;
-    if (sight.more || !leaves || OrNil(op.argument).is_nil()) return Use::kAny;
-    Datum datum;
-    datum.Assign(op.argument);
-    return std::binary_search(sight.values.begin(), sight.values.end(), datum)
-               ? Use::kAny
-               : Use::kNone;
+  // Values that no operation looks for become one, which stays.
+  void Blur(const Sight& sight, State* state) const {
+    if (sight.more) return;
+    for (Case& c : *state) {
+      if (c.value.is_nil() || std::binary_search(sight.values.begin(),
+                                                 sight.values.end(), c.value)) {
+        continue;
+      }
+      c = {.value = Datum::Text("(some other value)"), .now = c.now};
+    }
+    Sort(state);
   }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"put_for", "expire", "persist"};
@@ -136,16 +138,15 @@ struct ExpiringKv {
     const size_t at = function - kPutFor;
     return at < std::size(kNames) ? kNames[at] : "?";
   }
-  bool GivesFlag(uint8_t function) const {
-    return function == kExpire || function == kPersist ||
-           Kv().GivesFlag(function);
-  }
-  std::string_view Subject() const { return "the value"; }
   // put_for("v", 100): the value first, as in a put.
-  std::string InWords(const Operation& op) const {
-    if (op.function != kPutFor) return {};
-    return "put_for(" + OrNil(op.argument).ToString() + ", " +
-           op.expected.ToString() + (op.known() ? ")" : ") = ?");
+  CallInWords InWords(const Operation& op) const {
+    if (op.function == kExpire || op.function == kPersist) {
+      return FlagInWords(op);
+    }
+    if (op.function != kPutFor) return Kv().InWords(op);
+    return {.call = "put_for(" + OrNil(op.argument).ToString() + ", " +
+                    op.expected.ToString() + (op.known() ? ")" : ") = ?"),
+            .result = {}};
   }
   std::string Describe(const State& state) const {
     std::string text;
@@ -172,28 +173,6 @@ struct ExpiringKv {
     std::sort(state->begin(), state->end());
     state->erase(std::unique(state->begin(), state->end()), state->end());
   }
-  // `keeps`: which cases count, given what was the case when `op` took effect.
-  template <typename F>
-  bool StepCases(State& state, const Operation& op, F keeps) const {
-    State next;
-    const auto step = [&](Case c, const Moments& moments) {
-      const Case before = c;
-      if (StepCase(c, op, moments) && keeps(before, c)) {
-        next.push_back(std::move(c));
-      }
-    };
-    for (const Case& was : state) {
-      Moments moments;
-      Case c = was;
-      if (StaysUntil(op, &c, &moments)) step(std::move(c), moments);
-      c = was;
-      if (GoesBefore(op, &c, &moments)) step(std::move(c), moments);
-    }
-    Sort(&next);
-    state = std::move(next);
-    return !state.empty();
-  }
-
   // a + b, as far as there are times.
   static Time Sum(Time a, Time b) {
     Time sum = 0;
@@ -277,6 +256,8 @@ struct ExpiringKv {
     return true;
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<ExpiringKv> = true;
 
 }  // namespace quorate::lincheck
 

@@ -28,7 +28,6 @@ struct Kv {
     kTake,         // -> the value before, or nil; deletes it
     kPutIfExists,  // (value) -> 1 if it was there and is replaced, else 0
   };
-  static constexpr bool kHooksAreTested = true;
   using State = Datum;
   Datum initial;
 
@@ -61,40 +60,6 @@ struct Kv {
     }
   }
 
-  // Copies `before` only if the state after depends on its bytes.
-  Leaves StepTo(const State& before, const Operation& op, State* after) const {
-    Value written = op.argument;
-    switch (op.function) {
-      case kGet:
-        return Gives(op, before) ? Leaves::kSame : Leaves::kImpossible;
-      case kPut:
-        break;
-      case kSwap:
-        if (!Gives(op, before)) return Leaves::kImpossible;
-        break;
-      case kTake:
-        if (!Gives(op, before)) return Leaves::kImpossible;
-        written = Value::Nil();
-        break;
-      case kDelete:
-      case kCas:
-      case kPutIfExists: {
-        const bool fits = Fits(before, op);
-        if (!Gives(op, static_cast<int64_t>(fits))) return Leaves::kImpossible;
-        if (!fits) return Leaves::kSame;
-        if (op.function == kDelete) written = Value::Nil();
-        break;
-      }
-      default:
-        *after = before;
-        if (!Step(*after, op)) return Leaves::kImpossible;
-        return *after == before ? Leaves::kSame : Leaves::kOther;
-    }
-    if (before.Equals(written)) return Leaves::kSame;
-    after->Assign(written);
-    return Leaves::kOther;
-  }
-
   bool IsRead(const Operation& op) const {
     if (op.function == kGet) return true;
     if (!op.known()) return false;
@@ -111,36 +76,31 @@ struct Kv {
   }
 
   bool FindLinks(const Operation& op, Links* links) const {
-    return FindValues(op, links) && RenameInitial(initial, links);
+    const bool found = FindValues(op, links);
+    links->looks = LooksFor(op, &links->looked_for);
+    return found && RenameInitial(initial, links);
   }
+  using Sight = lincheck::Sight;
+  bool Look(const Operation& op, Sight* sight) const {
+    return sight->AddFor(*this, op);
+  }
+  void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
+  bool LooksBeyondCall(const Operation&) const { return false; }
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"get",    "put",  "append",
+                                           "delete", "incr", "cas",
+                                           "swap",   "take", "put_if_exists"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  CallInWords InWords(const Operation& op) const {
+    const bool flag = op.function == kDelete || op.function == kCas ||
+                      op.function == kPutIfExists;
+    return flag ? FlagInWords(op) : CallInWords();
+  }
+  std::string Describe(const State& state) const { return state.ToString(); }
 
-  bool MaySee(const State& state, const Operation& op) const {
-    switch (op.function) {
-      case kGet:
-      case kSwap:
-      case kTake:
-        return op.known() && !op.result.is_none() &&
-               MayGrowInto(state, op.result);
-      case kCas:
-        return MayGrowInto(state, op.expected);
-      case kAppend:
-        return op.known() && op.result.is_integer() &&
-               op.argument.is_string() &&
-               static_cast<int64_t>(state.size() +
-                                    op.argument.bytes().size()) <=
-                   op.result.integer();
-      case kIncrement:  // Digits may become a large integer.
-        return true;
-      default:
-        return state.is_nil();
-    }
-  }
-  // Whether there is something can be told of every state.
-  void Forget(State& state) const {
-    if (!state.is_nil()) state.Forget();
-  }
-  bool LooksFor(const Operation& op, Value* value) const {
-    *value = {};
+ private:
+  static bool LooksFor(const Operation& op, Value* value) {
     switch (op.function) {
       case kGet:
       case kSwap:
@@ -156,25 +116,6 @@ struct Kv {
         return op.function != kIncrement;
     }
   }
-  using Sight = lincheck::Sight;
-  bool Look(const Operation& op, Sight* sight) const {
-    return sight->AddFor(*this, op);
-  }
-  void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
-  bool LooksBeyondCall(const Operation&) const { return false; }
-  std::string_view Name(uint8_t function) const {
-    constexpr std::string_view kNames[] = {"get",    "put",  "append",
-                                           "delete", "incr", "cas",
-                                           "swap",   "take", "put_if_exists"};
-    return function < std::size(kNames) ? kNames[function] : "?";
-  }
-  bool GivesFlag(uint8_t function) const {
-    return function == kDelete || function == kCas || function == kPutIfExists;
-  }
-  std::string_view Subject() const { return "the value"; }
-  std::string Describe(const State& state) const { return state.ToString(); }
-
- private:
   bool FindValues(const Operation& op, Links* links) const {
     switch (op.function) {
       case kGet:
@@ -251,15 +192,6 @@ struct Kv {
     state.AssignInteger(after);
     return true;
   }
-  // False if appending to `state` cannot lead to `seen`.
-  static bool MayGrowInto(const State& state, Value seen) {
-    if (state.is_nil() || state.Equals(seen)) return true;
-    if (!seen.is_string() || state.is_forgotten()) return false;
-    if (state.is_integer()) {
-      return seen.bytes().starts_with(std::to_string(state.integer()));
-    }
-    return seen.bytes().starts_with(state.bytes());
-  }
   static bool Gives(const Operation& op, const State& state) {
     return !op.known() || state.Explains(op.result);
   }
@@ -281,6 +213,8 @@ struct Kv {
     return true;
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<Kv> = true;
 
 }  // namespace quorate::lincheck
 

@@ -26,7 +26,6 @@ struct Lock {
     kRelease,  // (token) -> 1 if this token held it, else 0
     kCheck,    // (token) -> the same; it stays held
   };
-  static constexpr bool kHooksAreTested = true;
   // What may be the case.
   struct Case {
     bool held = false;
@@ -47,25 +46,30 @@ struct Lock {
   State Initial() const { return {Case()}; }
 
   bool Step(State& state, const Operation& op) const {
-    return StepCases(state, op, [](const Case&, const Case&) { return true; });
+    if (op.function > kCheck) return false;
+    const std::optional<int64_t> shown = IntegerOf(op.argument);
+    if (op.function != kAcquire && !shown.has_value()) return false;
+    State next;
+    for (const Case& before : state) {
+      if (op.function == kAcquire) {
+        Acquire(before, op, &next);
+      } else {
+        Show(before, *shown, op, &next);
+      }
+    }
+    if (next.empty()) return false;
+    Sort(&next);
+    state = std::move(next);
+    return true;
   }
-  bool StepUnchanged(State& state, const Operation& op) const {
-    return StepCases(state, op, [](const Case& before, const Case& after) {
-      return before.held == after.held;
-    });
+  // A refused call tells something about tokens that were not reported.
+  Reading IsRead(const Operation& op) const {
+    if (op.function == kCheck) return Reading::kLearns;
+    const Value refusal =
+        op.function == kAcquire ? Value::Nil() : Value::Integer(0);
+    return op.known() && op.result == refusal ? Reading::kLearns
+                                              : Reading::kChanges;
   }
-  void Join(const State& other, State* state) const {
-    state->insert(state->end(), other.begin(), other.end());
-    Sort(state);
-  }
-  bool IsRead(const Operation& op) const {
-    if (op.function == kCheck) return true;
-    if (!op.known()) return false;
-    return op.function == kAcquire ? op.result.is_nil()
-                                   : op.result == Value::Integer(0);
-  }
-  // What is refused tells something about tokens that nobody was told.
-  bool Learns(const Operation&) const { return true; }
   using Sight = std::vector<int64_t>;  // Tokens, ascending.
   bool Look(const Operation& op, Sight* sight) const {
     if (!op.known()) return true;
@@ -98,8 +102,9 @@ struct Lock {
     constexpr std::string_view kNames[] = {"acquire", "release", "check"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  bool GivesFlag(uint8_t function) const { return function != kAcquire; }
-  std::string_view Subject() const { return "the lock"; }
+  CallInWords InWords(const Operation& op) const {
+    return op.function != kAcquire ? FlagInWords(op) : CallInWords();
+  }
   std::string Describe(const State& state) const {
     std::string text;
     for (const Case& c : state) {
@@ -114,30 +119,6 @@ struct Lock {
     std::sort(state->begin(), state->end());
     state->erase(std::unique(state->begin(), state->end()), state->end());
   }
-  // `keeps`: which cases count, given what was the case before.
-  template <typename F>
-  static bool StepCases(State& state, const Operation& op, F keeps) {
-    if (op.function > kCheck) return false;
-    const std::optional<int64_t> shown = IntegerOf(op.argument);
-    if (op.function != kAcquire && !shown.has_value()) return false;
-    State next;
-    for (const Case& before : state) {
-      State after;
-      if (op.function == kAcquire) {
-        Acquire(before, op, &after);
-      } else {
-        Show(before, *shown, op, &after);
-      }
-      for (Case& c : after) {
-        if (keeps(before, c)) next.push_back(std::move(c));
-      }
-    }
-    if (next.empty()) return false;
-    Sort(&next);
-    state = std::move(next);
-    return true;
-  }
-
   static std::string DescribeCase(const Case& c) {
     const std::string greatest =
         c.greatest.has_value() ? std::to_string(*c.greatest) : std::string();
@@ -192,6 +173,8 @@ struct Lock {
     return !Says(op) || op.result == Value::Integer(result);
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<Lock> = true;
 
 }  // namespace quorate::lincheck
 

@@ -18,7 +18,6 @@ struct Mutex {
     kAcquire,  // -> 1 if it was free and is held now, else 0
     kRelease,  // -> 1 if it was held and is free now, else 0
   };
-  static constexpr bool kHooksAreTested = true;
   using State = bool;  // Whether it is held.
   State Initial() const { return false; }
   bool Step(State& state, const Operation& op) const {
@@ -39,12 +38,13 @@ struct Mutex {
     constexpr std::string_view kNames[] = {"acquire", "release"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  bool GivesFlag(uint8_t) const { return true; }
-  std::string_view Subject() const { return "the mutex"; }
+  CallInWords InWords(const Operation& op) const { return FlagInWords(op); }
   std::string Describe(const State& state) const {
     return state ? "held" : "free";
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<Mutex> = true;
 
 }  // namespace quorate::lincheck
 

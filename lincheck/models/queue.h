@@ -20,7 +20,6 @@ struct Queue {
     kPeek,     // -> the same; it stays
     kLength,   // -> how many
   };
-  static constexpr bool kHooksAreTested = true;
   using State = std::vector<Datum>;
   State Initial() const { return {}; }
 
@@ -52,31 +51,30 @@ struct Queue {
            (op.function == kDequeue && op.known() && op.result.is_nil());
   }
   struct Sight {
-    bool all = false;  // All count.
-    State elements;    // Only these do, in order: results name them.
+    bool all = false;  // Every element counts.
+    State elements;    // Only these do, in order: known operations name them.
   };
   bool Look(const Operation& op, Sight* sight) const {
-    if (!op.known() || op.function == kEnqueue) return true;
+    if (!op.known()) return true;
     // It took whatever was first, so that every element counts.
     sight->all |= op.function == kDequeue && op.result.is_none();
-    if (op.result.is_none()) return true;
+    const Value value = op.function == kEnqueue ? op.argument : op.result;
+    if (value.is_none()) return true;
     sight->all |= op.function == kLength;
     Datum element;
-    element.Assign(op.result);
+    element.Assign(value);
     State& elements = sight->elements;
     const auto at = std::lower_bound(elements.begin(), elements.end(), element);
     if (at == elements.end() || *at != element) elements.insert(at, element);
     return true;
   }
-  // What nobody looks for is only in the way.
-  Use UseOf(const Sight& sight, const Operation& op) const {
-    if (op.function != kEnqueue || sight.all) return Use::kAny;
-    Datum element;
-    element.Assign(op.argument);
-    return std::binary_search(sight.elements.begin(), sight.elements.end(),
-                              element)
-               ? Use::kAny
-               : Use::kNone;
+  // Other elements are only in the way.
+  void Blur(const Sight& sight, State* state) const {
+    if (sight.all) return;
+    std::erase_if(*state, [&](const Datum& element) {
+      return !std::binary_search(sight.elements.begin(), sight.elements.end(),
+                                 element);
+    });
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
@@ -84,11 +82,12 @@ struct Queue {
                                            "length"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  std::string_view Subject() const { return "the queue"; }
   std::string Describe(const State& state) const {
     return state.empty() ? "empty" : FormatList(state);
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<Queue> = true;
 
 }  // namespace quorate::lincheck
 

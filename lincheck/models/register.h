@@ -18,7 +18,6 @@ struct Register {
     kRead,   // -> value
     kWrite,  // (value)
   };
-  static constexpr bool kHooksAreTested = true;
   using State = Datum;
   Datum initial;
   State Initial() const { return initial; }
@@ -32,35 +31,27 @@ struct Register {
   bool IsRead(const Operation& op) const { return op.function == kRead; }
   bool FindLinks(const Operation& op, Links* links) const {
     if (op.function == kWrite) {
-      *links = {.writes = true, .written = OrNil(op.argument)};
-    } else if (op.result.is_none()) {
-      return false;
-    } else {
-      *links = {.reads = true, .seen = op.result};
+      *links = {.writes = true, .written = OrNil(op.argument), .looks = true};
+      return RenameInitial(initial, links);
     }
-    return RenameInitial(initial, links);
-  }
-  bool LooksFor(const Operation& op, Value* value) const {
-    *value = op.function == kRead && op.known() ? op.result : Value();
-    return true;
+    *links = {.reads = true, .seen = op.result, .looks = true};
+    if (op.known()) links->looked_for = op.result;
+    return !op.result.is_none() && RenameInitial(initial, links);
   }
   using Sight = lincheck::Sight;
   bool Look(const Operation& op, Sight* sight) const {
     return sight->AddFor(*this, op);
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
-  bool MaySee(const State& state, const Operation& op) const {
-    return op.function == kRead && op.known() && state.Equals(op.result);
-  }
-  void Forget(State& state) const { state.Forget(); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  std::string_view Subject() const { return "the register"; }
   std::string Describe(const State& state) const { return state.ToString(); }
 };
+template <>
+inline constexpr bool kHooksAreTested<Register> = true;
 
 }  // namespace quorate::lincheck
 

@@ -22,7 +22,6 @@ struct Set {
     kContains,  // (value) -> 1 or 0
     kRead,      // -> list of all (value_list.h), in any order
   };
-  static constexpr bool kHooksAreTested = true;
   using State = std::vector<Datum>;  // In order.
   State Initial() const { return {}; }
 
@@ -47,20 +46,24 @@ struct Set {
   }
   // Elements, in order.
   struct Sight {
-    bool all = false;  // Somebody reads all.
-    State elements;    // Somebody looks for these,
-    State there;       // wants them to be there,
-    State not_there;   // or not,
-    State removed;     // or may remove them.
-    State in_all;      // Everybody who reads all sees these.
+    bool all = false;  // An operation reads all elements.
+    State there;       // Operations need these to be there,
+    State not_there;   // or not to be there.
+    State removed;     // Operations that returned may remove these,
+    State added;       // or add these.
+    State offered;     // Operations of unknown outcome may add these.
+    State in_all;      // Every read of all elements has these.
   };
   bool Look(const Operation& op, Sight* sight) const {
-    if (!op.known()) return true;
-    if (op.function == kRead) return op.result.is_none() || LookAll(op, sight);
     Datum element;
     element.Assign(op.argument);
-    Include(element, &sight->elements);
+    if (!op.known()) {
+      if (op.function == kAdd) Include(element, &sight->offered);
+      return true;
+    }
+    if (op.function == kRead) return op.result.is_none() || LookAll(op, sight);
     const bool yes = op.result == Value::Integer(1);
+    if (op.function == kAdd) Include(element, &sight->added);
     if (op.function == kRemove && (yes || op.result.is_none())) {
       Include(element, &sight->removed);
     }
@@ -69,42 +72,36 @@ struct Set {
     Include(element, there ? &sight->there : &sight->not_there);
     return true;
   }
-  Use UseOf(const Sight& sight, const Operation& op) const {
-    Datum element;
-    element.Assign(op.argument);
-    const auto in = [&](const State& list) {
+  // An element that no operation needs may be missing. One that no operation
+  // needs to be missing, and that may have been added, may be there.
+  void Blur(const Sight& sight, State* state) const {
+    const auto in = [](const Datum& element, const State& list) {
       return std::binary_search(list.begin(), list.end(), element);
     };
-    const bool hinders =
-        in(sight.not_there) || (sight.all && !in(sight.in_all));
-    if (op.function == kRemove) return hinders ? Use::kAny : Use::kNone;
-    if (op.function != kAdd) return Use::kAny;
-    if (!in(sight.there)) return Use::kNone;
-    return hinders || in(sight.removed) ? Use::kAny : Use::kAtOnce;
-  }
-  void Blur(const Sight& sight, State* state) const {
-    if (sight.all) return;
     std::erase_if(*state, [&](const Datum& element) {
-      return !std::binary_search(sight.elements.begin(), sight.elements.end(),
-                                 element);
+      return !in(element, sight.there) && !in(element, sight.added);
     });
+    for (const Datum& element : sight.offered) {
+      const bool hinders = in(element, sight.not_there) ||
+                           (sight.all && !in(element, sight.in_all));
+      if (!hinders && in(element, sight.there) && !in(element, sight.removed)) {
+        Include(element, state);
+      }
+    }
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"add", "remove", "contains", "read"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  bool GivesFlag(uint8_t function) const { return function <= kContains; }
-  std::string_view Subject() const { return "the set"; }
   std::string Describe(const State& state) const {
     return state.empty() ? "empty" : FormatList(state);
   }
   // The list as a list, not as the string that holds it.
-  std::string InWords(const Operation& op) const {
-    if (op.function != kRead || !op.known() || !op.result.is_string()) {
-      return {};
-    }
-    return "read() = " + std::string(op.result.bytes());
+  CallInWords InWords(const Operation& op) const {
+    if (op.function <= kContains) return FlagInWords(op);
+    if (!op.known() || !op.result.is_string()) return {};
+    return {.call = {}, .result = std::string(op.result.bytes())};
   }
 
  private:
@@ -142,6 +139,8 @@ struct Set {
     return seen == state;
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<Set> = true;
 
 }  // namespace quorate::lincheck
 

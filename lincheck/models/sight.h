@@ -23,10 +23,10 @@ class Sight {
   // What `op` looks for, as the model says. False if it looks for everything.
   template <typename M>
   bool AddFor(const M& model, const Operation& op) {
-    Value value;
-    if (!model.LooksFor(op, &value)) return false;
-    Add(value);
-    return true;
+    Links links;
+    model.FindLinks(op, &links);
+    Add(links.looked_for);
+    return links.looks;
   }
   // Takes what is not nil, is none of those and cannot grow into one of them
   // for the other value. Does nothing if there are too many to compare.

@@ -24,7 +24,6 @@ struct Transaction {
   enum Function : uint8_t {
     kTransact,  // (list of triples) -> the same list with the values read
   };
-  static constexpr bool kHooksAreTested = true;
   using State = std::vector<std::pair<Datum, Datum>>;  // By key, in order.
   // What every key holds that is not in a state.
   Datum initial;
@@ -81,7 +80,6 @@ struct Transaction {
   std::string_view Name(uint8_t function) const {
     return function == kTransact ? "txn" : "?";
   }
-  std::string_view Subject() const { return "the store"; }
   std::string Describe(const State& state) const {
     const std::string others =
         initial.is_nil() ? "" : "others: " + initial.ToString();
@@ -95,7 +93,7 @@ struct Transaction {
     return text + "}";
   }
   // txn(read "x" = 1, write "y" = 2, append "a" to "z")
-  std::string InWords(const Operation& op) const {
+  CallInWords InWords(const Operation& op) const {
     std::vector<Datum> calls;
     std::vector<Datum> got;
     if (!Parse(op.argument, &calls)) return {};
@@ -114,7 +112,7 @@ struct Transaction {
         text += "read " + key + (says ? " = " + value : "");
       }
     }
-    return text + (op.known() ? ")" : ") = ?");
+    return {.call = text + (op.known() ? ")" : ") = ?"), .result = {}};
   }
 
  private:
@@ -151,6 +149,8 @@ struct Transaction {
     return at->second;
   }
 };
+template <>
+inline constexpr bool kHooksAreTested<Transaction> = true;
 
 }  // namespace quorate::lincheck
 

@@ -89,7 +89,7 @@ class PageTest(unittest.TestCase):
     def test_CounterExample_NamesItsKeyAndWhatIsInAState(self):
         self.open(f'{FOLDER}/two_holders.jsonl')
         self.assertIn('Why: key "leader"', self.browser.run(TEXT % 'why'))
-        self.assertIn('cannot follow: the lock is held by token 33', self.browser.run(TEXT % 'orders'))
+        self.assertIn('cannot follow: the object is held by token 33', self.browser.run(TEXT % 'orders'))
 
     def test_CounterExample_IsInViewWithItsContext(self):
         self.open(f'{FOLDER}/transactions.jsonl')
@@ -173,7 +173,7 @@ class PageTest(unittest.TestCase):
         self.open(path)
         orders = self.browser.run(TEXT % 'orders')
         self.assertIn('the first 11 are left out', orders)
-        self.assertIn('cannot follow: the register is 1', orders)
+        self.assertIn('cannot follow: the object is 1', orders)
         self.assertEqual(40, self.browser.run('return document.querySelectorAll("#core-figure .point:not(.stuck)").length'))
         self.assertEqual([], self.browser.messages())
 

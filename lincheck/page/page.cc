@@ -213,7 +213,7 @@ void PageMaker::AppendOperations() {
     call.result = {};
     AppendText(DescribeCall(*input_.model, call));
     json_ += ',';
-    const std::string own = input_.model->InWords(op);
+    const std::string own = input_.model->InWords(op).call;
     if (op.known() && !op.result.is_none()) {
       AppendText(DescribeResult(*input_.model, op));
     } else {
@@ -349,8 +349,6 @@ std::string PageMaker::Run() {
   AppendText(VerdictWord(input_.verdict->result));
   json_ += ",\"facts\":";
   AppendText(Facts());
-  json_ += ",\"subject\":";
-  AppendText(input_.model->Subject());
   json_ += ",\"unit\":";
   AppendText(TimeUnitName(input_.recording->unit));
   absl::StrAppend(&json_, ",\"origin\":\"", origin_,

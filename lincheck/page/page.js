@@ -553,10 +553,10 @@
     const many = data.orders.length > 1;
     const steps = order.placed.map((i, n) => make('li', {}, make('button', {
       class: 'step' + (n < state.step ? '' : ' off'), onclick: () => setStep(n + 1), 'aria-pressed': null, title: 'show the order up to here',
-    }, make('b', {}, String(order.before + n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `${data.subject} is ${brief(order.states[n], 80)}`))));
+    }, make('b', {}, String(order.before + n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `the object is ${brief(order.states[n], 80)}`))));
     if (order.blocked >= 0) {
       const o = ops[order.blocked];
-      const before = order.placed.length ? `cannot follow: ${data.subject} is ${brief(order.states[order.placed.length - 1], 80)}` : 'cannot come first';
+      const before = order.placed.length ? `cannot follow: the object is ${brief(order.states[order.placed.length - 1], 80)}` : 'cannot come first';
       steps.push(make('li', {}, make('button', {class: 'step stuck' + (state.step === order.placed.length ? '' : ' off'), onclick: () => setStep(order.placed.length)},
         make('b', {}, '✕'), make('span', {class: 'mono'}, brief(o.text, 80)), make('span', {class: 'state'}, before))));
     }

@@ -318,7 +318,8 @@ class Maker {
   // changes nothing.
   void MakeVersion(Operation* op) {
     typename M::State next = state_;
-    if (!tells_versions_ || model_.IsRead(*op)) return;
+    const bool reads = ReadingOf(model_.IsRead(*op)) != Reading::kChanges;
+    if (!tells_versions_ || reads) return;
     if (model_.Step(next, *op) && next == state_ && Below(2) == 0) return;
     op->written = version_ = ++last_version_;
   }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "lincheck/models/datum.h"
 #include "lincheck/testing/model_histories.h"
 
 namespace quorate::lincheck {
@@ -102,14 +103,15 @@ struct Coin : OwnModel {
     std::erase_if(state, [&](int64_t side) { return !(op.result == side); });
     return !state.empty();
   }
-  bool IsRead(const Operation& op) const { return op.function == kOwnRead; }
-  bool Learns(const Operation&) const { return true; }
+  Reading IsRead(const Operation& op) const {
+    return op.function == kOwnRead ? Reading::kLearns : Reading::kChanges;
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string Describe(const State& state) const {
     return state.size() > 1 ? "0 or 1" : std::to_string(*state.begin());
   }
 };
-// The same model without the hook that says it.
+// A coin that does not say that read() learns.
 struct CoinWithoutLearns : OwnModel {
   static constexpr std::string_view kBroken = "IsRead()";
   using State = Coin::State;
@@ -117,7 +119,7 @@ struct CoinWithoutLearns : OwnModel {
   bool Step(State& state, const Operation& op) const {
     return Coin().Step(state, op);
   }
-  bool IsRead(const Operation& op) const { return Coin().IsRead(op); }
+  bool IsRead(const Operation& op) const { return op.function == kOwnRead; }
   std::string Describe(const State& state) const {
     return Coin().Describe(state);
   }
@@ -155,21 +157,7 @@ struct TakeLinkedAsRead : TakeRegister {
     return Says(op);
   }
 };
-// It says that nothing is ever seen.
-struct TakeForgotten : TakeRegister {
-  static constexpr std::string_view kBroken = "MaySee() or Forget()";
-  bool MaySee(const State&, const Operation&) const { return false; }
-  void Forget(State& state) const { state = -1; }
-};
-// They are asked only when a counter-example is made small.
-struct TakeOfNoUse : TakeRegister {
-  static constexpr std::string_view kBroken = "UseOf()";
-  static constexpr bool kIsAskedByCheck = false;
-  struct Sight {};
-  bool Look(const Operation&, Sight*) const { return true; }
-  void Blur(const Sight&, State*) const {}
-  Use UseOf(const Sight&, const Operation&) const { return Use::kNone; }
-};
+// It is asked only when a counter-example is made small.
 struct TakeBlurred : TakeRegister {
   static constexpr std::string_view kBroken = "Blur()";
   static constexpr bool kIsAskedByCheck = false;
@@ -178,27 +166,51 @@ struct TakeBlurred : TakeRegister {
   void Blur(const Sight&, State* state) const { *state = -1; }
 };
 struct TakeLookedFor : TakeRegister {
-  static constexpr std::string_view kBroken = "LooksFor()";
+  static constexpr std::string_view kBroken = "FindLinks()";
   static constexpr bool kIsAskedByCheck = false;
   bool LooksBeyondCall(const Operation&) const { return false; }
   bool FindLinks(const Operation& op, Links* links) const {
-    if (op.function != kOwnOther) return LinkRegister(op, links);
-    *links = {.writes = true, .conditional = true, .written = Value::Nil()};
-    return true;
-  }
-  bool LooksFor(const Operation&, Value* value) const {
-    *value = {};
-    return true;
+    const bool found = LinkRegister(op, links);
+    if (op.function == kOwnOther) {
+      *links = {.writes = true, .conditional = true, .written = Value::Nil()};
+    }
+    links->looks = true;
+    return found || op.function == kOwnOther;
   }
 };
 
 // It says that a count looks at no more than the value.
 struct CountLookedFor : CountingRegister {
-  static constexpr std::string_view kBroken = "LooksFor()";
-  bool LooksFor(const Operation& op, Value* value) const {
-    *value = op.function == kOwnRead && op.known() ? op.result : Value();
+  static constexpr std::string_view kBroken = "FindLinks()";
+  bool FindLinks(const Operation& op, Links* links) const {
+    const bool found = LinkRegister(op, links);
+    links->looks = true;
+    if (op.function == kOwnRead && op.known()) links->looked_for = op.result;
+    return found;
+  }
+};
+
+// A register that forgets values which no operation looks for, and says that
+// none looks for any.
+struct ForgottenRegister : OwnModel {
+  static constexpr std::string_view kBroken = "FindLinks()";
+  using State = Datum;
+  State Initial() const { return {}; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kOwnWrite) {
+      state.Assign(op.argument);
+      return true;
+    }
+    if (Says(op) && !state.Explains(op.result)) return false;
+    if (op.function == kOwnOther) state = {};
     return true;
   }
+  bool IsRead(const Operation& op) const { return op.function == kOwnRead; }
+  bool FindLinks(const Operation&, Links* links) const {
+    links->looks = true;
+    return false;
+  }
+  std::string Describe(const State& state) const { return state.ToString(); }
 };
 
 // A register whose state is a value of the history.
