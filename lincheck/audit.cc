@@ -286,7 +286,8 @@ bool Proves(absl::Span<const Operation> operations, const Model& model,
   std::vector<Part> parts(operations.size(), Part::kRelaxed);
   for (const size_t i : example->context) parts[i] = Part::kContext;
   for (const size_t i : example->operations) parts[i] = Part::kKept;
-  // What is not kept has an unknown outcome; `all`: also what is not named.
+  // Operations that are not kept have an unknown outcome. `all`: those that are
+  // not named count, too.
   const auto judge = [&](bool all, const SearchOptions& limits) {
     std::vector<Operation> some;
     for (size_t i = 0; i < operations.size(); ++i) {

@@ -72,12 +72,12 @@ Hooks SpeedHooks(absl::Span<const Operation> operations);
 std::string NameHooks(absl::Span<const Operation> operations,
                       const Model& model);
 
-// Judges operations of one partition by a search that believes no hook. Where
-// versions are told, IsRead() is no promise: it says who makes a version.
+// Checks operations of one partition by a search that uses no hook. Where
+// versions are told, IsRead() is no promise: it says which operations make one.
 SearchResult JudgeBySteps(absl::Span<const Operation> operations,
                           const Model& model, const SearchOptions& options);
 
-// Judges operations of one partition.
+// Decides about operations of one partition.
 using Judgement =
     absl::FunctionRef<Decision(absl::Span<const Operation>, const Model&)>;
 
@@ -85,7 +85,7 @@ using Judgement =
 // Step(). An order is replayed. That there is none is confirmed by
 // JudgeBySteps(). If Step() contradicts the decision, `fault` names the hook.
 // If the search exceeds `options`, the result becomes kUnknown, and `unproven`
-// names the hooks. `decide` judges by hooks, within few model steps.
+// names the hooks. `decide` decides by hooks, within few model steps.
 void Confirm(absl::Span<const Operation> operations, const Model& model,
              const SearchOptions& options, Judgement decide,
              Decision* decision);

@@ -63,7 +63,7 @@ std::vector<size_t> OfPartition(const History& history, uint32_t partition) {
   return indices;
 }
 
-// Of a partition that is known to be wrong, and could not be judged again
+// The counter-example of a wrong partition that could not be checked again
 // within the limits.
 CounterExample WholePartition(const History& history, uint32_t partition,
                               const std::vector<size_t>& indices) {

@@ -46,7 +46,7 @@ struct CheckOptions {
   // Model steps for each partition; beyond it the partition's verdict is
   // kUnknown.
   uint64_t nodes_max = 50'000'000;
-  // Memory of each search: of each partition that is judged side by side, and
+  // Memory of each search: of each partition that is checked side by side, and
   // of each question asked to make a counter-example small.
   uint64_t bytes_max = uint64_t{1} << 30;
   // Model steps spent on making a counter-example small, and when to stop.

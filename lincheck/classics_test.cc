@@ -100,7 +100,8 @@ TEST(Classics, DuplicateAppend_SaidSo) {
             "effect twice, after 0 bytes and after 1.");
 }
 
-// What a reason names is shown, even if it takes no part in the proof.
+// Operations that a reason names are shown, even if they take no part in the
+// proof.
 TEST(Classics, DuplicateAppend_ShowsTheAppend) {
   const Verdict verdict = Story()
                               .Do(1, 1, 2, Kv::kAppend, "x")
@@ -112,7 +113,7 @@ TEST(Classics, DuplicateAppend_ShowsTheAppend) {
   EXPECT_TRUE(verdict.counter_example->minimal);
 }
 
-TEST(Classics, PieceOfNobody_IsShownBetweenItsNeighbours) {
+TEST(Classics, PieceWithoutAnAppend_IsShownBetweenItsNeighbours) {
   const Verdict verdict = Story()
                               .Do(1, 1, 2, Kv::kAppend, "x")
                               .Do(3, 1, 2, Kv::kAppend, "y")
@@ -182,7 +183,7 @@ TEST(Classics, LostUpdate_Found) {
       .ExpectWrong(CasRegister{}, {1, 2});
 }
 
-TEST(Classics, ReadOfWhatNobodyWrote_Found) {
+TEST(Classics, ReadOfAnUnwrittenValue_Found) {
   Story()
       .Do(1, 1, 2, Register::kWrite, "a")
       .Do(2, 3, 4, Register::kRead, "", "z")

@@ -1,5 +1,5 @@
 // lincheck/configurations.h: what a search has found out so far, and where it
-// goes on. For lincheck/search.cc; nobody else needs it.
+// goes on. For lincheck/search.cc alone.
 //
 // Returns have levels. A configuration of a level explains all returns before
 // it. Of two of a level of which one covers the other, one is enough.

@@ -1,6 +1,6 @@
 // lincheck/cycles.h: finds short cycles in a graph of many nodes. For
 // lincheck/levels.h, where what precedes itself shows that an order is
-// impossible; nobody else needs it.
+// impossible.
 #ifndef QUORATE_LINCHECK_CYCLES_H_
 #define QUORATE_LINCHECK_CYCLES_H_
 

@@ -1,5 +1,5 @@
 // lincheck/decide.h: the verdict on one partition, by whichever algorithm its
-// operations allow. For lincheck/checker.h; nobody else needs it.
+// operations allow. For lincheck/checker.h alone.
 #ifndef QUORATE_LINCHECK_DECIDE_H_
 #define QUORATE_LINCHECK_DECIDE_H_
 

@@ -16,7 +16,7 @@
 namespace quorate::lincheck {
 namespace {
 
-// Of an order that is longer its end is shown.
+// A longer order is cut to its end.
 constexpr size_t kOrderShownMax = 40;
 // Model steps spent on it: some in any case, more while there is time.
 constexpr uint64_t kOrderNodesMin = 20'000;
@@ -52,7 +52,7 @@ std::optional<PartialOrder> Shown(absl::Span<const Operation> operations,
   StateId state = states->Initial();
   std::vector<size_t> placed;
   std::vector<StateId> left;
-  size_t size = 0;  // What is open counts only while something follows it.
+  size_t size = 0;  // Open operations count only if others follow.
   for (const size_t i : order) {
     const StateId next = states->Step(state, operations[i]);
     if (next == kImpossible) return std::nullopt;
@@ -84,7 +84,7 @@ std::optional<PartialOrder> OrderUntil(absl::Span<const Operation> operations,
     for (size_t i = 0; i < operations.size(); ++i) {
       const Operation& op = operations[i];
       if (i == stuck || op.invoke > until) continue;
-      // What was open may have taken effect, or not.
+      // Open operations may have taken effect, or not.
       const bool open = op.known() && op.ret >= until;
       if (open && ReadsInAnyCase(model, op)) continue;
       some.push_back(open ? Relax(op) : op);
@@ -214,7 +214,8 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
   if (has_blocked &&
       std::find(example.operations.begin(), example.operations.end(),
                 example.blocked) == example.operations.end()) {
-    // An order ends earlier. What is not minimal may have one more.
+    // An order ends earlier. A counter-example that is not minimal may have one
+    // operation more.
     example.operations.push_back(example.blocked);
     std::sort(example.operations.begin(), example.operations.end(), earlier);
   }

@@ -1,5 +1,5 @@
 // lincheck/explain.h: the smallest reason why one partition is wrong. For
-// lincheck/checker.h; nobody else needs it.
+// lincheck/checker.h alone.
 #ifndef QUORATE_LINCHECK_EXPLAIN_H_
 #define QUORATE_LINCHECK_EXPLAIN_H_
 

@@ -14,7 +14,7 @@ OperationArray::~OperationArray() { std::free(begin_); }
 
 void OperationArray::reserve(size_t capacity) {
   if (capacity <= capacity_) return;
-  // Large ones are mapped anew, not copied.
+  // The kernel maps large arrays to another place and does not copy them.
   void* const moved = capacity <= ~size_t{0} / sizeof(Operation)
                           ? std::realloc(begin_, capacity * sizeof(Operation))
                           : nullptr;

@@ -15,7 +15,7 @@ namespace quorate::lincheck {
 namespace {
 
 constexpr uint32_t kNone = VersionOrder::kNone;
-// What one order of all takes for each operation, about.
+// About the memory for each operation of one order of all.
 constexpr size_t kSequentialBytes = 160;
 
 class Judge {
@@ -215,7 +215,7 @@ void Judge::OrderRight() {
 
 void Judge::JudgeSequential() {
   LevelVerdict& sequential = At(ConsistencyLevel::kSequential);
-  // What no order keeps of sessions, none keeps of everything.
+  // One order of all operations keeps the guarantees of sessions, too.
   const LevelVerdict& sessions = At(ConsistencyLevel::kSessions);
   if (sessions.result == Result::kViolation) {
     sequential = sessions;

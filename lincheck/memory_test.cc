@@ -1,5 +1,5 @@
-// What judging and explaining take, counted where memory is given out, against
-// the budget.
+// The memory that checks and explanations take, counted where it is allocated,
+// against the budget.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr uint64_t kBudget = 32 << 20;
 
-// One of somebody's own: how often each word was noted, and all notes in order.
+// A user's own model: how often each word was noted, and all notes in order.
 struct Notes {
   using State = std::pair<std::map<std::string, int>, std::vector<std::string>>;
   State Initial() const { return {}; }

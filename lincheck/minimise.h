@@ -1,5 +1,5 @@
-// lincheck/minimise.h: makes a counter-example small. For lincheck/explain.h;
-// nobody else needs it.
+// lincheck/minimise.h: makes a counter-example small. For lincheck/explain.h
+// alone.
 //
 // An operation that was needed once is needed for ever, since relaxing others
 // only permits more. So each one is asked about once, many at a time while that

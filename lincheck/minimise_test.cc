@@ -1,5 +1,4 @@
-// What a counter-example costs, in steps: of long histories of which little is
-// needed.
+// The steps of a counter-example in long histories of which little is needed.
 #include "lincheck/minimise.h"
 
 #include <random>
@@ -95,7 +94,7 @@ TEST(Minimise, StaleReadAmongThousands_IsFoundInFewSteps) {
 
 TEST(Minimise, EveryWriterOfTheValueIsNeeded_AllAreFound) {
   // Each write of the value that was read too late could explain the read, if
-  // nobody knew when it took effect.
+  // its outcome were unknown.
   Rounds rounds;
   size_t needed = 0;
   for (int i = 0; i < 200; ++i) {
@@ -247,8 +246,8 @@ TEST(Minimise, QueueOutOfOrder_IsToldByTheFirstAndTheDequeue) {
   EXPECT_TRUE(verdict.counter_example->minimal);
 }
 
-// An element that nobody looks for is not only in the way: a dequeue that did
-// not say what it took may have taken it.
+// An element that no operation looks for is not only in the way: a dequeue
+// without a result may have taken it.
 TEST(Minimise, QueueWithAnUnreportedDequeue_KeepsWhatItMayHaveTaken) {
   Rounds rounds;
   rounds.Alone({.function = Queue::kEnqueue, .argument = Value::Integer(1)});
@@ -264,7 +263,7 @@ TEST(Minimise, QueueWithAnUnreportedDequeue_KeepsWhatItMayHaveTaken) {
             (std::vector<size_t>{1, 2, 3, 4}));
 }
 
-TEST(Minimise, ValueThatNobodyWroteWhereKeysExpire_IsToldByItsGet) {
+TEST(Minimise, UnwrittenValueWhereKeysExpire_IsShownByItsGet) {
   Rounds rounds;
   for (int i = 0; i < 40; ++i) {
     rounds.Alone({.function = ExpiringKv::kPutFor,

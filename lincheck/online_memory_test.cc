@@ -65,8 +65,8 @@ Operation DrawTexts(std::mt19937_64& random, const Datum& state,
           .argument = arena->String(std::to_string(random()))};
 }
 
-// Clients of a right store. Every so often nobody learns what became of a
-// write, or an answer takes long.
+// Clients of a right store. Now and then the outcome of a write stays unknown,
+// or an answer takes long.
 template <typename M>
 class Clients {
  public:
@@ -130,7 +130,7 @@ class Clients {
   }
   void Look(size_t* most) {
     *most = std::max(*most, LiveBytes() - before_);
-    // What it says of itself is true, but for what a key takes at least.
+    // The checker counts its memory, but for the least memory of a key.
     ASSERT_LE(LiveBytes() - before_, 2 * checker_.size_bytes() + kKeys * 2'000);
     // Those open, those that wait for a slow one, those of unknown outcome.
     ASSERT_LE(checker_.operations(), 50 * kClients + unknown_);

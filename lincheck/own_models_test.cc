@@ -1,5 +1,5 @@
-// Models of users' own, odd ones and broken ones, against brute force: every
-// verdict is right, or refused with the name of the hook that is at fault.
+// Odd and broken models of users against brute force. Every verdict is right,
+// or refused with the name of the hook that is at fault.
 #include "lincheck/testing/own_models.h"
 
 #include <algorithm>
@@ -172,7 +172,7 @@ void CheckOne(const History& history, Counts* counts) {
            sequential.reason);
     }
   }
-  // What reads is asked of IsRead() there.
+  // IsRead() says there which operations read.
   if (M::kBroken == "IsRead()") return;
   const std::string refuted = Refute(history, model, *verdict.counter_example);
   if (!refuted.empty()) fail(refuted);
@@ -286,7 +286,7 @@ class Versioned {
  private:
   struct Place {
     typename M::State state;
-    std::optional<StateVersion> version;  // None: one that nobody saw yet.
+    std::optional<StateVersion> version;  // None: one that was not seen yet.
     std::set<StateVersion> made;
   };
 

@@ -1,5 +1,5 @@
 // lincheck/reason.h: why no order explains a small history, in words. For
-// lincheck/explain.h; nobody else needs it.
+// lincheck/explain.h alone.
 //
 // All orders are tried, so that the words are whole: which operation has no
 // place, what it can have met, and who left that.
@@ -34,9 +34,9 @@ struct Reason {
 // Requires: not linearizable; at most kReasonOperationsMax operations.
 Reason FindReason(absl::Span<const Operation> operations, const Model& model);
 
-// What would have explained one operation of a partition, if nothing that was
-// called before it returned, and did not fail, can have.
-// A sentence; empty: nothing, or it cannot be told.
+// A sentence that names the operation which would have explained `stuck`, if no
+// operation did that was called before it returned and did not fail. Empty if
+// there is none, or if it is not known.
 std::string FindMissing(absl::Span<const Operation> operations,
                         const Model& model, size_t stuck);
 

@@ -1,5 +1,5 @@
 // lincheck/relaxed.h: judges a partition most of whose operations were given an
-// unknown outcome. For lincheck/minimise.h; nobody else needs it.
+// unknown outcome. For lincheck/minimise.h alone.
 //
 // Thousands of operations that may take effect at any time are too many to try
 // one by one, but few of them differ in what they do to anything that somebody

@@ -39,19 +39,20 @@ struct SearchResult {
   std::string fault;
   uint64_t nodes = 0;
   // kViolation: the operation (index into the argument) whose return no order
-  // gets past, the last (at most 32) operations of the longest order found
-  // before it, and the state that order leads to.
+  // gets past. `placed` are the last operations, at most 32, of the longest
+  // order found before it, and `state` is the state after that order.
   size_t stuck = 0;
   std::vector<size_t> placed;
   std::string state;
-  // kViolation: if orders were also left because of what is seen later, so that
-  // operations invoked after `stuck` returned may matter: the last to see it.
+  // kViolation: set if orders were also left because of a value that is seen
+  // later. Operations invoked after `stuck` returned may matter then. The last
+  // operation to see the value.
   std::optional<size_t> foreseen;
   // kOk, if it was wanted: an order that explains everything.
   std::vector<size_t> order;
 };
 
-// Judges `operations`, all of one partition, in any order.
+// Decides about `operations`, all of one partition, in any order.
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options);
 

@@ -11,7 +11,7 @@
 namespace quorate::lincheck {
 namespace {
 
-// What operations of one class have in common.
+// The call and result that operations of one class share.
 struct Call {
   bool known = false;
   uint8_t function = 0;

@@ -1,6 +1,6 @@
 // lincheck/search_plan.h: what the search of a partition works with: its
 // operations in order, and steps of the model remembered. For
-// lincheck/search.h; nobody else needs it.
+// lincheck/search.h alone.
 #ifndef QUORATE_LINCHECK_SEARCH_PLAN_H_
 #define QUORATE_LINCHECK_SEARCH_PLAN_H_
 
@@ -26,14 +26,14 @@ struct SearchPlan {
     kAny,      // Anything.
     kNothing,  //
     kRead,     // Nothing; it shows `value`.
-    kAppend,   // What was there grows.
+    kAppend,   // The value grows.
     kReplace,  // The state becomes `value`.
   };
-  // What an operation does, as far as its values tell.
+  // The effect of an operation, as far as its values say.
   struct Nature {
     Effect effect = Effect::kAny;
-    bool blind = false;  // Possible everywhere, and tells nothing about what
-                         // was there.
+    // Possible in every state, and says nothing about the state before.
+    bool blind = false;
     Value value;
   };
 
@@ -46,7 +46,7 @@ struct SearchPlan {
   const Model& model;
   bool merges_states = false;
   std::vector<uint32_t> known;  // Indices into operations, by invocation.
-  // The same; reads with unknown outcome constrain nothing and are left out.
+  // Those of unknown outcome. Their reads constrain nothing and are left out.
   std::vector<uint32_t> unknown;
   std::vector<bool> is_read;      // For each known.
   std::vector<uint32_t> returns;  // Of known ones (indices into `known`), by

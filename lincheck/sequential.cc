@@ -34,7 +34,7 @@ class Graph {
 
  private:
   struct Node {
-    size_t operation = 0;  // Of an operation. Others: a moment of a session.
+    size_t operation = 0;  // Meaningless for a moment of a session.
     uint32_t order = 0;    // Into orders_.
     uint32_t row = kNone;  // kNone: a moment.
   };

@@ -1,6 +1,6 @@
 // lincheck/sequential.h: sequential consistency where the order of each
 // partition's writes is known: one order of everything exists iff no cycle does
-// (after Adya; Elle). For lincheck/levels.h; nobody else needs it.
+// (after Adya; Elle). For lincheck/levels.h alone.
 #ifndef QUORATE_LINCHECK_SEQUENTIAL_H_
 #define QUORATE_LINCHECK_SEQUENTIAL_H_
 
@@ -14,8 +14,8 @@
 
 namespace quorate::lincheck {
 
-// `orders` are of all partitions. Those that are not known are left out: what
-// is wrong is wrong all the same.
+// `orders` are of all partitions. Those that are not known are left out,
+// and a contradiction among the others stays one.
 LevelVerdict CheckSequential(const History& history, const Model& model,
                              absl::Span<const VersionOrder> orders);
 

@@ -32,8 +32,8 @@ class Graph {
     }
   }
 
-  // What every edge between a state and a moment is labelled with: the row that
-  // saw or wrote the state. Of one between states: its writer.
+  // An edge between a state and a moment is labelled with the row that saw or
+  // wrote the state. An edge between states is labelled with the writer.
   void Add(uint32_t from, uint32_t to, uint32_t row) {
     edges_.push_back({from, to, row, !IsState(from)});
   }
@@ -117,7 +117,7 @@ class Past {
   Graph& graph_;
   std::vector<State> states_;
   absl::flat_hash_map<uint32_t, size_t> places_;  // Into states_.
-  absl::flat_hash_set<uint32_t> ever_;  // Also those that others stand for.
+  absl::flat_hash_set<uint32_t> ever_;  // With those that others stand for.
   size_t joined_ = 0;        // So many of states_ are before moment_.
   uint32_t moment_ = kNone;  // The last one; those in ever_ are before it.
 };
@@ -186,8 +186,8 @@ class Judge {
         (Op(r).known() && model_.FindLinks(Op(r), &links) && links.reads);
     return told ? order_.rows[r].seen : kNone;
   }
-  // What a client wrote (or else saw) comes before what it writes (or sees)
-  // afterwards.
+  // States that a client wrote (or else saw) come before states that it writes
+  // (or sees) afterwards.
   void AddSession(absl::Span<const uint32_t> rows, bool wrote, bool writes,
                   Graph* graph) const {
     std::vector<uint32_t> by_return(rows.begin(), rows.end());

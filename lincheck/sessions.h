@@ -1,11 +1,10 @@
 // lincheck/sessions.h: the guarantees of single sessions in one partition, of
-// whose writes is known what each saw. For lincheck/levels.h; nobody else needs
-// it.
+// whose writes is known what each saw. For lincheck/levels.h alone.
 //
 // Each guarantee says of some states that one does not come after another.
-// Together with what else is known of their order (all of it where versions are
-// told, else that a write comes after what it saw) an order that keeps it
-// exists iff no cycle does.
+// Versions say the whole order of states; without them a write comes after the
+// state that it saw. An order that keeps the guarantee exists if and only if
+// these relations have no cycle.
 #ifndef QUORATE_LINCHECK_SESSIONS_H_
 #define QUORATE_LINCHECK_SESSIONS_H_
 

@@ -14,7 +14,7 @@ namespace quorate::lincheck {
 
 namespace {
 
-// What is not text, and what would change how the rest looks, is escaped.
+// Bytes that are no text, or change how other text looks, are escaped.
 std::string Escaped(std::string_view bytes) {
   std::string shown;
   for (size_t at = 0; at < bytes.size();) {

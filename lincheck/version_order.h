@@ -1,13 +1,11 @@
 // lincheck/version_order.h: the order of the writes of one partition, where it
-// is known, and each operation's place in it. For lincheck/levels.h; nobody
-// else needs it.
+// is known, and each operation's place in it. For lincheck/levels.h alone.
 //
-// Versions count upwards. Where values name their writers instead, writes that
-// stand in a chain of read-modify-writes (or were appended one after another)
-// are in its order; the order given of others is a likely one, with which a
-// level may be shown to hold but not to be broken. Not even of writes that did
-// not overlap is the order sure: levels that do not speak of real time permit
-// the other one.
+// Versions count upwards. Where values name their writers instead, a chain of
+// read-modify-writes or of appends says the order of its writes. The order of
+// other writes is a likely one. It may show that a level holds, and not that it
+// is broken. Even of writes that did not overlap the order is not sure: levels
+// without real time permit the other one.
 #ifndef QUORATE_LINCHECK_VERSION_ORDER_H_
 #define QUORATE_LINCHECK_VERSION_ORDER_H_
 
@@ -25,13 +23,13 @@ namespace quorate::lincheck {
 struct VersionOrder {
   static constexpr uint32_t kNone = ~uint32_t{0};
   // An operation that counts: a known one, or one of unknown outcome whose
-  // write somebody saw.
+  // write was seen.
   struct Row {
     size_t operation = 0;      // Index into History::operations().
     uint32_t seen = kNone;     // Position of the state it saw.
     uint32_t written = kNone;  // And of the one it left.
-    // The row without which nobody knew what this one saw, or that it took
-    // effect; kNone: none.
+    // The row that shows what this one saw, or that it took effect; kNone:
+    // none.
     uint32_t shown_by = kNone;
   };
   struct State {

@@ -1,6 +1,5 @@
 // lincheck/versioned.h: a model that also looks at the versions that operations
-// tell, so that one order has to explain both. For lincheck/decide.h; nobody
-// else needs it.
+// tell, so that one order has to explain both. For lincheck/decide.h alone.
 //
 // A write that does not tell its version makes one that no other write makes,
 // or, where it changed nothing, perhaps none. All operations that saw such a
@@ -22,8 +21,8 @@ namespace quorate::lincheck {
 
 class VersionedModel final : public Model {
  public:
-  // `judged` are those operations of one partition that will be judged; all of
-  // it tell which versions have writers.
+  // `judged` are the operations of one partition under check. `all` of its
+  // operations say which versions have writers.
   VersionedModel(const Model& model, absl::Span<const Operation> judged,
                  absl::Span<const Operation> all);
 

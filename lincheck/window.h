@@ -1,5 +1,5 @@
 // lincheck/window.h: which operations are open while a search stands at a
-// return. For lincheck/search.cc; nobody else needs it.
+// return. For lincheck/search.cc alone.
 #ifndef QUORATE_LINCHECK_WINDOW_H_
 #define QUORATE_LINCHECK_WINDOW_H_
 

@@ -6,11 +6,14 @@
 // chain of read-modify-writes with all its reads: a block. Block A must come
 // before block B iff its first response f(A) is before B's last invocation
 // s(B). The partition is linearizable iff every chain fits in itself and no two
-// blocks precede each other: if there is a cycle of precedences, take its A
-// with the least f, its predecessor Z and Z's predecessor Y: f(A) <= f(Z) <
-// s(A) and f(A) <= f(Y) < s(Z), so A and Z precede each other. So it is enough
-// that forward zones (f < s) are disjoint and that no backward zone lies inside
-// a forward one: sorting and binary search.
+// blocks precede each other.
+//
+// Proof: in a cycle of precedences take the block A with the least f, its
+// predecessor Z, and the predecessor Y of Z. Then f(A) <= f(Z) < s(A) and
+// f(A) <= f(Y) < s(Z), so A and Z precede each other.
+//
+// So it is enough that forward zones (f < s) are disjoint and that no backward
+// zone lies inside a forward one: sorting and binary search.
 #ifndef QUORATE_LINCHECK_ZONES_H_
 #define QUORATE_LINCHECK_ZONES_H_
 
@@ -34,18 +37,18 @@ struct ZonesResult {
   std::vector<size_t> core;
   std::string reason;
   std::vector<size_t> named;  // Operations that the reason names.
-  // kViolation: the core and all that it depends on. Whatever is outside, given
-  // an unknown outcome, changes no verdict on the core or a part of it. Empty:
-  // that is not known.
+  // kViolation: the core and all that it depends on. Other operations, given an
+  // unknown outcome, change no verdict on the core or a part of it. Empty: not
+  // known.
   std::vector<size_t> scope;
   // kOk: an order that explains everything, unless it is partial (Linked).
   std::vector<size_t> order;
   bool partial = false;
 };
 
-// Judges `operations`, all of one partition, in any order. Nothing if they
-// cannot be linked (lincheck/links.h). By versions results are not looked at:
-// replay `order` for that.
+// Decides about `operations`, all of one partition, in any order. Nothing if
+// they cannot be linked (lincheck/links.h). By versions results are not
+// compared: replay `order` for that.
 std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
                                       const Model& model);
 

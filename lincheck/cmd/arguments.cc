@@ -109,7 +109,7 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "m "
       "or h;\n"
       "           0 is none [60s]\n"
-      "--jobs     partitions judged side by side [all processors]\n"
+      "--jobs     partitions checked side by side [all processors]\n"
       "--initial  what every object holds before any operation, such as 0: of\n"
       "           the models register, cas-register, kv, kv-text, counter and\n"
       "           txn (there each key) [as the model says]\n"

@@ -26,7 +26,7 @@ struct LincheckArguments {
   uint32_t jobs = 0;            // 0: as many as there are processors.
 };
 
-// What --help prints. `own`: models beside those that come with the checker.
+// The text of --help. `own`: models beside those that come with the checker.
 std::string Usage(absl::Span<const ModelEntry> own = {});
 
 // `words`: without the program's name. kInvalidArgument: what is wrong with

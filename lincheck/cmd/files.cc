@@ -79,7 +79,7 @@ absl::Status WriteFile(const std::string& path, std::string_view text) {
 }
 
 void ResetPeakMemory() {
-  ::malloc_trim(0);  // What was freed is not this file's.
+  ::malloc_trim(0);  // Freed memory is not this file's.
   std::ofstream file("/proc/self/clear_refs");
   file << "5";
 }

@@ -1,4 +1,4 @@
-// lincheck: judges files of histories. `lincheck --help` says how.
+// lincheck: checks files of histories. `lincheck --help` says how.
 #include "lincheck/cmd/program.h"
 
 int main(int argc, char** argv) {

@@ -1,4 +1,4 @@
-"""What the program says of a user's own model that breaks a promise, and of a verdict that Step() did not confirm."""
+"""The program reports a user's own model that breaks a promise, and a verdict that Step() did not confirm."""
 
 import json
 import os
@@ -36,7 +36,7 @@ class OwnModelsTest(unittest.TestCase):
         status, out, err = run('zero', [call('read', 1, 2, result=0)])
         self.assertEqual((2, ''), (status, err))
         self.assertIn(': unknown\n', out)
-        self.assertIn(f'  The model is at fault, so that nothing is judged: {LINKS}\n', out)
+        self.assertIn(f'  The model is at fault, so that no answer is given: {LINKS}\n', out)
         self.assertNotIn('linearizable\n', out)
 
     def test_ModelAtFault_Json_HasTheErrorAndNoVerdict(self):

@@ -85,7 +85,7 @@ absl::Status Read(const LincheckArguments& arguments, ReadingProgress* progress,
   return absl::OkStatus();
 }
 
-// What is left of a file's time, at most `most`; 0 would be no limit.
+// The rest of a file's time, at most `most`; 0 would be no limit.
 int64_t LeftMs(int64_t timeout_ms, double spent_seconds, int64_t most) {
   if (timeout_ms == 0) return most;
   const auto spent_ms = static_cast<int64_t>(spent_seconds * 1000);

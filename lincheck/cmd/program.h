@@ -1,6 +1,6 @@
 // lincheck/cmd/program.h: the whole program, for a main of one's own.
 //
-// Whoever has a model of his own gets the program for it in one line:
+// A user's own model gets the program in one line:
 //
 //   constexpr ModelEntry kOwn[] = {{"counter", "add, get; starts at 0",
 //                                   MakeModel<Counter>}};
@@ -23,7 +23,8 @@ std::unique_ptr<Model> MakeModel() {
   return std::make_unique<ModelOf<M>>();
 }
 
-// What main returns: docs/lincheck.md lists the flags and the exit statuses.
+// Returns the exit status: docs/lincheck.md lists the flags and the exit
+// statuses.
 int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own = {});
 
 }  // namespace quorate::lincheck

@@ -342,7 +342,7 @@ class ProgramTest(unittest.TestCase):
 
 
 def hard_history():
-    """Is this number the sum of some of those? Nobody knows how to tell that in a moment."""
+    """Is this number the sum of some of those? No known program answers that in a moment."""
     lines = ['{"lincheck":1,"model":"kv"}', '{"client":0,"f":"put","arg":0,"invoke":0,"return":1}']
     for i in range(48):
         lines.append(json.dumps({'client': 1 + i, 'f': 'incr', 'arg': 2 * pow(7, 1000 + i, 10**12 + 39), 'invoke': 2}))

@@ -1,7 +1,7 @@
-// lincheck/cmd/progress.h: a line that tells how far a long file has come, for
-// somebody who watches.
+// lincheck/cmd/progress.h: a line that says how far the check of a long file
+// is, for people.
 //
-// May be told things from any thread. Says nothing in the first second, nor
+// Any thread may report progress. Nothing is printed in the first second, nor
 // where standard error is not a terminal.
 #ifndef QUORATE_LINCHECK_CMD_PROGRESS_H_
 #define QUORATE_LINCHECK_CMD_PROGRESS_H_

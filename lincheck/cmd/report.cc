@@ -242,7 +242,7 @@ void AppendStaleness(const Staleness& staleness, std::string* out) {
   object.End();
 }
 
-// What is said of every file, even of one that could not be read.
+// The members for every file, even for one that could not be read.
 void AppendFigures(const FileReport& report, JsonObject* object) {
   const Verdict& verdict = report.verdict;
   object->Text("file", report.file);
@@ -311,7 +311,7 @@ std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels) {
 
 std::string StalenessText(const Staleness& staleness, TimeUnit unit) {
   if (staleness.result != Result::kOk) return "";
-  // Of what also writes nothing is said.
+  // Operations that also write are left out.
   if (staleness.versions_max == 0) return "Nothing that only reads is stale.";
   std::string text =
       absl::StrCat("Reads are stale by at most ",
@@ -345,7 +345,7 @@ std::string ReportText(const FileReport& report) {
                   " on ", Count(verdict.partitions, "object", "objects"), " (",
                   report.recording.form, ", model ",
                   ModelText(report.recording), "); read in ",
-                  Seconds(report.read_seconds), ", judged in ",
+                  Seconds(report.read_seconds), ", checked in ",
                   Seconds(report.seconds), "\n");
   const std::string failed = DescribeFailedCas(report.recording.failed_cas);
   if (!failed.empty()) absl::StrAppend(&text, "  ", failed, "\n");
@@ -356,7 +356,7 @@ std::string ReportText(const FileReport& report) {
   }
   if (!verdict.model_fault.empty()) {
     absl::StrAppend(&text,
-                    "  The model is at fault, so that nothing is judged: ",
+                    "  The model is at fault, so that no answer is given: ",
                     verdict.model_fault, "\n");
   } else if (!verdict.undecided.empty()) {
     absl::StrAppend(

@@ -24,18 +24,18 @@ struct FileReport {
   Recording recording;
   std::unique_ptr<Model> model;
   Verdict verdict;
-  // Of a history that is not linearizable.
+  // Set if the history is not linearizable.
   std::optional<LevelsVerdict> levels;
   double read_seconds = 0;
-  double seconds = 0;          // Judging alone.
+  double seconds = 0;          // The check alone.
   double explain_seconds = 0;  // Counter-example and weaker levels.
   uint64_t peak_bytes = 0;
   int64_t timeout_ms = 0;
   std::string page;  // Where it was written; may be empty.
 };
 
-// What is weaker than linearizability, strongest first; those of which the same
-// is to be said stand together.
+// Levels weaker than linearizability, strongest first. Levels with equal
+// results share an entry.
 std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels);
 
 // How far reads lag behind, in one sentence; empty if that is not known.

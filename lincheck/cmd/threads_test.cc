@@ -13,7 +13,7 @@
 namespace quorate::lincheck {
 namespace {
 
-// So many tasks meet, or one of them waits in vain.
+// So many tasks meet, or one of them waits for ever.
 class Meeting {
  public:
   explicit Meeting(size_t wanted) : wanted_(wanted) {}

@@ -32,9 +32,9 @@ bool LooksLikeNumber(std::string_view token) {
          IsDigit(token[1]);
 }
 
-// Digits, perhaps a fraction, an exponent, and an M or N for exactness; or a
-// ratio, a radix, a hexadecimal: anything that begins like a number and has
-// nothing in it that no number has.
+// A number has digits, perhaps a fraction, an exponent, and an M or N for
+// exactness. It may be a ratio, a radix or a hexadecimal. Any text counts that
+// begins like a number and has only characters of numbers.
 bool IsNumber(std::string_view token) {
   for (char c : token) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -46,7 +46,7 @@ bool IsNumber(std::string_view token) {
   return true;
 }
 
-// What stands behind a backslash in a string; 0: nothing that is known.
+// The meaning of the character behind a backslash in a string; 0: none.
 char Unescaped(char c) {
   switch (c) {
     case 't':
@@ -223,7 +223,7 @@ EdnParser::Outcome EdnParser::ParseHash(int depth) {
                     .size = tag_end - opening - 1,
                     .children = 1});
   at_ = tag_end;
-  // What the tag stands before, beyond any discarded forms.
+  // The form after the tag, beyond any discarded forms.
   while (nodes_.size() == tag + 1) {
     SkipBlanks();
     if (at_ == text_.size()) return CutShort(opening, "tagged form");
@@ -398,7 +398,7 @@ std::string EdnParser::Print(uint32_t index) const {
     case EdnKind::kInteger:
       return absl::StrCat(node.integer);
     case EdnKind::kNumber: {
-      // What is exact anyway needs no N.
+      // An exact number needs no N.
       const bool plus = text.front() == '+';
       const bool exact = text.back() == 'N' && text != "##NaN";
       return text.substr(plus ? 1 : 0, text.size() - plus - exact);

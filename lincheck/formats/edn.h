@@ -35,11 +35,11 @@ enum class EdnKind : uint8_t {
 struct EdnNode {
   EdnKind kind = EdnKind::kNil;
   bool escaped = false;  // kString: the text has backslashes.
-  // The text of an atom: of a string without quotes, of a keyword without its
-  // colon, of a character without its backslash, of a tag without its '#'.
+  // The text of an atom without the quotes of a string, the colon of a keyword,
+  // the backslash of a character or the '#' of a tag.
   size_t begin = 0;
   size_t size = 0;
-  int64_t integer = 0;  // kInteger; of a kBoolean 0 or 1.
+  int64_t integer = 0;  // kInteger. A kBoolean has 0 or 1.
   uint32_t children = 0;
   uint32_t end = 0;  // The index after the last node of this one's tree.
 };
@@ -82,7 +82,7 @@ class EdnParser {
         node.kind == EdnKind::kCharacter || node.kind == EdnKind::kTagged;
     return node.begin - (marked ? 1 : 0);
   }
-  // What a kString stands for; `scratch` holds it if it had escapes.
+  // The value of a kString; `scratch` holds it if it had escapes.
   std::string_view String(const EdnNode& node, std::string* scratch) const;
   bool IsKeyword(uint32_t index, std::string_view name) const {
     return nodes_[index].kind == EdnKind::kKeyword &&

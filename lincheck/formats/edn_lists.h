@@ -17,7 +17,7 @@ namespace quorate::lincheck {
 // text in one spelling.
 Datum DatumOf(const EdnParser& edn, uint32_t node);
 
-// What an object holds before any operation.
+// The value of an object before any operation.
 struct InitialValue {
   Datum datum;
   EdnKind kind = EdnKind::kNil;
@@ -30,9 +30,9 @@ std::optional<InitialValue> ParseInitial(std::string_view text);
 bool ListOf(const EdnParser& edn, uint32_t node, std::string* list);
 
 // Micro-operations, [[:r k v] [:w k v] [:append k v]], as triples; :read and
-// :write are other names. What is appended gets a space behind it; a vector or
-// list that is read becomes its members so, nil if it has none. False: `error`
-// says what is wrong with `node`.
+// :write are other names. An appended value gets a space behind it. So does
+// each member of a vector or list that was read; nil stands for one without
+// members. False: `error` says what is wrong with `node`.
 bool TriplesOf(const EdnParser& edn, uint32_t node, std::string* list,
                std::string* error);
 

@@ -15,7 +15,7 @@
 namespace quorate::lincheck {
 namespace {
 
-// What fails saw another value, so that it is an operation to compare.
+// A failed operation saw another value, so that it counts in comparisons.
 constexpr JepsenOptions kObserves{.failed_cas_observes = true};
 
 // One step of a test: what a process did, as every form could tell it.
@@ -295,8 +295,8 @@ std::string Damaged(std::string text) {
   return text;
 }
 
-// Whatever a file holds: no crash, an error that says where, the same for
-// pieces of any size, and operations that no model trips over.
+// Any bytes of a file: no crash, an error with a place, equal results for
+// pieces of any size, and operations that every model accepts.
 void Survive(const std::string& text, const ReadOptions& options) {
   absl::StatusOr<Recording> recording = ReadInPieces(text, options);
   absl::StatusOr<Recording> again = ReadInPieces(text, options, 5);
@@ -350,8 +350,8 @@ RC_GTEST_PROP(FormsFuzz, DamagedFiles_AreSurvived, ()) {
   }
 }
 
-// One client that writes numbers and reads what somebody wrote. Wherever the
-// log breaks off, it is an error, or what returned did return so.
+// One client that writes numbers and reads written ones. Wherever the
+// log breaks off, it is an error, or returned operations have their results.
 RC_GTEST_PROP(FormsFuzz, LogCutAnywhere_SaysNothingThatItDidNot, ()) {
   std::string text;
   std::vector<std::string> written = {"nil"};

@@ -42,7 +42,8 @@ bool IsTransaction(const EdnParser& edn, uint32_t value) {
   return edn.node(value).children > 0 && TriplesOf(edn, value, &list, &error);
 }
 
-// What begins, and what ends it, among the names that nemeses use.
+// Pairs of names that nemeses use: the first begins a fault, the second ends
+// it.
 struct FaultWords {
   std::string_view begins;
   std::string_view ends;
@@ -403,7 +404,7 @@ bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
     case ResultForm::kNone:
     case ResultForm::kFlag:
     case ResultForm::kDone:
-      return false;  // It tells nothing, or was held against the call.
+      return false;  // It says nothing, or was compared with the call.
     case ResultForm::kValue:
       break;
     default:
@@ -517,7 +518,7 @@ absl::Status JepsenCalls::FillInteger(const EdnParser& edn, uint32_t value,
   const EdnKind kind = KindOf(edn, value);
   if (kind == EdnKind::kInteger) {
     const Value result = ToValue(edn, value);
-    // What is the argument may stand there to repeat it.
+    // The argument may be repeated there.
     if (form.argument == ArgumentForm::kNone || result != op->argument) {
       op->result = result;
     }

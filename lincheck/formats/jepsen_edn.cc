@@ -50,7 +50,7 @@ class Reader {
   JepsenReadings calls_;
   TimeUnit unit_ = TimeUnit::kOrder;
   EdnParser edn_;
-  char bracket_ = 0;     // What closes the vector or list that we are in.
+  char bracket_ = 0;     // It closes the vector or list around.
   bool closed_ = false;  // It was closed.
   Position opened_;
   bool any_entry_ = false;

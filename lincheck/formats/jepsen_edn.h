@@ -1,9 +1,9 @@
 // lincheck/formats/jepsen_edn.h: histories as EDN: Jepsen's own (history.edn),
 // and lines of maps with a :key.
 //
-// A map per entry with :process, :type, :f, :value and perhaps :key, :time,
-// :index and :error; one after another, or all in one vector or list. What the
-// entries mean stands in jepsen_calls.h.
+// Each entry is a map with :process, :type, :f, :value and perhaps :key, :time,
+// :index and :error. Entries stand one after another, or in one vector or list.
+// jepsen_calls.h says their meaning.
 #ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_
 
@@ -24,8 +24,9 @@ absl::StatusOr<Recording> ReadJepsenEdn(Window* window,
                                         const JepsenOptions& options,
                                         EdnKind initial);
 
-// Lines such as {:process 9, :type :invoke, :f :append, :key "0", :value "x"}:
-// every map has a :key, and a process whose operation never returned may go on.
+// Lines such as {:process 9, :type :invoke, :f :append, :key "0", :value "x"}.
+// Every map has a :key. A process may continue after an operation that never
+// returned.
 absl::StatusOr<Recording> ReadMapLines(Window* window,
                                        const Vocabulary& vocabulary,
                                        const JepsenOptions& options,

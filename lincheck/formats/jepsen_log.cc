@@ -104,7 +104,7 @@ absl::Status LineParser::Parse(const PlainLine& plain, const Line& line,
       child = edn_.node(child).end;
     }
   }
-  // What follows the value of a failed entry says why.
+  // The text after the value of a failed entry says why.
   if (child < all.end) entry_.error = child;
   const EdnKind kind = edn_.node(entry_.process).kind;
   if (child < all.end && kind == EdnKind::kInteger &&
@@ -230,8 +230,8 @@ size_t SkipTime(std::string_view line, size_t at) {
   return next == end + 1 ? at : next;
 }
 
-// A word of the message that names what an operation does, in whatever
-// brackets: an operation written as a map, with another process, and so on.
+// A word of the message that names a function, in any brackets. The operation
+// may be written as a map, or have another process.
 size_t FindStrangeType(std::string_view line, size_t message) {
   bool number = false;
   for (Words words(line, message); !words.done(); words.Next()) {
@@ -366,7 +366,7 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window,
     const bool client = plain.text()[begin] != ':';
     absl::Status status = parser.Parse(plain, line, begin);
     if (!status.ok()) {
-      // What a nemesis says is for people, and not always EDN.
+      // The text of a nemesis is for people, and not always EDN.
       if (client) return Explained(std::move(status), line);
       continue;
     }

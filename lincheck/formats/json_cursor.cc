@@ -9,7 +9,7 @@
 namespace quorate::lincheck {
 namespace {
 
-// What may stand in a string as it is, without a look at its neighbours.
+// Bytes that stand in a string as they are, whatever their neighbours.
 constexpr std::array<bool, 256> MakePlain() {
   std::array<bool, 256> plain{};
   for (int c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';

@@ -1,9 +1,9 @@
 // lincheck/formats/json_cursor.h: reads JSON (RFC 8259) from one line, piece by
 // piece.
 //
-// A cursor over text with an error that knows where it is. Made for lines of
-// known shape read by the million: nothing is built that nobody asks for. Knows
-// nothing of histories.
+// A cursor over text with an error that knows its place. It is made for
+// millions of lines of known shape, so it builds only what the caller asks for.
+// It knows nothing of histories.
 #ifndef QUORATE_LINCHECK_FORMATS_JSON_CURSOR_H_
 #define QUORATE_LINCHECK_FORMATS_JSON_CURSOR_H_
 

@@ -38,10 +38,10 @@ class Pairing {
   uint64_t LineOf(uint32_t process) const {
     return processes_.at(process).invoked.line;
   }
-  // What becomes of the open operation. Requires: Find gave it.
+  // Ends the open operation. Requires: Find() returned it.
   void Return(uint32_t process, Time time);
   void Drop(uint32_t process);  // It certainly did not take effect.
-  // Nobody knows; the process never comes back.
+  // Its outcome is unknown, and the process never comes back.
   void Retire(uint32_t process, Position position);
   // There is no more: what is open has an unknown outcome.
   void Finish();

@@ -28,7 +28,7 @@ constexpr std::string_view kNoForm =
     "{\"lincheck\":1, EDN with a map or a vector of maps, a Jepsen log has "
     "lines of jepsen.util; --format names one";
 
-// What the first forms of a file of EDN say.
+// Facts that the first forms of a file of EDN show.
 struct EdnBeginning {
   bool any_map = false;
   bool keys = false;  // The first entry of a client has a :key.

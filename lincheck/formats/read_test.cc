@@ -130,7 +130,7 @@ TEST(ReadJsonLines, VersionsThatCannotBe_AreMistakes) {
             "2:55: get writes nothing");
   EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1,\"seen\":3}"),
             "2:41: a version seen, but no \"return\"");
-  // What failed may all the same have its place in a log.
+  // A failed operation may have its place in a log, too.
   EXPECT_EQ(error("{\"client\":0,\"f\":\"delete\",\"invoke\":1,"
                   "\"return\":2,\"result\":false,\"written\":3}"),
             "jsonl kv\n0  delete() = false [1, 2] written 3\n");
@@ -695,7 +695,7 @@ TEST(ReadJepsenLog, Mistakes_SayWhere) {
   EXPECT_EQ(error(":wri"), "1:35: an entry without a value" + cut);
 }
 
-// What the last line says may have been longer.
+// The last line may have been longer.
 TEST(ReadJepsenLog, BareValueAtTheEnd_IsTakenOnlyIfItCannotGrow) {
   const auto read = [](const std::string& written, const std::string& result,
                        const std::string& function = "read") {

@@ -12,7 +12,7 @@
 
 namespace quorate::lincheck {
 
-// What one step of Time means.
+// The meaning of one step of Time.
 enum class TimeUnit : uint8_t {
   kOrder,  // Nothing but before and after.
   kNanoseconds,
@@ -46,7 +46,8 @@ struct FailedCas {
 // "absent", "observes".
 std::string_view FailedCasName(bool observes);
 bool ParseFailedCas(std::string_view name, bool* observes);
-// What a failed cas was read as, in a sentence; empty if there is none.
+// The meaning that a failed cas was read with, in a sentence. Empty if there is
+// none.
 std::string DescribeFailedCas(const FailedCas& failed);
 
 struct Recording {
@@ -55,7 +56,7 @@ struct Recording {
   std::vector<TimelineEvent> events;  // By `at`.
   std::string form;                   // Of the file: "jsonl", "edn", …
   std::string model;                  // As FindModel() knows it.
-  // What objects start as, where that was told; else empty.
+  // The initial value of objects, where it was told; else empty.
   std::string initial;
   FailedCas failed_cas;
   // Operations that certainly did not take place. The history lacks them.

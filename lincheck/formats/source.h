@@ -1,7 +1,6 @@
 // lincheck/formats/source.h: where the bytes of a history file come from.
 //
-// Readers are pure: whoever runs them hands in something that opens files, or
-// memory.
+// Readers are pure: the caller hands in an object that opens files or memory.
 #ifndef QUORATE_LINCHECK_FORMATS_SOURCE_H_
 #define QUORATE_LINCHECK_FORMATS_SOURCE_H_
 

@@ -10,7 +10,7 @@ namespace quorate::lincheck {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-// What is left of a long reason.
+// The two ends of a long reason that are printed.
 constexpr size_t kReasonBeginBytes = 300;
 constexpr size_t kReasonEndBytes = 200;
 

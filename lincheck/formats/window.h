@@ -1,10 +1,10 @@
 // lincheck/formats/window.h: the part of a file that a reader looks at.
 //
 // A contiguous stretch of bytes that grows at its end and is consumed from its
-// beginning, and knows the line and column of each byte in it. A reader that
-// meets the window's end in the middle of something calls Grow and begins that
-// thing again; since growing doubles, that costs little. A byte order mark at
-// the beginning of the file is skipped.
+// beginning. It knows the line and column of each byte in it. A reader that
+// reaches the end of the window within a piece calls Grow and begins the piece
+// again. Since growing doubles the window, that costs little. A byte order mark
+// at the beginning of the file is skipped.
 #ifndef QUORATE_LINCHECK_FORMATS_WINDOW_H_
 #define QUORATE_LINCHECK_FORMATS_WINDOW_H_
 
@@ -32,13 +32,13 @@ absl::Status BadInput(Position position, std::string_view reason);
 
 class Window {
  public:
-  // What is looked at in one piece (a line, a form) must be shorter.
+  // A piece that is read at once (a line, a form) must be shorter.
   static constexpr size_t kBytesMax = size_t{1} << 30;
 
   // `source` must outlive the window.
   explicit Window(ByteSource* source) : source_(source) {}
 
-  // What is there and not consumed. Valid until Grow or Consume.
+  // The bytes that are not consumed. Valid until Grow or Consume.
   std::string_view rest() const {
     return {bytes_.data() + begin_, end_ - begin_};
   }

@@ -20,7 +20,7 @@ std::optional<int64_t> LargeIntegerOf(std::string_view digits) {
 }
 
 std::string Datum::ToString() const {
-  if (is_forgotten()) return "a value that nobody saw";
+  if (is_forgotten()) return "a value that no operation saw";
   if (is_nil()) return "nil";
   if (is_integer()) return std::to_string(integer_);
   ValueArena arena;

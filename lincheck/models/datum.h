@@ -74,8 +74,8 @@ class Datum {
     integer_ = 0;
     if (!forgotten_) bytes_.append(more);
   }
-  // Becomes some value, of which nothing is known but that it is not nil and
-  // that nobody sees it, nor what is appended to it.
+  // Becomes a value that is not nil, and that no operation sees, with or
+  // without appended bytes.
   void Forget() {
     *this = {};
     kind_ = Kind::kString;

@@ -2,11 +2,11 @@
 // expire.
 //
 // All functions of models/kv.h, and three more. Times of operations and
-// durations have the same unit, and an operation takes effect at some whole
-// moment from its invocation to its return, in order. A key put at the moment t
-// for a duration d is there before t + d and gone from then on. Nobody knows t,
-// so the state is the set of what may be the case; an observation leaves of it
-// what explains the observation.
+// durations have one unit. An operation takes effect at some whole moment from
+// its invocation to its return, in order. A key put at the moment t for a
+// duration d is there before t + d and gone from then on. The moment t is not
+// known, so the state is the set of possible cases. An observation leaves those
+// that explain it.
 #ifndef QUORATE_LINCHECK_MODELS_EXPIRING_KV_H_
 #define QUORATE_LINCHECK_MODELS_EXPIRING_KV_H_
 
@@ -29,9 +29,9 @@ struct ExpiringKv {
     kPersist,  // -> 1 if it was there and would have expired, else 0
   };
   static constexpr Time kBefore = std::numeric_limits<Time>::min();
-  // What may be the case: the key's value, and the least and greatest moment of
-  // its end. The last operation took effect at `now` or later and, if the key
-  // ends at e, at e - `span` or later; the next one follows it.
+  // A possible case: the key's value, and the least and greatest moment of its
+  // end. The last operation took effect at `now` or later. If the key ends at
+  // e, it took effect at e - `span` or later. The next operation follows it.
   struct Case {
     Datum value;
     Time gone_from = kNever;

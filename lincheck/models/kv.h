@@ -1,6 +1,6 @@
 // lincheck/models/kv.h: one key of a key-value store. Results that were not
-// reported (none) constrain nothing; arguments that are none are nil, and
-// those of a kind that a function does not take make it impossible.
+// reported (none) constrain nothing. Arguments that are none are nil. Arguments
+// of a kind that a function does not take make it impossible.
 #ifndef QUORATE_LINCHECK_MODELS_KV_H_
 #define QUORATE_LINCHECK_MODELS_KV_H_
 
@@ -20,7 +20,7 @@ struct Kv {
     kPut,        // (value)
     kAppend,     // (bytes) -> length afterwards
     kDelete,     // -> 1 if it was there, else 0
-    kIncrement,  // (delta) -> value afterwards; what is not there counts as 0.
+    kIncrement,  // (delta) -> value afterwards; a missing key counts as 0.
                  // Impossible on a string, and beyond 64 bits.
     kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0;
            // expected nil: not there
@@ -167,8 +167,8 @@ struct Kv {
     if (!op.result.is_integer() || !op.argument.is_integer()) return false;
     // Both are far from what 64 bits hold.
     const int64_t before = op.result.integer() - op.argument.integer();
-    // What is not there counts as 0, so the predecessor of the first one cannot
-    // be told.
+    // A missing key counts as 0, so the predecessor of the first increment is
+    // not known.
     if (before == 0 || before > Value::kIntegerMax ||
         before < Value::kIntegerMin) {
       return false;

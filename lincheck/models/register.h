@@ -1,6 +1,6 @@
 // lincheck/models/register.h: a register that is read and written whole.
 //
-// The simplest model there is; where all written values differ it is judged in
+// The simplest model there is. Where all written values differ, the check takes
 // near-linear time.
 #ifndef QUORATE_LINCHECK_MODELS_REGISTER_H_
 #define QUORATE_LINCHECK_MODELS_REGISTER_H_

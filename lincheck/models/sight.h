@@ -20,7 +20,8 @@ class Sight {
   void Add(Datum datum);
   // None is nothing to look for.
   void Add(Value value);
-  // What `op` looks for, as the model says. False if it looks for everything.
+  // Adds the value that `op` looks for by its links. False if it looks for
+  // everything.
   template <typename M>
   bool AddFor(const M& model, const Operation& op) {
     Links links;

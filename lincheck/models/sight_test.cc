@@ -22,7 +22,7 @@ Datum Blurred(const Sight& sight, Datum datum) {
   return datum;
 }
 
-TEST(Sight, WhatNobodyLooksFor_IsOneAndTheSame) {
+TEST(Sight, ValuesWithoutAnObserver_AreOne) {
   Sight sight;
   sight.Add(Text("abc"));
   sight.Add(Value::Integer(7));
@@ -49,7 +49,7 @@ TEST(Sight, TooManyToCompare_EverythingIsKept) {
   EXPECT_EQ(Blurred(sight, Number(99)), Number(99));
 }
 
-TEST(Sight, SomebodyLooksForTheNameOfTheOther_EverythingIsKept) {
+TEST(Sight, NameOfTheOtherIsLookedFor_EverythingIsKept) {
   Sight sight;
   sight.Add(Text("x"));
   const Datum other = Blurred(sight, Text("y"));

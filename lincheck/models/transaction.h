@@ -2,9 +2,9 @@
 // written together.
 //
 // A transaction is a list (value_list.h) of triples: what, key, value. "r"
-// reads the key (its value in the argument says nothing, in the result it is
-// what was read), "w" writes it, "append" appends a string to it. The result
-// repeats the list with the values read.
+// reads the key, "w" writes it, and "append" appends a string to it. The result
+// repeats the list with the values read. The value of an "r" in the argument
+// has no meaning.
 #ifndef QUORATE_LINCHECK_MODELS_TRANSACTION_H_
 #define QUORATE_LINCHECK_MODELS_TRANSACTION_H_
 
@@ -25,7 +25,7 @@ struct Transaction {
     kTransact,  // (list of triples) -> the same list with the values read
   };
   using State = std::vector<std::pair<Datum, Datum>>;  // By key, in order.
-  // What every key holds that is not in a state.
+  // The value of every key that is not in a state.
   Datum initial;
   State Initial() const { return {}; }
 
@@ -60,7 +60,7 @@ struct Transaction {
     }
     return true;
   }
-  // By key; what nobody reads does not matter.
+  // By key. Keys that no operation reads do not matter.
   using Sight = std::map<Datum, lincheck::Sight>;
   bool Look(const Operation& op, Sight* sight) const {
     std::vector<Datum> got;

@@ -187,7 +187,7 @@ class PageTest(unittest.TestCase):
         self.assertIn('Why: key "k0"', self.browser.run(TEXT % 'why'))
         self.assertIn('8 other keys are wrong, too: k1, k2, k3, k4, k5, and 3 more.', self.browser.run(TEXT % 'why'))
 
-    def test_ClickOnABar_TellsTheOperation(self):
+    def test_ClickOnABar_ShowsTheOperation(self):
         self.open(f'{FOLDER}/stale_read.jsonl')
         self.assertTrue(self.browser.run('return document.getElementById("details").hidden'))
         x, y, width, height = self.box('#core-figure path.blocked')

@@ -122,7 +122,7 @@ void PageMaker::Choose() {
   shown_.resize(operations.size());
   for (size_t i = 0; i < shown_.size(); ++i) shown_[i] = i;
   if (shown_.size() > kPageOperationsMax) {
-    // What is told of, the counter-example, what is near to it.
+    // First named operations, then the counter-example, then those near to it.
     struct Rank {
       int kind;
       Time distance;

@@ -1,11 +1,10 @@
 // lincheck/page/page.h: a history and its counter-example as one HTML page.
 //
 // The page is whole: styles, script and history are in it, and it loads
-// nothing. It shows the counter-example (an order of calls and returns, the
-// longest orders that explain part of it, the operations in words) and the
-// history around it, a lane for each client, with faults and leaders on the
-// same axis. Of long histories the part nearest to the counter-example is in
-// the page.
+// nothing. It shows the counter-example: an order of calls and returns, the
+// longest orders that explain part of it, and the operations in words. The
+// history around it has a lane for each client, with faults and leaders on the
+// same axis. A long history is cut to the part nearest to the counter-example.
 #ifndef QUORATE_LINCHECK_PAGE_PAGE_H_
 #define QUORATE_LINCHECK_PAGE_PAGE_H_
 
@@ -25,7 +24,7 @@ inline constexpr size_t kPageOperationsMax = 20'000;
 // "true", "false" or "unknown", as programs are told.
 std::string_view VerdictWord(Result result);
 
-// What a history keeps of a promise weaker than linearizability.
+// The result for a promise that is weaker than linearizability.
 struct PageLevel {
   std::string name;
   Result result = Result::kUnknown;

@@ -26,7 +26,7 @@ std::string PageOf(const Recording& recording, std::string_view title) {
                    .verdict = &verdict});
 }
 
-// What the page's script is given.
+// The input of the page's script.
 std::string_view JsonOf(std::string_view page) {
   constexpr std::string_view kBegin = "id=\"history-json\">";
   const size_t begin = page.find(kBegin) + kBegin.size();
@@ -116,7 +116,7 @@ TEST(Page, LongHistory_KeepsWhatIsNearTheCounterExample) {
   text += "{\"event\":\"fault\",\"at\":20,\"until\":90000,\"node\":\"late\"}\n";
   const std::string page = PageOf(Read(text), "long");
   const std::string_view json = JsonOf(page);
-  // Of what was over before it begins nothing is told.
+  // Events that ended before the page begins are left out.
   EXPECT_EQ(json.find("\"early\""), json.npos);
   EXPECT_NE(json.find("\"late\""), json.npos);
   EXPECT_NE(json.find("\"total\":25000,\"shown\":20000"), json.npos);

@@ -13,8 +13,6 @@ from bans import Finding
 LIST = 'tests/structure/prose_exceptions.txt'
 # Texts of other kinds: pinned bytes, generated lists, the rules themselves.
 SKIPPED = ('third_party/', 'tests/structure/', 'LICENSE')
-# Of the checker only comments are read.
-APART = ('lincheck/',)
 SENTENCE_WORDS_MAX = 25
 
 _SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Whatever|Whichever|Whose|Of those|None of those)\b(?![^.]*\?)')
@@ -131,8 +129,6 @@ def texts(path, text):
         yield from ((*block, False) for block in _patch(text))
         return
     yield from ((*block, False) for block in _comments(text, _marker(path)))
-    if path.startswith(APART):
-        return
     if path.endswith(('.h', '.cc', '.proto')):
         for match in _BLOCK_COMMENT.finditer(_code_without_comments(text)):
             yield text.count('\n', 0, match.start()) + 1, ' '.join(match.group(1).split()), False
