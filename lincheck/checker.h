@@ -1,10 +1,11 @@
 // lincheck/checker.h: is this history linearizable, and if not, what is the
 // smallest reason?
 //
-// Partitions are judged alone. Where every operation names the write it saw (by
-// versions, or by values that are all different), zones decide in near-linear
-// time (Gibbons and Korach, extended to read-modify-writes: lincheck/zones.h);
-// otherwise a search with memory does (Wing and Gong, Lowe: lincheck/search.h).
+// Partitions are checked alone. If every operation names the write it saw,
+// zones decide in near-linear time (Gibbons and Korach, extended to
+// read-modify-writes: lincheck/zones.h). Versions name writes, and so do values
+// that all differ. Otherwise a search with memory decides (Wing and Gong, Lowe:
+// lincheck/search.h).
 #ifndef QUORATE_LINCHECK_CHECKER_H_
 #define QUORATE_LINCHECK_CHECKER_H_
 
@@ -33,7 +34,7 @@ class Executor {
   virtual void Run(size_t count, absl::FunctionRef<void(size_t)> task) = 0;
 };
 
-// Where the end of patience comes from; this library reads no clock.
+// The limit of time; this library reads no clock.
 class Deadline {
  public:
   virtual ~Deadline() = default;
@@ -90,10 +91,9 @@ struct CounterExample {
   uint32_t partition = 0;
   // Indices into History::operations(), by time of invocation.
   std::vector<size_t> operations;
-  // Other writes that count with unknown outcome only: somebody above may have
-  // seen what they wrote, or the reason names them. `operations` as they are
-  // and these with unknown outcome make a history of their own, which is not
-  // linearizable.
+  // Other writes that count with unknown outcome only. Operations above may
+  // have seen their values, or the reason names them. `operations` and these,
+  // with unknown outcome, make a history that is not linearizable.
   std::vector<size_t> context;
   bool minimal = false;
   // In words: which operation cannot be placed, and why.
@@ -109,7 +109,7 @@ struct CounterExample {
 inline constexpr size_t kCoreOperationsMax = 40;
 
 // All operations of a counter-example, or those nearest to the one that has no
-// place: the end of the longest order, or what was called last before it.
+// place. Near are the end of the longest order, or the last calls before it.
 CounterExample::Core CoreOf(const History& history,
                             const CounterExample& counter_example);
 
@@ -117,21 +117,21 @@ struct Verdict {
   // kViolation if any partition is wrong; else kUnknown if any could not be
   // decided; else kOk.
   Result result = Result::kOk;
-  // Of the first wrong partition.
+  // The counter-example of the first wrong partition.
   std::optional<CounterExample> counter_example;
   uint64_t nodes = 0;  // Model steps taken.
   size_t partitions = 0;
   size_t partitions_by_zones = 0;
   std::vector<uint32_t> wrong;  // Partitions.
-  // What was found out about the first of them, for Explain().
+  // The decision about the first of them, for Explain().
   std::shared_ptr<const Decision> first_wrong;
   std::vector<uint32_t> undecided;  // Partitions.
   // Not empty: which member of the model is at fault, and why, in words. No
   // verdict about any partition is given then: all are undecided.
   std::string model_fault;
-  // Not empty: `undecided` has a partition about which optional members of the
-  // model give a verdict that Step() did not confirm within the limits; which
-  // members and which verdict, in words, of the first such partition.
+  // Not empty: `undecided` has a partition whose verdict rests on optional
+  // members of the model, and Step() did not confirm it within the limits. The
+  // members and the verdict of the first such partition, in words.
   std::string unproven;
 };
 
@@ -143,8 +143,8 @@ Verdict Check(const History& history, const Model& model,
 CounterExample Explain(const History& history, const Model& model,
                        uint32_t partition, const CheckOptions& options = {});
 
-// That of the first wrong partition, which is not judged again. Requires:
-// `verdict` is kViolation about this history and model.
+// The counter-example of the first wrong partition, which is not checked again.
+// Requires: `verdict` is kViolation about this history and model.
 CounterExample Explain(const History& history, const Model& model,
                        const Verdict& verdict,
                        const CheckOptions& options = {});

@@ -208,7 +208,7 @@ RC_GTEST_PROP(CheckerProperty, OverlappingPieces_AgreeWithBruteForce,
   RC_ASSERT(wrong < kHistoriesPerCase * 4 / 5);
 }
 
-// What versions say, and nothing else: the state is the last one written.
+// Versions, and nothing else: the state is the last one written.
 struct Versions {
   using State = StateVersion;
   State Initial() const { return kInitialVersion; }
@@ -304,7 +304,7 @@ RC_GTEST_PROP(CheckerProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
   RC_ASSERT(zones->result == search.result);
 }
 
-// Kv without what makes its judgement fast.
+// Kv without the members that make the check fast.
 struct PlainKv {
   using State = Kv::State;
   State Initial() const { return Kv().Initial(); }
@@ -378,9 +378,9 @@ TEST(Checker, Executor_GetsEveryPartitionOnce) {
   EXPECT_EQ(alone.nodes, together.nodes);
 }
 
-// Writers of equal values at the same time, a removal that may come at any
-// moment, and a read of what was never there: every order must be tried by a
-// model that says nothing of its operations.
+// Concurrent writers of equal values, a removal at any moment, and a read of a
+// value that was never there. A model that says nothing of its operations has
+// to try every order.
 History Hard() {
   History history;
   const uint32_t key = history.Partition("k");
@@ -550,8 +550,8 @@ TEST(Checker, EmptyHistory_IsRight) {
   EXPECT_EQ(Check(History(), ModelOf<Kv>()).result, Result::kOk);
 }
 
-// Twenty writes whose outcome nobody knows stay open for ever; that must not
-// cost 2^20.
+// Twenty writes of unknown outcome stay open for ever, and do not cost 2^20
+// steps.
 TEST(Search, ManyUnknownWrites_StaysCheap) {
   History history;
   const uint32_t key = history.Partition("k");
@@ -585,7 +585,7 @@ TEST(Search, ManyUnknownWrites_StaysCheap) {
   EXPECT_LT(result.nodes, 100'000u);
 }
 
-// Nor must appends that nobody can have seen, in any of their orders.
+// Appends that no operation can have seen do not cost all their orders.
 TEST(Search, ManyUnknownAppends_StayCheap) {
   History history;
   const uint32_t key = history.Partition("k");
@@ -621,8 +621,8 @@ TEST(Search, ManyUnknownAppends_StayCheap) {
   EXPECT_LT(result.nodes, 10'000u);
 }
 
-// A write that only another one replaces need not be tried first: what nobody
-// wrote is found out without the 2^20 states of the others.
+// A write that only another one replaces need not be tried first. A read of an
+// unwritten value is found without the 2^20 states of the others.
 TEST(Search, ManyUnknownWritesSeenLater_StayCheap) {
   History history;
   const uint32_t key = history.Partition("k");

@@ -122,10 +122,11 @@ TEST(Classics, PieceWithoutAnAppend_IsShownBetweenItsNeighbours) {
                               .Judge(Kv{});
   EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{3});
   EXPECT_EQ(verdict.counter_example->context, (std::vector<size_t>{1, 2}));
-  EXPECT_EQ(verdict.counter_example->reason,
-            "get() = \"xy??z\" of client 2 saw \"??\", which nobody wrote, "
-            "after append(\"y\") of client 3 and before append(\"z\") of "
-            "client 3.");
+  EXPECT_EQ(
+      verdict.counter_example->reason,
+      "get() = \"xy??z\" of client 2 saw \"??\", which was never written, "
+      "after append(\"y\") of client 3 and before append(\"z\") of "
+      "client 3.");
 }
 
 TEST(Classics, LostAppend_SaidSo) {

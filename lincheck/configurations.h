@@ -142,9 +142,10 @@ struct SearchConfiguration {
   StateId state = 0;
   uint32_t spent = 0;       // Of spent_sets_.
   SlotSet<kWords> usable;   // Writes that may still take effect.
-  SlotSet<kWords> settled;  // What need not, any more.
+  SlotSet<kWords> settled;  // Operations that need not, any more.
 
-  // Whatever explains the rest after `other` explains it after this one.
+  // Every order that explains the rest after `other` explains it after this
+  // one.
   bool Covers(const SearchConfiguration& other,
               const SpentSets& spent_sets) const {
     return state == other.state && other.usable.Within(usable) &&
@@ -195,7 +196,7 @@ class Levels {
     }
     return l.oldest == kNone;
   }
-  // Of those that are not done. Requires: !Done(level).
+  // The oldest entry that is not done. Requires: !Done(level).
   uint32_t Oldest(size_t level) const { return levels_[level].oldest; }
   uint32_t Newest(size_t level) {
     uint32_t& newest = levels_[level].newest;
@@ -277,7 +278,7 @@ bool Levels<kWords>::Insert(size_t level, const Entry& entry,
     ++compared_;
     if (other.c.Covers(entry.c, spent_sets)) return false;
     if (entry.c.Covers(other.c, spent_sets)) {
-      // Whatever it covers is covered by the new one, too.
+      // The new one also covers every entry that the other one covers.
       other.done = true;
       *at = other.same;
     } else {

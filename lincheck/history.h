@@ -1,10 +1,10 @@
 // lincheck/history.h: what clients did to a store and what it answered.
 //
-// A history is a list of operations, each on one partition (a key, or whatever
-// a model takes for one object; by locality of linearizability every partition
-// is judged alone). Operations that certainly did not take effect are left out
-// by whoever records; one whose outcome is unknown has no return time and may
-// take effect at any time after its invocation, or never.
+// A history is a list of operations, each on one partition: a key, or another
+// object of a model. By locality of linearizability every partition is checked
+// alone. The recorder leaves out operations that certainly did not take effect.
+// An operation of unknown outcome has no return time. It may take effect at any
+// time after its invocation, or never.
 #ifndef QUORATE_LINCHECK_HISTORY_H_
 #define QUORATE_LINCHECK_HISTORY_H_
 
@@ -27,8 +27,8 @@ namespace quorate::lincheck {
 using Time = int64_t;
 inline constexpr Time kNever = std::numeric_limits<Time>::max();
 
-// Names a write of one partition where the store under test tells which write
-// an operation saw.
+// The number of a write of one partition, where the store under test reports
+// the write that an operation saw.
 using StateVersion = uint64_t;
 inline constexpr StateVersion kNoVersion = 0;       // Not told.
 inline constexpr StateVersion kInitialVersion = 1;  // Before every write.
@@ -43,10 +43,10 @@ struct Operation {
   Value argument = {};
   Value expected = {};  // A second argument, where the function has one.
   Value result = {};
-  // Optional. `seen` is the version that the operation observed (for one that
-  // writes: the one it replaced); `written` the one it made, unique within the
-  // partition, or kNoVersion if it wrote nothing or did not tell. One order has
-  // to explain results and versions.
+  // Optional. `seen` is the version that the operation observed, or that a
+  // write replaced. `written` is the version that it made, unique within the
+  // partition. It is kNoVersion if the operation wrote nothing or did not
+  // report its version. One order has to explain results and versions.
   StateVersion seen = kNoVersion;
   StateVersion written = kNoVersion;
 
@@ -95,8 +95,8 @@ class History {
   }
   size_t partition_count() const { return names_.size(); }
 
-  // A string that lives as long as this history. What was asked for lately, as
-  // what is read was written, is kept once.
+  // A string that lives as long as this history. A string that was lately asked
+  // for is kept once, since reads repeat written values.
   Value String(std::string_view bytes);
   // Any integer: one that a Value does not hold becomes a string of its digits,
   // as in files. The models that come with the checker read both.

@@ -1,15 +1,15 @@
 // lincheck/levels.h: how much a history keeps of what stores promise, from
 // linearizability down to the guarantees of single sessions.
 //
-// A session is a client; its guarantees are judged for each partition alone.
-// The levels below linearizability are judged where each operation names the
-// write it met: by versions, which then count the writes of their partition
-// upwards (later writes have greater versions), or by values that differ. A
-// partition that is linearizable keeps them all, but for kSequential, which
-// binds partitions together. A level of whose partitions less is known is
-// kUnknown unless what is known refutes it already. What a client saw is the
-// version that an operation tells, or, without versions, what its result shows;
-// a write takes effect after whatever it met.
+// A session is a client. Its guarantees are checked for each partition alone.
+//
+// Levels below linearizability are checked where each operation names the write
+// that it saw, by versions or by values that differ. Versions count the writes
+// of their partition upwards. A linearizable partition keeps all levels but
+// kSequential, which joins partitions. A level is kUnknown if the facts of some
+// partition do not suffice, and no known fact refutes it. A client saw the
+// version that its operation tells or, without versions, the value of its
+// result. A write takes effect after the states that it saw.
 #ifndef QUORATE_LINCHECK_LEVELS_H_
 #define QUORATE_LINCHECK_LEVELS_H_
 
@@ -47,15 +47,15 @@ struct LevelVerdict {
   // kViolation, kUnknown: why, in words.
   std::string reason;
   // kViolation: operations (indices into History::operations()) that contradict
-  // the level even if all others have an unknown outcome: first those that the
-  // reason names, each of which has to follow the one before it and the first
-  // the last; then those that show what these did.
+  // the level even if all others have an unknown outcome. Those that the reason
+  // names come first: each has to follow the one before it, and the first one
+  // has to follow the last. Operations that show their effects come after them.
   std::vector<size_t> witness;
 };
 
-// How far reads lag behind. A read lags by the versions that were written over
-// the one it saw and acknowledged before it began, and by the time since the
-// first of them returned.
+// How far reads lag behind. A read lags by the versions that replaced the one
+// it saw and were acknowledged before it began. It also lags by the time since
+// the first of them returned.
 struct Staleness {
   // kOk: measured. kUnknown: the order of writes is not known. kViolation: some
   // read saw what no write of the history wrote.
@@ -82,8 +82,8 @@ struct LevelsVerdict {
   Verdict linearizability;
 };
 
-// `linearizability` is what Check() says of the history. Of the options memory
-// and the deadline count: what they leave no room for is unknown.
+// `linearizability` is the answer of Check() about the history. The limits of
+// memory and time in `options` count; a level beyond them is unknown.
 LevelsVerdict CheckLevels(const History& history, const Model& model,
                           Verdict linearizability,
                           const CheckOptions& options = {});

@@ -42,7 +42,7 @@ class LaggingStore {
   }
 
   History Take() {
-    // No judgement may depend on the order of a file.
+    // No answer depends on the order of a file.
     std::shuffle(operations_.begin(), operations_.end(), random_);
     for (const Operation& op : operations_) history_.Add(op);
     return std::move(history_);
@@ -190,7 +190,7 @@ struct Counts {
   int broken[kLevelCount] = {};
   int unknown[kLevelCount] = {};
   int stale = 0;
-  int least = 0;  // Of those that values tell: no smaller bound holds.
+  int least = 0;  // Cases where values say that no smaller bound holds.
 };
 
 std::vector<Operation> OfPartitions(const History& history,
@@ -249,7 +249,7 @@ std::string CompareStaleness(const History& history, const Model& model,
   return "";
 }
 
-// What is wrong with the verdict; empty: nothing.
+// The mistake in the verdict; empty: none.
 std::string Compare(const History& history, const Model& model, bool exact,
                     Counts* counts) {
   const LevelsVerdict verdict =
@@ -325,7 +325,7 @@ Counts CompareLagging(uint64_t seed, Told told) {
   for (int i = 0; i < kHistoriesPerCase; ++i) {
     const History history =
         Forget(random, LaggingStore(random, 2 + random() % 6).Take(), told);
-    // What one of unknown outcome met is told by nobody.
+    // The version before one of unknown outcome is not known.
     const bool exact =
         told == Told::kAll &&
         std::none_of(history.operations().begin(), history.operations().end(),

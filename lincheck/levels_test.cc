@@ -146,7 +146,7 @@ TEST(Levels, TwoKeysCrossed_BreakOnlyTheUpperLevels) {
   EXPECT_EQ(verdict.levels[1].witness.size(), 4u);
 }
 
-TEST(Levels, ReadOfWhatNobodyWrote_BreaksAll) {
+TEST(Levels, ReadOfAnUnwrittenValue_BreaksAll) {
   const LevelsVerdict verdict = LevelStory().Read(1, 1, 2, 9).Judge();
   for (const LevelVerdict& level : verdict.levels) {
     EXPECT_EQ(level.result, Result::kViolation) << LevelName(level.level);
@@ -175,7 +175,7 @@ TEST(Levels, LostUpdate_BreaksOnlyTheUpperLevels) {
   EXPECT_EQ(verdict.staleness.result, Result::kUnknown);
 }
 
-// What is known without one order of all operations is said all the same.
+// Levels that need no order of all operations have an answer.
 TEST(Levels, TooManyOperationsForMemory_OnlySequentialIsUnknown) {
   LevelStory story;
   story.Write(1, 1, 2, 2).Write(1, 3, 4, 3).Read(2, 5, 6, 2).Read(3, 7, 8, 3);
@@ -219,8 +219,8 @@ TEST(Levels, WritesSeenInTwoOrders_BreakMonotonicReadsWithoutVersions) {
   EXPECT_EQ(verdict.levels[5].result, Result::kOk);
 }
 
-// What each increment met is told: the second replaced what the first one had
-// replaced already, and nobody saw anything go back.
+// Each increment says the value before it. The second one replaced a value that
+// the first one had replaced, and no read saw the value go back.
 TEST(Levels, LostUpdateByVersions_BreaksOnlyTheUpperLevels) {
   History history;
   const uint32_t key = history.Partition("k");
@@ -281,7 +281,8 @@ TEST(Levels, VersionBeforeTheOneItReplaced_BreaksAll) {
   EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0}));
 }
 
-// Values alone would do, and what versions say against them is not judged.
+// Values alone would suffice, and versions that contradict them are not
+// checked.
 TEST(Levels, VersionsOfSomeAlone_AreNotIgnored) {
   History history;
   const uint32_t key = history.Partition("k");
@@ -334,7 +335,7 @@ TEST(Levels, OtherKeyThatIsRight_LeavesSessionsKnown) {
   EXPECT_EQ(verdict.staleness.versions_max, 1u);
 }
 
-// Without whoever saw it the write might not have taken effect at all.
+// Without the operation that saw it the write might not have taken effect.
 TEST(Levels, WriteOfUnknownOutcome_IsShownByWhoSawIt) {
   History history;
   const uint32_t key = history.Partition("k");

@@ -28,7 +28,7 @@ class Numbering {
     const auto number = static_cast<uint32_t>(numbers_.size());
     return numbers_.emplace(key, number).second ? number : kNone;
   }
-  // A name that nobody wrote gets a number of its own.
+  // An unwritten name gets a number of its own.
   uint32_t See(Key key) {
     return numbers_.emplace(key, static_cast<uint32_t>(numbers_.size()))
         .first->second;
@@ -58,9 +58,9 @@ std::optional<Linked> LinkByVersions(absl::Span<const Operation> operations,
   const size_t written = numbering.size();
   for (size_t i = 0; i < operations.size(); ++i) {
     const Operation& op = operations[i];
-    // What an operation with unknown outcome saw is unknown too: it counts as a
-    // plain write, which permits more; the replay of the order found decides
-    // whether that was too much.
+    // The state before an operation of unknown outcome is unknown, too. It
+    // counts as a plain write, which permits more. The replay of the order
+    // decides whether it permits too much.
     if (op.seen == kNoVersion || !op.known()) continue;
     linked.links[i].seen = numbering.See(op.seen);
     if (!nameless || linked.links[i].seen < written) continue;
@@ -86,7 +86,7 @@ class Appends {
     std::string_view bytes;
     uint32_t writer = kNone;    // The operation that left it.
     uint32_t observer = kNone;  // One through which it is known.
-    uint32_t next = kNone;      // Of the same key in states_by_tail_.
+    uint32_t next = kNone;      // The next one with its key in states_by_tail_.
   };
   static constexpr size_t kTailBytes = 24;
   // So many bytes are looked through for the last piece before strange ones.
@@ -108,9 +108,9 @@ class Appends {
   bool Observe(uint32_t observer, Value seen);
   // `observer` saw `op` append to `met`, and another one saw otherwise.
   bool Contradict(uint32_t observer, uint32_t op, std::string_view met);
-  // `observer` saw `rest`, which nobody left, and `above` after it.
+  // `observer` saw `rest`, which no operation left, and `above` after it.
   bool FailStrange(uint32_t observer, std::string_view rest, uint32_t above);
-  // Links what nobody saw. False if that cannot be told.
+  // Links writes that were not seen. False if their place is not known.
   bool Finish();
   bool Fail(std::vector<size_t> core, std::string reason);
   std::string Call(uint32_t op) {
@@ -225,13 +225,14 @@ bool Appends::FailStrange(uint32_t observer, std::string_view rest,
   }
   if (below != kNone) rest.remove_prefix(known + 1);
   if (below == kNone && above == kNone) {
-    return Fail({observer},
-                absl::StrCat(Call(observer), " saw what nobody wrote."));
+    return Fail(
+        {observer},
+        absl::StrCat(Call(observer), " saw a value that was never written."));
   }
   ValueArena arena;
   std::string reason =
       absl::StrCat(Call(observer), " saw ", arena.String(rest).ToString(),
-                   ", which nobody wrote,");
+                   ", which was never written,");
   if (below != kNone) absl::StrAppend(&reason, " after ", Call(below));
   if (above != kNone) {
     absl::StrAppend(&reason, below != kNone ? " and before " : " before ",
@@ -284,8 +285,8 @@ bool Appends::Observe(uint32_t observer, Value seen) {
 }
 
 bool Appends::Finish() {
-  // What an operation with unknown outcome replaced counts only if somebody saw
-  // what it wrote.
+  // The value that an operation of unknown outcome replaced counts only if its
+  // own value was seen.
   std::vector<bool> observed(states_.size(), false);
   std::vector<bool> done(operations_.size(), false);
   for (;;) {
@@ -308,7 +309,7 @@ bool Appends::Finish() {
   for (uint32_t i = 0; i < operations_.size(); ++i) {
     if (!found_[i].appends || linked_.links[i].written != kNone) continue;
     if (!operations_[i].known()) continue;
-    // A told size says what an append met that nobody saw: not linked here.
+    // The size says where an append stands that was not seen: not linked here.
     if (!found_[i].size.is_none()) return false;
     linked_.links[i].written = static_cast<uint32_t>(states_.size());
     states_.push_back({{}, i, kNone, kNone});

@@ -2,13 +2,13 @@
 // tell.
 //
 // Names are versions where all operations have them, else values
-// (Model::FindLinks). Values built by appending name their writers too, as long
-// as every piece is appended once: a state ends with the piece that made it,
-// and what stands before that is the state it met. So one read of an appended
+// (Model::FindLinks). Values built by appending name their writers too, if
+// every piece is appended once. A state ends with the piece that made it, and
+// the bytes before that piece are the state before. So one read of an appended
 // value fixes the order of all appends in it, and they become
-// read-modify-writes with known predecessors. An append that nobody saw behaves
-// like a plain write that nobody saw: it only has to stand at the end of some
-// other state's life.
+// read-modify-writes with known predecessors. An append that was not seen
+// behaves like an unseen write. It only has to stand at the end of the life of
+// another state.
 #ifndef QUORATE_LINCHECK_LINKS_H_
 #define QUORATE_LINCHECK_LINKS_H_
 
@@ -35,8 +35,8 @@ struct Link {
 struct Linked {
   std::vector<Link> links;  // For each operation; both kNone: left out.
   size_t names = 0;
-  // Some operation saw a version that no write tells: its link leaves out what
-  // it saw. What is wrong is wrong all the same.
+  // Some operation saw a version that no write tells: its link leaves out the
+  // version. A contradiction stays one.
   bool partial = false;
   // For each operation with a `seen`: the one whose result tells it. Empty:
   // each tells its own.

@@ -127,8 +127,8 @@ class Minimiser {
   bool OutsideIsLinked() const;
   // Whether the scope has the writer of every version that was seen in it.
   bool KnowsWhatItSaw() const;
-  // Judges the partition with everything outside `core` relaxed, `among` as in
-  // Relaxed.
+  // Decides about the partition with all operations outside `core` relaxed,
+  // `among` as in Relaxed.
   Answer Try(const std::vector<size_t>& core,
              const std::vector<bool>* among = nullptr);
   // One way of asking that.
@@ -155,7 +155,7 @@ class Minimiser {
   void Reduce(size_t begin, size_t end, bool needed);
   std::vector<size_t> Core() const;
   void FillContext();
-  // What was written before an operation that nothing explains.
+  // The last writes before an operation that nothing explains.
   std::vector<size_t> LastWrites() const;
   bool Over() const {
     return nodes_ > options_.minimise_nodes_max ||
@@ -165,11 +165,12 @@ class Minimiser {
   const absl::Span<const Operation> operations_;
   const Model& model_;
   const CheckOptions options_;
-  std::vector<size_t> scope_;               // What may matter, in order.
+  // Operations that may matter, in order.
+  std::vector<size_t> scope_;
   bool everywhere_ = false;                 // It is all operations.
   bool linked_;                             // Zones decide.
   size_t stuck_ = 0;                        // The operation that it failed at.
-  std::unique_ptr<const Relaxed> relaxed_;  // Made when somebody asks.
+  std::unique_ptr<const Relaxed> relaxed_;  // Made at the first use.
   bool counts_ = false;                     // Which way comes first.
   uint64_t nodes_ = 0;
   uint64_t harder_ = 1;
@@ -177,7 +178,7 @@ class Minimiser {
   std::vector<size_t> candidates_;
   std::vector<size_t> unsure_;  // Those that no question decided.
   std::vector<size_t> named_;   // Operations that the reason names.
-  // What takes effect when one of the core is left out.
+  // An order that explains the core without one of its operations.
   std::vector<std::pair<size_t, std::vector<size_t>>> orders_;
   Minimised small_;
 };
@@ -191,7 +192,7 @@ void Minimiser::LookEverywhere() {
 bool Minimiser::OutsideIsLinked() const {
   const bool versions = HasVersions(operations_);
   bool nameless = false;  // A write outside that might be any version.
-  // Judged by values so far, but fewer of them may be judged by versions.
+  // Values decide so far, and versions may decide about fewer of them.
   if (!versions && TellVersions(operations_)) return false;
   size_t at = 0;
   for (size_t i = 0; i < operations_.size(); ++i) {
@@ -276,7 +277,7 @@ Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
   SearchResult found = Ask(core, among, counts_);
   if (found.result == Result::kUnknown && !Over()) {
     found = Ask(core, among, !counts_);
-    // What helped this time will help the next time.
+    // The way that succeeded comes first the next time.
     if (found.result != Result::kUnknown) counts_ = !counts_;
   }
   if (found.result == Result::kViolation && among == nullptr) {
@@ -350,7 +351,7 @@ bool Minimiser::CutAround(size_t middle, size_t near_max) {
       return true;
     }
     if (answer.result == Result::kUnknown) ++given_up;
-    // Whatever explains them must be kept from it, and what is like it.
+    // The operations that explain them are taken, and others like them.
     bool more = false;
     std::map<size_t, size_t> kinds;  // By its first member, one of it.
     for (const size_t i : answer.order) {
@@ -399,7 +400,7 @@ std::vector<size_t> Minimiser::LastWrites() const {
   const Operation& alone = operations_[small_.core[0]];
   std::vector<size_t> writes;
   for (size_t i = 0; i < operations_.size(); ++i) {
-    // Not what failed: nobody asks what else that might have done.
+    // Operations that failed are left out.
     if (i != small_.core[0] && operations_[i].invoke <= alone.ret &&
         !OnlyReads(model_, operations_[i])) {
       writes.push_back(i);
@@ -416,8 +417,8 @@ std::vector<size_t> Minimiser::LastWrites() const {
 }
 
 void Minimiser::FillContext() {
-  // The core has become smaller since they were found. What they have of it
-  // that has left is of unknown outcome now.
+  // The core has become smaller since they were found. Operations that left it
+  // have an unknown outcome now.
   std::vector<bool> among(operations_.size(), false);
   const auto add = [&](const std::vector<size_t>& order) {
     for (const size_t i : order) {
@@ -463,8 +464,8 @@ Minimised Minimiser::Run() {
   if (!Begin()) return std::move(small_);
   for (const size_t i : small_.core) in_core_[i] = true;
   if (candidates_.empty()) {
-    // What returned later is left out first: who wrote what is seen stays
-    // rather than who saw it again.
+    // Operations that returned late are left out first, so that a writer stays
+    // rather than a second reader.
     candidates_ = small_.core;
     std::sort(candidates_.begin(), candidates_.end(), [&](size_t a, size_t b) {
       return std::pair(operations_[a].ret, a) >

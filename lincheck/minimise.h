@@ -2,9 +2,9 @@
 // alone.
 //
 // An operation that was needed once is needed for ever, since relaxing others
-// only permits more. So each one is asked about once, many at a time while that
-// goes well, and the questions are made easy first: what can be left out at the
-// end of the history is, and then all that is far from where it fails.
+// only permits more. So each one is tried once, many together while that
+// succeeds. Before that the history is made short: its end is left out if
+// possible, and then all operations far from the failure.
 #ifndef QUORATE_LINCHECK_MINIMISE_H_
 #define QUORATE_LINCHECK_MINIMISE_H_
 
@@ -26,8 +26,8 @@ struct Minimised {
   std::vector<size_t> core;
   // Relaxing any one of them makes it linearizable.
   bool minimal = false;
-  // If it is minimal: operations of unknown outcome that explain the core once
-  // any one of its own is relaxed, and those that the reason names.
+  // Set if it is minimal. Operations of unknown outcome that explain the core
+  // once one of its own is relaxed, and those that the reason names.
   std::vector<size_t> context;
   std::string reason;
   bool by_search = false;  // The reason tells where a search was stuck:

@@ -2,12 +2,12 @@
 //
 // A user's own model is a plain value, as in docs/lincheck.md. The concept
 // SequentialModel says what it has to have:
-//   State, with == and a hash of Abseil. What keeps memory in it, and is no
-//     standard container, has a size() in bytes.
+//   State, with == and a hash of Abseil. Members that keep memory, and are no
+//     standard containers, have a size() in bytes.
 //   State Initial() const.
 //   bool Step(State& state, const Operation& op) const, which applies `op` to
-//     `state`. It returns false if `op` cannot return its result there. Of an
-//     operation of unknown outcome only function and arguments count.
+//     `state`. It returns false if `op` cannot return its result there. If the
+//     outcome of `op` is unknown, only function and arguments count.
 //   bool IsRead(const Operation& op) const, true if no step of `op`, with its
 //     result, leaves another state. False is always right, only slower. A model
 //     whose states are sets of possible states returns a Reading instead.
@@ -52,7 +52,7 @@ namespace quorate::lincheck {
 using StateId = uint32_t;
 inline constexpr StateId kImpossible = ~StateId{0};
 
-// What an operation does to the state of an object.
+// The effect of an operation on the state of an object.
 enum class Reading : uint8_t {
   kChanges,  // It may change the object.
   kReads,    // It leaves the state as it is.
@@ -193,7 +193,7 @@ std::string DescribeSeenCall(const Model& model, Operation op);
 template <typename M>
 inline constexpr bool kHooksAreTested = false;
 
-// What every model has to have.
+// The members that every model has to have.
 template <typename M>
 concept SequentialModel = std::copyable<typename M::State> &&
     std::default_initializable<typename M::State> &&
@@ -237,7 +237,7 @@ inline constexpr bool kIsDatum = requires(State& state) {
   state.is_forgotten();
 };
 
-// No optional member is there in vain: each has the right form.
+// Each optional member has the form with which it is called.
 template <typename M>
 concept HooksFit = (HasLinks<M> || !requires { &M::FindLinks; }) &&
                    (SaysWhatItLooksAt<M> ||
@@ -248,11 +248,11 @@ concept HooksFit = (HasLinks<M> || !requires { &M::FindLinks; }) &&
                         requires { typename M::Sight; })) &&
                    (HasWords<M> || !requires { &M::InWords; });
 
-// What an element of a container with nodes takes beyond itself.
+// The memory of an element of a container with nodes, beyond the element.
 inline constexpr size_t kNodeBytes = 64;
 
 // About the bytes that `value` keeps elsewhere. Standard containers and pairs
-// are looked into; what else keeps any says so by a size().
+// are looked into. Other types that keep memory have a size().
 template <typename T>
 size_t HeapBytes(const T& value) {
   if constexpr (requires {

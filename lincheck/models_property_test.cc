@@ -1,6 +1,6 @@
-// Every model against brute force: histories made by running the model, right
-// as they are or with the mistakes that stores make; all ways of judging, and
-// every counter-example.
+// Every model against brute force. Histories are runs of the model, with or
+// without the mistakes that stores make. All ways to decide and every
+// counter-example are checked.
 #include <algorithm>
 #include <random>
 #include <set>
@@ -74,7 +74,7 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
     Mistake mistake = Mistake::kNone;
     History history;
     Result truth = Result::kOk;
-    // Much that goes wrong is right all the same: some more of what is not.
+    // Many mistakes leave a history right: more tries make more wrong ones.
     const size_t tries = i % 2 == 0 ? 1 : 6;
     for (size_t t = 0; t < tries && truth == Result::kOk; ++t) {
       mistake = static_cast<Mistake>(random() % (kMistakes + (t == 0)));
@@ -107,7 +107,7 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
     }
     different.insert(TextOf(history));
   }
-  // Neither kind is rare, and mistakes of most kinds show.
+  // Right and wrong histories are common, and mistakes of most kinds show.
   RC_ASSERT(wrong > kHistoriesPerCase / 5);
   RC_ASSERT(wrong < kHistoriesPerCase * 4 / 5);
   RC_ASSERT(different.size() > kHistoriesPerCase * 9 / 10);
@@ -116,7 +116,7 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
   RC_ASSERT(wrong_by[kMistakes] == 0u);
 }
 
-// Of one in three operations nobody knows the result.
+// One in three operations has no result.
 History Unreported(TestRandom& random, const History& told) {
   History untold;
   untold.Partition("k");
@@ -143,7 +143,7 @@ void StayRightUnreported(TestRandom& random) {
   }
 }
 
-// What is wrong has a counter-example that proves it, also where results are
+// A wrong history has a counter-example that proves it, also where results are
 // missing. Returns how many were wrong.
 template <typename M>
 int AgreeUnreported(TestRandom& random, int histories) {

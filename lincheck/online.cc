@@ -72,7 +72,7 @@ class OnlineChecker::Partition {
   bool stopped() const { return stopped_; }
   bool given_up() const { return given_up_; }
   size_t configurations() const { return configurations_.size(); }
-  // Those that are open, wait to be judged, or have an unknown outcome.
+  // Those that are open, wait to be checked, or have an unknown outcome.
   size_t operations() const { return running_.size() + used_; }
   size_t size_bytes() const {
     size_t bytes = arena_.size_bytes() + slots_.size() * sizeof(Slot) +
@@ -122,9 +122,8 @@ class OnlineChecker::Partition {
     while (!running_.empty()) LeaveUnknown(running_.begin()->first);
   }
 
-  // The next return that can be judged at `now`: everything invoked at or
-  // before it has ended, and nothing more can be invoked at its time. kNone if
-  // there is none.
+  // The next return that can be checked at `now`. All operations invoked at or
+  // before it have ended, and no more can be invoked. kNone: none.
   uint32_t NextReturn(Time now) const {
     if (returned_.empty()) return kNone;
     const auto [ret, slot] = *returned_.begin();
@@ -135,7 +134,7 @@ class OnlineChecker::Partition {
     return slot;
   }
 
-  Result Judge(uint32_t slot);
+  Result CheckReturn(uint32_t slot);
 
   // Not empty: how the model contradicts itself.
   const std::string& fault() const { return fault_; }
@@ -209,7 +208,7 @@ class OnlineChecker::Partition {
     return a.function == b.function && a.argument == b.argument &&
            a.expected == b.expected;
   }
-  // Of a model whose hooks are not tested: remembers a read, to see that it
+  // Remembers a read, if hooks of the model are not tested, to see that it
   // leaves every state as it is.
   void NoteRead(Operation op) {
     const auto same = [&](const Operation& other) {
@@ -235,11 +234,11 @@ class OnlineChecker::Partition {
   }
   // Whether an operation stands for another one of the same call in a state.
   void CheckKin(StateId state, const Operation& op, const Operation& kin);
-  // What Judge() says.
+  // The answer of CheckReturn().
   Result Search(uint32_t slot);
-  // Of a model whose hooks are not tested: keeps an operation that ended.
+  // Keeps an operation that ended, if hooks of the model are not tested.
   void Keep(Operation op);
-  // What Step() alone says of a violation that was found by this return.
+  // The answer of Step() alone about a violation that was found by this return.
   Result Confirm(uint32_t slot);
 
   // The operations that the search for a return at `limit` may place.
@@ -267,7 +266,7 @@ class OnlineChecker::Partition {
   size_t compact_at_bytes_ = 64 << 10;
   uint64_t next_operation_ = 0;
   std::map<uint64_t, Operation> running_;         // By order of invocation.
-  std::set<std::pair<Time, uint32_t>> returned_;  // Not judged yet.
+  std::set<std::pair<Time, uint32_t>> returned_;  // Not checked yet.
   std::vector<Slot> slots_;
   size_t used_ = 0;  // Slots.
   std::vector<Configuration> configurations_;
@@ -351,7 +350,7 @@ void OnlineChecker::Partition::CheckKin(StateId state, const Operation& op,
       "client ", op.client, " and another for client ", kin.client, ".");
 }
 
-Result OnlineChecker::Partition::Judge(uint32_t slot) {
+Result OnlineChecker::Partition::CheckReturn(uint32_t slot) {
   Result result = Search(slot);
   if (fault_.empty() && states_ != nullptr) fault_ = states_->fault();
   if (fault_.empty() && result == Result::kViolation &&
@@ -577,7 +576,7 @@ void OnlineChecker::Finish() {
 void OnlineChecker::Drain(Partition& partition, Time now) {
   for (uint32_t slot; (slot = partition.NextReturn(now)) != kNone;) {
     ++judged_;
-    switch (partition.Judge(slot)) {
+    switch (partition.CheckReturn(slot)) {
       case Result::kOk:
         continue;
       case Result::kUnknown:

@@ -1,18 +1,20 @@
-// lincheck/online.h: judges a history while it happens.
+// lincheck/online.h: checks a history while it happens.
 //
 // Operations are fed as they are invoked and as they complete. For each
-// partition the checker keeps every configuration (state, open operations
-// already placed) that explains what has returned so far; an operation's return
-// keeps only those in which it has taken effect. A return is judged by the
-// first call for its partition after time has passed it and all that was
-// invoked no later has ended. If what returned up to there has no order, the
-// partition is wrong then, and for ever; it is never wrong while what was fed
-// so far has one. Memory is bounded by the operations that are open, that
-// returned while an older one was open, or that have an unknown outcome, and by
-// the states that these may have made. Of a model whose hooks are not tested,
-// the first operations of each partition are kept as well: a violation counts
-// once Step() alone has confirmed it. Its states may hold values, so the
-// strings of all its operations are kept, too.
+// partition the checker keeps every configuration that explains the returns so
+// far: a state, and the open operations already placed. The return of an
+// operation keeps only configurations in which it has taken effect. It is
+// checked once time has passed it and all operations invoked no later have
+// ended, by the next call for its partition. If the returns up to there have no
+// order, the partition is wrong for ever. It is never wrong while the
+// operations so far have an order.
+//
+// Memory is bounded by operations and by the states that they may have made.
+// The operations are open, of unknown outcome, or returned beside an open one.
+// If the hooks of a model are not tested, the first operations of each
+// partition are kept as well. A violation counts once Step() alone has
+// confirmed it. States of such a model may hold values, so all their strings
+// are kept, too.
 #ifndef QUORATE_LINCHECK_ONLINE_H_
 #define QUORATE_LINCHECK_ONLINE_H_
 
@@ -69,7 +71,7 @@ class OnlineChecker {
   void Return(Ticket ticket, Time now, Value result);
   void LeaveUnknown(Ticket ticket, Time now);
   void Withdraw(Ticket ticket, Time now);  // It certainly did not take effect.
-  // No more calls will come; what is still open is of unknown outcome.
+  // No more calls will come. Open operations get an unknown outcome.
   void Finish();
 
   // kUnknown: some partition was given up and the others are right, or the
@@ -86,7 +88,7 @@ class OnlineChecker {
   bool given_up(std::string_view partition) const;
   size_t partitions() const { return partitions_.size(); }
   uint64_t judged() const { return judged_; }  // Returns.
-  // What is kept now, all partitions together.
+  // Counts of all partitions together.
   size_t configurations() const;
   size_t operations() const;
   size_t size_bytes() const;

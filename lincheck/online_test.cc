@@ -113,7 +113,7 @@ class Feeder {
               });
   }
 
-  // What is wrong with the verdicts; empty: nothing.
+  // The mistake in the verdicts; empty: none.
   std::string Run() {
     bool wrong = false;
     for (const Event& event : events_) {
@@ -155,7 +155,7 @@ class Feeder {
       checker_.LeaveUnknown(tickets_[event.op], event.time);
     }
   }
-  // Everything that returned before this moment must have been judged.
+  // Everything that returned before this moment must have been checked.
   Time JudgedUpTo(Time now) const {
     Time first = now;
     for (const size_t i : invoked_) {
@@ -230,7 +230,7 @@ void LongOnesAgree(std::mt19937_64& random, int* decided, const M& plain = {}) {
 RC_GTEST_PROP(OnlineProperty, LongHistoriesOfEveryModel_AgreeWithTheWholeCheck,
               (uint64_t seed)) {
   std::mt19937_64 random(seed);
-  // Of all cases: of a few histories any share may stay undecided.
+  // Counts of all cases: any share of a few histories may stay undecided.
   static int asked = 0;
   static int decided = 0;
   for (int i = 0; i < 2; ++i) {
@@ -296,7 +296,7 @@ TEST(Online, LongRunning_KeepsFewConfigurations) {
   EXPECT_EQ(checker.judged(), 20'000u);
 }
 
-// A client that hangs keeps everything after it from being judged.
+// A client that hangs keeps all later operations from being checked.
 TEST(Online, ReadsOfUnknownOutcome_AreForgotten) {
   const ModelOf<Kv> model;
   OnlineChecker checker(model);
@@ -323,7 +323,7 @@ TEST(Online, OperationBudgetSpent_SaysUnknown) {
   EXPECT_TRUE(checker.given_up("k"));
   EXPECT_EQ(checker.operations(), 1u);
   EXPECT_EQ(checker.result(), Result::kUnknown);
-  // What is wrong elsewhere is still found.
+  // A mistake in another partition is still found.
   checker.Return(other, 300, Value::Integer(7));
   checker.Finish();
   EXPECT_EQ(checker.result(), Result::kViolation);

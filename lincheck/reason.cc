@@ -46,7 +46,7 @@ class Orders {
   static constexpr size_t kStatesMax = 4;
   static constexpr uint64_t kNodesMax = 50'000;
 
-  // What an operation met: a state, and the operation that made it.
+  // A place of an operation: a state, and the operation that made it.
   struct Met {
     size_t operation = 0;
     StateId state = kImpossible;
@@ -151,7 +151,7 @@ bool Orders::Extend(const Place& place) {
 }
 
 void Orders::NoteOrder(size_t blocked) {
-  // What has an unknown outcome counts only while something follows it.
+  // Operations of unknown outcome count only if others follow.
   size_t size = path_.size();
   while (size > 0 && !operations_[path_[size - 1]].known()) --size;
   auto it =
@@ -300,8 +300,8 @@ Reason Orders::Run() {
   return reason;
 }
 
-// Which calls may leave what one operation needs: told from values or, where
-// those do not tell, by trying them after at most one other call.
+// The calls that may leave the state that one operation needs. Links name them,
+// or else a trial of each call after at most one other call.
 class Helpers {
  public:
   Helpers(absl::Span<const Operation> operations, const Model& model,
@@ -331,7 +331,7 @@ class Helpers {
     if (seen_.is_none()) return helping_[FindCall(op)];
     Links links;
     knows_ = knows_ && model_.FindLinks(op, &links) && !links.appends;
-    // What leaves the value that it needs helps nobody to it.
+    // A write that needs the value itself is of no help.
     return knows_ && links.writes && links.written == seen_ &&
            !(links.reads && links.seen == seen_);
   }
@@ -435,8 +435,9 @@ std::string FindMissing(absl::Span<const Operation> operations,
                         DescribeSeenCall(model, operations[*later]),
                         ", came only after it had returned.");
   }
-  return seen.is_none() ? ""
-                        : absl::StrCat("Nobody wrote ", seen.ToString(), ".");
+  return seen.is_none()
+             ? ""
+             : absl::StrCat("No operation wrote ", seen.ToString(), ".");
 }
 
 }  // namespace quorate::lincheck

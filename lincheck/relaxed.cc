@@ -20,8 +20,8 @@ namespace {
 // Beyond it values that are built by appending are not compared.
 constexpr size_t kTextsMax = 256;
 
-// What tells one group from another: who does it, what it looks for, what it
-// leaves; a function of -1 is any.
+// The key of a group: function, value looked for, value left. A function of -1
+// is any.
 struct Deed {
   int function = -1;
   Value looked_for;
@@ -36,7 +36,7 @@ struct DeedHash {
   }
 };
 
-// What operations look for.
+// The values that operations look for.
 class LookedFor {
  public:
   explicit LookedFor(bool appends) : appends_(appends) { Add(Value::Nil()); }
@@ -115,7 +115,7 @@ class Asking {
   Deed DeedOf(const Relaxed::Kind& kind, const LookedFor& looked_for) const;
   // Whether doing it again and again makes a new state each time.
   bool HasNoEnd(const Operation& relaxed) const;
-  // What is left of the history.
+  // Makes the history that is searched.
   void Assemble();
   void Add(const Operation& op, size_t operation, size_t group, bool endless);
   // Hands out the uses of each group to its members. False if there are too
@@ -138,9 +138,10 @@ class Asking {
   std::vector<std::vector<size_t>> members_;  // By kind.
   std::vector<size_t> at_once_;
   std::unique_ptr<StateSpace> watched_;  // All of them; null: with versions.
-  bool merges_ = true;  // States and kinds that nobody can tell apart are one.
+  bool merges_ = true;  // States and kinds that look alike are one.
   std::vector<Group> groups_;
-  // What is searched, and for each of it: the operation, the group.
+  // The history that is searched, with the operation and the group of each
+  // part.
   std::vector<Operation> assembled_;
   std::vector<size_t> operation_;
   std::vector<size_t> group_;
@@ -221,7 +222,8 @@ std::unique_ptr<LookedFor> Asking::FindLookedFor() const {
     looked_for->Add(value);
     if (looked_for->TooMany()) return nullptr;
   }
-  // What must be there before something is left that is looked for.
+  // Values that must be there before an operation leaves a value that is looked
+  // for.
   for (bool more = true; more;) {
     more = false;
     for (size_t k = 0; k < kinds_.size(); ++k) {
@@ -245,7 +247,7 @@ Deed Asking::DeedOf(const Relaxed::Kind& kind,
       links.appends && !looked_for.MayContain(links.written.bytes());
   if (links.writes ? !looked_for.MayGrowFrom(links.written)
                    : grows_into_nothing) {
-    deed.left = {};  // Something that nobody looks for.
+    deed.left = {};  // A value that no operation looks for.
   }
   const bool always = links.writes && !links.reads && !links.conditional;
   if (!always && !grows_into_nothing) {
@@ -264,7 +266,7 @@ void Asking::FindGroups(bool counted) {
     const Relaxed::Kind& kind = kinds_[k];
     size_t group = groups_.size();
     if (looked_for != nullptr) {
-      // It never meets what it needs, or nobody can tell what it did.
+      // It never sees the value that it needs.
       if (kind.links.reads && !looked_for->MayGrowFrom(kind.looked_for)) {
         continue;
       }
@@ -322,7 +324,7 @@ void Asking::Assemble() {
 }
 
 bool Asking::HandOut(std::vector<size_t>* order) {
-  // What is placed must have been invoked before all that follows returned.
+  // An operation must be invoked before all that follow it returned.
   std::vector<Time> latest(order->size());
   Time least = kNever;
   for (size_t at = order->size(); at-- > 0;) {
@@ -453,7 +455,7 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
     kinds_[kind].members.push_back(i);
     ++relaxable_;
   }
-  // What needs the value of another one comes after it, as a rule.
+  // An operation that needs the value of another one mostly comes after it.
   std::reverse(kinds_.begin(), kinds_.end());
   kind_of_.resize(operations.size());
   for (size_t k = 0; k < kinds_.size(); ++k) {

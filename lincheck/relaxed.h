@@ -1,12 +1,12 @@
-// lincheck/relaxed.h: judges a partition most of whose operations were given an
-// unknown outcome. For lincheck/minimise.h alone.
+// lincheck/relaxed.h: decides about a partition most of whose operations were
+// given an unknown outcome. For lincheck/minimise.h alone.
 //
 // Thousands of operations that may take effect at any time are too many to try
-// one by one, but few of them differ in what they do to anything that somebody
-// looks at. So one stands for all of its kind, and may take effect again and
-// again: what is wrong even then is wrong. An order that explains the rest is
-// handed out to those that there are; a kind of which it takes more than there
-// are is counted, and the question asked again.
+// one by one. Few of them differ in their effect on the state that others look
+// at. So one operation stands for all of its kind, and may take effect again
+// and again. A contradiction even then is one. An order that explains the rest
+// is handed out to the operations of each kind. If it needs more operations of
+// a kind than there are, these are counted, and the search is repeated.
 #ifndef QUORATE_LINCHECK_RELAXED_H_
 #define QUORATE_LINCHECK_RELAXED_H_
 
@@ -27,16 +27,16 @@ class Relaxed {
 
   struct Question {
     absl::Span<const size_t> kept;  // Indices, ascending.
-    // By operation: of those that are not kept only these may take effect.
-    // Null: all may.
+    // By operation. Operations that are not kept may take effect only if they
+    // are among these. Null: all may.
     const std::vector<bool>* among = nullptr;
     // Every kind is counted from the beginning: better where there are few, or
     // where no end of states can be made of them.
     bool counted = false;
   };
-  // Judges the operations with all that are not kept relaxed: reads left out,
-  // others of unknown outcome. Indices in the result are those of the
-  // operations; kOk comes with an order, without what need not take effect.
+  // Decides about the operations, of which those that are not kept are relaxed.
+  // Relaxed reads are left out. Indices in the result are those of the
+  // operations. kOk comes with an order of operations that have to take effect.
   SearchResult Judge(const Question& question,
                      const SearchOptions& limits) const;
   // How many there are in all that may count when relaxed.
@@ -47,7 +47,7 @@ class Relaxed {
     return kinds_[kind_of_[operation]].members;
   }
 
-  // What all operations of one kind do when relaxed.
+  // The effect that all operations of one kind have when relaxed.
   struct Kind {
     std::vector<size_t> members;  // By time of invocation.
     bool linked = false;          // `links` say what it does.

@@ -34,7 +34,7 @@ std::vector<Operation> RelaxAllBut(const History& history, const Model& model,
   return operations;
 }
 
-// What is wrong with an order; empty if it explains the kept ones.
+// The mistake in an order; empty if it explains the kept operations.
 std::string Mistake(const History& history, const Model& model,
                     const std::vector<bool>& kept,
                     const std::vector<size_t>& order) {
@@ -115,7 +115,7 @@ TEST(Relaxed, ThousandsThatMayTakeEffect_CostAsMuchAsTheirKinds) {
                  .function = Kv::kPut,
                  .argument = Value::Integer(i % 7)});
   }
-  // Of a value that nobody writes: every order must be tried.
+  // The value is never written: every order must be tried.
   history.Add({.invoke = 6000,
                .ret = 6001,
                .partition = key,
@@ -130,8 +130,8 @@ TEST(Relaxed, ThousandsThatMayTakeEffect_CostAsMuchAsTheirKinds) {
 }
 
 TEST(Relaxed, WhatAnAppendWouldMakeSeen_MayBeReplacedBefore) {
-  // Nobody looks for "v2", but with "v4" at its end it is what the second one
-  // must not have met.
+  // No operation looks for "v2", but the second one must not see it with "v4"
+  // at its end.
   History history;
   const uint32_t key = history.Partition("k");
   const auto text = [&](const char* bytes) { return history.String(bytes); };
@@ -210,9 +210,9 @@ TEST(Relaxed, MergedStatesPermitTooMuch_AskedAgainWithoutThem) {
   }
 }
 
-// What the first swap leaves once it may take effect again and again is what
-// was there, and hides the put: it takes the place of what it came from, and
-// the other swap must be tried there.
+// The first swap may take effect again and again. It then leaves the state
+// before it and hides the put. It replaces the entry that it came from, and the
+// other swap must be tried there.
 TEST(Relaxed, AnEndlessOneComesBackToWhereItWas_OthersAreTriedThere) {
   History history;
   const uint32_t key = history.Partition("k");

@@ -63,8 +63,8 @@ class LevelSearch final : public Searcher {
   bool Pass(size_t level, uint32_t at);
   // False if there is more to be tried.
   bool Expand(size_t level, uint32_t at, bool deep);
-  // What may be placed next, beside what returns here, in the order in which it
-  // is tried.
+  // Operations that may be placed next, beside the one that returns here, in
+  // the order in which they are tried.
   void FindMoves(size_t level, const Configuration& c);
   bool Try(size_t level, uint32_t at, uint32_t move);
 
@@ -73,7 +73,7 @@ class LevelSearch final : public Searcher {
   bool Refine(StateId before, Configuration* c);
   // Settles what leaves the state as it is: it may be placed right here.
   void Settle(uint32_t slot, Configuration* c);
-  // True if nobody can see anything of the state any more.
+  // True if no operation can see the state any more.
   bool Unseen(StateId state, const Configuration& c);
   bool StillSees(uint32_t op, const Configuration& c) const;
   // True if what is seen later cannot be reached from there, `lost` being a
@@ -91,8 +91,8 @@ class LevelSearch final : public Searcher {
            (other.effect == SearchPlan::Effect::kReplace &&
             ValueMayGrowInto(other.value, seen));
   }
-  // The last one that needs this value, which is not there any more, if
-  // somebody still does and nothing is left that leaves it; else kNone.
+  // The last operation that needs this value, which was replaced. kNone if none
+  // needs it any more, or if an operation may still leave it.
   uint32_t Loses(uint32_t value, const Configuration& c) const;
   // kNone: not known.
   uint32_t ValueOf(StateId state) const {
@@ -126,7 +126,7 @@ class LevelSearch final : public Searcher {
 
   SearchResult AtFault() const;
   void Stuck();
-  // What leads to an entry. Empty if that was forgotten.
+  // The order that leads to an entry. Empty if it was forgotten.
   std::vector<size_t> OrderTo(size_t level, uint32_t at);
 
   const SearchPlan& plan_;
@@ -135,7 +135,7 @@ class LevelSearch final : public Searcher {
   SpentSets spent_sets_;
   OpenOperations<kWords> window_;
   Levels<kWords> levels_;
-  // What goes on to a level, before it is looked at there.
+  // Entries that passed on to a level and are not admitted there yet.
   std::vector<Entry> arrivals_;
   size_t arrivals_level_ = 0;
   size_t level_ = 0;       // That is worked on.
@@ -182,7 +182,7 @@ void LevelSearch<kWords>::Explore(size_t level, bool deep) {
   const uint32_t at = deep ? levels_.Newest(level) : levels_.Oldest(level);
   const size_t arrived = arrivals_.size();
   const bool more = Pass(level, at);
-  // What goes on is looked at first.
+  // Entries that passed on come first.
   if (more && deep && arrivals_.size() > arrived) return;
   if (!more || Expand(level, at, deep)) levels_[at].done = true;
 }
@@ -206,7 +206,7 @@ bool LevelSearch<kWords>::Pass(size_t level, uint32_t at) {
     }
   }
   entry.passed = true;
-  // A write that need not be placed any more may be placed all the same.
+  // A write that need not be placed any more may still be placed.
   return !settled || usable;
 }
 
@@ -242,7 +242,7 @@ void LevelSearch<kWords>::FindMoves(size_t level, const Configuration& c) {
     }
     return false;
   });
-  // What leaves what it needs comes first, as far as values tell.
+  // A move that leaves the needed value comes first, as far as values say.
   const bool numbered = !plan_.last_left.empty();
   const uint32_t needed = numbered ? plan_.known_seen[returning] : kNone;
   const Value result = numbered ? Value() : plan_.KnownOp(returning).result;
@@ -285,7 +285,7 @@ bool LevelSearch<kWords>::Try(size_t level, uint32_t at, uint32_t move) {
       known ? stepper_.Known(before, move) : stepper_.Unknown(before, unknown);
   if (next == kImpossible) return false;
   Slots settled = entry.c.settled;
-  // What is blind may have been placed just before: nothing of it is left.
+  // A blind write placed just before is overwritten, so it counts as settled.
   if (Replaces(move)) settled.AddBoth(window_.blind(), entry.c.usable);
   if (!known && next == before && settled == entry.c.settled) return false;
   Entry after{.c = entry.c, .parent = at, .placed = move};
@@ -298,12 +298,12 @@ bool LevelSearch<kWords>::Try(size_t level, uint32_t at, uint32_t move) {
   } else if (!plan_.is_endless[unknown]) {
     after.c.spent = spent_sets_.With(entry.c.spent, unknown);
   }
-  // What left a state as it was may have done nothing.
+  // An operation that left the state as it was may have done nothing.
   if (next != before) NoteValue(next, ValueLeft(move));
   settled = after.c.settled;
   if (!Refine(before, &after.c)) return false;
   if ((!known || NatureOf(move).blind) && after.c.settled == settled) {
-    // Not if that one is not tried any more, this one taking its place.
+    // Only if the other entry is still to be tried.
     const uint32_t instead = entry.instead != kNone ? entry.instead : at;
     const Entry& other = levels_[instead];
     if (!other.done && !after.c.Covers(other.c, spent_sets_)) {
@@ -572,8 +572,8 @@ std::vector<size_t> LevelSearch<kWords>::OrderTo(size_t level, uint32_t at) {
         }
       }
     };
-    // What is blind was settled by what replaced it at once, or else by
-    // nobody's seeing it.
+    // A blind write was settled by the write that replaced it at once, or
+    // because no operation sees it.
     const bool replaces = entry.placed != kNone && Replaces(entry.placed);
     if (replaces) add(true, false);
     if (entry.placed != kNone) {
@@ -653,7 +653,7 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
     until = std::min(until + turn, options.nodes_max);
     const SearchResult result =
         deep ? searcher->Deep(until) : searcher->Broad(until);
-    // Neither gets further where memory or time is over.
+    // Both ends stop where memory or time is over.
     if (!result.fault.empty() || result.result != Result::kUnknown ||
         result.nodes < until || result.nodes >= options.nodes_max) {
       return result;

@@ -35,7 +35,7 @@ class Builder {
     std::optional<Linked> linked = LinkOperations(operations_, model_);
     if (!linked.has_value() || linked->partial) {
       return Unknown(
-          "That can be judged only where every operation names the write it "
+          "That is known only where every operation names the write it "
           "saw, by a value that is written once or by a version; not every one "
           "does");
     }
@@ -72,7 +72,8 @@ class Builder {
     order_.reason = std::move(reason);
     return std::move(order_);
   }
-  // `core`, and whoever shows what they did, cannot be.
+  // Operations of `core`, and those that show their effects, contradict each
+  // other.
   bool Contradict(std::vector<uint32_t> core, std::string reason) {
     for (size_t i = 0; i < core.size(); ++i) {
       if (shown_by_[core[i]] != kNone) AddTo(&core, shown_by_[core[i]]);
@@ -104,7 +105,7 @@ class Builder {
         });
   }
 
-  // What counts. False if something was seen that nobody can have written.
+  // Keeps the operations that count. False if an unwritten value was seen.
   bool Keep() {
     const std::vector<Link>& links = linked_.links;
     writer_.assign(linked_.names, kNone);
@@ -131,8 +132,8 @@ class Builder {
       if (writer_[seen] == kNone) {
         // The links are not whole if they contradict each other.
         if (!linked_.core.empty()) continue;
-        return Contradict({i},
-                          absl::StrCat(Call(i), " saw what nobody wrote."));
+        return Contradict(
+            {i}, absl::StrCat(Call(i), " saw a value that was never written."));
       }
       const uint32_t writer = writer_[seen];
       if (shown_by_[writer] == kNone && !operations_[writer].known()) {
@@ -311,7 +312,7 @@ class Builder {
   const Model& model_;
   std::vector<Operation> operations_;
   Linked linked_;
-  std::vector<uint32_t> writer_;    // By name; of those kept.
+  std::vector<uint32_t> writer_;    // By name; kNone if it is not kept.
   std::vector<bool> kept_;          // By operation.
   std::vector<uint32_t> shown_by_;  // Operations, as Row::shown_by.
   std::vector<uint32_t> names_;     // In order.

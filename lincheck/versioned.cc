@@ -74,7 +74,7 @@ class VersionedModel::States final : public StateSpace {
   }
 
  private:
-  // What the version may be; kNoVersion: one that nobody told or saw yet.
+  // A possible version; kNoVersion: one that was neither told nor seen yet.
   struct Current {
     StateVersion version = kInitialVersion;
     uint32_t seen_by = 0;  // So many operations, if no write tells it.
@@ -85,7 +85,7 @@ class VersionedModel::States final : public StateSpace {
       return H::combine(std::move(h), c.version, c.seen_by);
     }
   };
-  // What may be the case, of the version and of all else.
+  // A possible case of the version and the state.
   struct World {
     Current current;
     StateId inner = kImpossible;
@@ -98,7 +98,7 @@ class VersionedModel::States final : public StateSpace {
   };
   struct State {
     std::vector<World> worlds;  // In order, none twice, at least one.
-    // Of those that several writes tell, in order.
+    // Versions that several writes tell, in order.
     std::vector<StateVersion> made;
 
     friend bool operator==(const State&, const State&) = default;
@@ -184,8 +184,8 @@ std::unique_ptr<StateSpace> VersionedModel::NewStates() const {
 
 Reading VersionedModel::ReadingOf(const Operation& op) const {
   if (!OnlyReads(model_, op)) return Reading::kChanges;
-  // To see a version tells which one it was, if any write does not tell its
-  // own.
+  // A version that is seen says which one it was, if any write does not tell
+  // its own.
   const bool learns = !all_written_ && op.known() && op.seen != kNoVersion;
   return learns ? Reading::kLearns : model_.ReadingOf(op);
 }

@@ -33,8 +33,8 @@ using specification::TransactionSpecification;
 // 100 cases by default, so many histories each.
 constexpr int kHistories = 200;
 
-// What docs/reference/formats/history.md says of versions, beside what `S`
-// (models/specification.h) says of all else: everything that may be the case.
+// The rules of docs/reference/formats/history.md for versions, beside those of
+// `S` (models/specification.h): all possible cases.
 template <typename M, typename S>
 struct WithVersions {
   struct World {
@@ -52,7 +52,7 @@ struct WithVersions {
   M model;
   S specification;
   typename S::World initial;
-  Time horizon = 0;             // What never returns takes effect by then.
+  Time horizon = 0;             // Open operations take effect by then.
   std::set<StateVersion> told;  // By all writes.
 
   State Initial() const { return {{initial, kInitialVersion, {}}}; }
@@ -186,7 +186,7 @@ void AgreeWithBruteForce(uint64_t seed, int histories, S specification = {},
                          M plain = {}, typename S::World initial = {}) {
   TestRandom random(seed);
   const ModelOf<M> model(plain);
-  // Of all cases: of a few histories any share may be wrong.
+  // Counts of all cases: any share of a few histories may be wrong.
   static int judged = 0;
   static int wrong = 0;
   static int wrong_together = 0;
@@ -309,9 +309,9 @@ TEST(Versions, ContextOfAVersionThatIsSeen_LeavesItsWriterPossible) {
   EXPECT_EQ(Refute(history, truth, *verdict.counter_example), "");
 }
 
-// A write that tells what it saw and not what it made stands after all who saw
-// the same, wherever the file has it.
-TEST(Versions, WriteThatTellsOnlyWhatItSaw_KeepsRealTime) {
+// A write has the version that it saw and not the one that it made. It stands
+// after all operations that saw this version, wherever the file has it.
+TEST(Versions, WriteWithTheVersionBeforeOnly_KeepsRealTime) {
   const ModelOf<Kv> model;
   for (const bool stale_first : {false, true}) {
     History history;

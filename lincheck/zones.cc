@@ -48,7 +48,7 @@ class Zones {
     const Link& link = linked_.links[op];
     return link.written != kNone ? link.written : link.seen;
   }
-  // Who tells what `op` saw.
+  // The operation that shows the state before `op`.
   uint32_t Teller(uint32_t op) const {
     return linked_.told_by.empty() ? op : linked_.told_by[op];
   }
@@ -82,7 +82,8 @@ class Zones {
 };
 
 bool Zones::Fail(std::vector<size_t> core, std::string reason) {
-  // What has an unknown outcome proves something only through whoever saw it.
+  // An operation of unknown outcome proves something only through those that
+  // saw it.
   for (size_t i = 0; i < core.size(); ++i) {
     if (!operations_[core[i]].known()) core.push_back(needed_by_[core[i]]);
   }
@@ -127,7 +128,8 @@ bool Zones::Index() {
     const Link& link = linked_.links[i];
     if (!kept_[i] || link.seen == kNone) continue;
     if (link.seen != 0 && writer_[link.seen] == kNone) {
-      return Fail({i}, absl::StrCat(Call(i), " saw what nobody wrote."));
+      return Fail(
+          {i}, absl::StrCat(Call(i), " saw a value that was never written."));
     }
     if (link.written == kNone) {
       ++readers_begin_[link.seen + 1];
@@ -159,7 +161,8 @@ bool Zones::AddPath(uint32_t from, uint32_t to,
                     std::vector<size_t>* core) const {
   const size_t before = core->size();
   uint32_t state = to;
-  bool told = false;  // Whoever saw an appended value saw all that is below.
+  // An observer of an appended value saw the values below it.
+  bool told = false;
   for (size_t steps = 0; state != from; ++steps) {
     const uint32_t op = writer_[state];
     if (op == kNone || linked_.links[op].seen == kNone ||
@@ -268,7 +271,7 @@ bool Zones::Conflict(const Block& a, const Block& b) {
   std::vector<size_t> core;
   for (const Block* block : {&a, &b}) {
     AddTied(block->f_op, block->s_op, &core);
-    // What ties the last one to the initial state.
+    // The operations that tie the last one to the initial state.
     if (block->first == 0) AddPath(0, StateOf(block->s_op), &core);
   }
   // The later of them is seen although the earlier had taken effect since.

@@ -1,5 +1,5 @@
-// lincheck/cmd/threads.h: what the checker, which is pure, gets from outside:
-// threads, and the end of patience.
+// lincheck/cmd/threads.h: threads and a deadline for the checker, which is
+// pure.
 #ifndef QUORATE_LINCHECK_CMD_THREADS_H_
 #define QUORATE_LINCHECK_CMD_THREADS_H_
 
@@ -17,10 +17,10 @@
 
 namespace quorate::lincheck {
 
-// Runs tasks on several threads: the caller's, and others that the first Run of
-// several tasks starts and that then wait for more. Nothing waits for a thread
-// that has no task in hand, so few and small tasks are done by the caller
-// before the others wake up. Run is for one thread at a time.
+// Runs tasks on several threads: the caller's and its own. The first Run of
+// several tasks starts its own threads, which then wait for more tasks. Run
+// does not wait for a thread without a task, so the caller runs few and small
+// tasks before the others wake up. One thread at a time calls Run.
 class ThreadExecutor final : public Executor {
  public:
   // `jobs` 0: as many as there are processors.
@@ -35,7 +35,7 @@ class ThreadExecutor final : public Executor {
   // Takes tasks of the current Run until none is left. Holds mutex_ before,
   // after and between them.
   void Work(std::unique_lock<std::mutex>* lock);
-  void Wait();  // What the other threads do.
+  void Wait();  // The loop of the other threads.
 
   const uint32_t jobs_;
   std::vector<std::thread> others_;
@@ -43,14 +43,14 @@ class ThreadExecutor final : public Executor {
   std::condition_variable wake_;  // There are tasks, or it is the end.
   std::condition_variable idle_;  // The last task is done.
   bool end_ = false;
-  // Of the current Run; count_ == done_ between two.
+  // Numbers of the current Run; count_ == done_ between two.
   const absl::FunctionRef<void(size_t)>* task_ = nullptr;
   size_t next_ = 0;
   size_t done_ = 0;
   size_t count_ = 0;
 };
 
-// Another executor, and somebody is told how many tasks are done.
+// Wraps another executor and reports the number of finished tasks.
 class WatchedExecutor final : public Executor {
  public:
   // Both must outlive it.

@@ -35,8 +35,8 @@ enum class EdnKind : uint8_t {
 struct EdnNode {
   EdnKind kind = EdnKind::kNil;
   bool escaped = false;  // kString: the text has backslashes.
-  // The text of an atom without the quotes of a string, the colon of a keyword,
-  // the backslash of a character or the '#' of a tag.
+  // The text of an atom, without the marks of its kind: quotes, colon,
+  // backslash or '#'.
   size_t begin = 0;
   size_t size = 0;
   int64_t integer = 0;  // kInteger. A kBoolean has 0 or 1.

@@ -2,9 +2,9 @@
 // whichever way it was written down.
 //
 // An entry says that a process invokes a function or that its invocation ended:
-// `:ok`, `:fail` (it did not take effect) or `:info` (nobody knows, and the
-// process never comes back). A shape of an entry that has no meaning here is an
-// error with its place: it must not turn into a verdict.
+// `:ok`, `:fail` (it did not take effect) or `:info` (its outcome is unknown,
+// and the process never comes back). A shape of an entry that has no meaning
+// here is an error with its place: it must not turn into a verdict.
 #ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_CALLS_H_
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_CALLS_H_
 
@@ -56,7 +56,7 @@ class JepsenCalls {
     bool keys_beside_values = false;
     // An invocation that never returned may be followed by the process's next.
     bool processes_go_on = false;
-    // What objects hold before any operation.
+    // The value of objects before any operation.
     EdnKind initial = EdnKind::kNil;
   };
 
@@ -77,7 +77,7 @@ class JepsenCalls {
   bool misfits() const { return misfits_; }
 
  private:
-  // Of a key of transactions.
+  // The value of a key of transactions.
   struct KeyShapes {
     bool appended = false;
     bool list_written = false;
@@ -100,8 +100,7 @@ class JepsenCalls {
   absl::Status FillResult(const EdnParser& edn, uint32_t value,
                           const FunctionForm& form, size_t at, Operation* op,
                           Locate locate);
-  // What an invocation without argument says: nothing, or the result in
-  // advance.
+  // An invocation without argument has no value, or the result in advance.
   absl::Status FillForetold(const EdnParser& edn, uint32_t value, size_t at,
                             const FunctionForm& form, Operation* op,
                             Locate locate);
@@ -142,7 +141,7 @@ class JepsenCalls {
   // True if `name` is one that ends faults.
   bool CloseFaults(std::string_view name, Time time);
 
-  // What a nemesis has begun and not ended.
+  // Faults that a nemesis has begun and not ended.
   struct Step {
     std::string name;
     size_t event = 0;  // Into the recording's.

@@ -20,14 +20,14 @@ namespace quorate::lincheck {
 enum class ArgumentForm : uint8_t {
   kNone,
   kValue,     // Nil, an integer or a string.
-  kItem,      // The same, but not nil.
+  kItem,      // A value that is not nil.
   kText,      // A string.
   kInteger,   // See IntegerOf (models/datum.h).
   kDuration,  // An integer for how long.
-  kPair,      // What is expected, and the value that replaces it.
-  kFor,       // The same, but what is "expected" is a duration.
+  kPair,      // The expected value, and the one that replaces it.
+  kFor,       // A pair whose first value is a duration.
   kTriples,   // A transaction: a list of what, key, value, and so on.
-  kAny,       // Whatever there is, also nothing.
+  kAny,       // Any value, or nothing.
 };
 enum class ResultForm : uint8_t {
   kNone,
@@ -51,10 +51,9 @@ struct FunctionForm {
   uint8_t function = 0;  // Operation::function.
 };
 
-// What is wrong with a list (models/value_list.h) as a transaction; empty:
-// nothing.
+// The mistake in a list (models/value_list.h) as a transaction; empty: none.
 std::string WhyNotTriples(std::string_view list);
-// The same of the result of the transaction `list`.
+// The mistake in the result of the transaction `list`; empty: none.
 std::string WhyNotResultOf(std::string_view list, std::string_view result);
 
 // One of `own`, else one of those that come with the checker; null if there is
@@ -88,7 +87,7 @@ class Vocabulary {
   std::vector<FunctionForm> functions_;
 };
 
-// What values say of models that have the same functions.
+// Facts that tell models with equal functions apart.
 struct GuessHints {
   bool reads_integers = false;  // A read returns one: no set.
   bool tokens = false;          // Locks have fencing tokens: no mutex.

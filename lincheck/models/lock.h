@@ -1,9 +1,9 @@
 // lincheck/models/lock.h: a lock with fencing tokens.
 //
-// Whoever acquires it gets a token greater than all before, which proves later
-// who holds it. An acquisition that reported no token holds it with one that
-// nobody has been told; a token shown then may be that one or not, so a state
-// is the set of what may be the case.
+// An acquisition returns a token greater than all before, which proves later
+// that its client holds the lock. An acquisition may have reported no token. A
+// token that is shown then may be that one or not, so a state is the set of
+// possible cases.
 #ifndef QUORATE_LINCHECK_MODELS_LOCK_H_
 #define QUORATE_LINCHECK_MODELS_LOCK_H_
 
@@ -26,7 +26,7 @@ struct Lock {
     kRelease,  // (token) -> 1 if this token held it, else 0
     kCheck,    // (token) -> the same; it stays held
   };
-  // What may be the case.
+  // A possible case.
   struct Case {
     bool held = false;
     bool told = false;  // Held: its token is `greatest`. Else it is greater,
@@ -81,7 +81,7 @@ struct Lock {
     sight->erase(std::unique(sight->begin(), sight->end()), sight->end());
     return true;
   }
-  // Of a token only counts which of those it reaches.
+  // Only the comparison of a token with those in `sight` counts.
   void Blur(const Sight& sight, State* state) const {
     for (Case& c : *state) {
       std::erase_if(c.not_its_token, [&](int64_t token) {
