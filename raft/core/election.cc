@@ -138,7 +138,8 @@ void Core::Impl::BecomeCandidate(bool forced) {
 void Core::Impl::BecomeLeader() {
   CHECK(std::holds_alternative<Candidate>(role_));
   CHECK(!installing());
-  const WallTime of_voters = std::get<Candidate>(role_).log_time;
+  known_log_time_ =
+      std::max(known_log_time_, std::get<Candidate>(role_).log_time);
   Leader state;
   const LogPosition last = log_.last();
   RefreshMembers(state, last.index + 1);
@@ -146,8 +147,7 @@ void Core::Impl::BecomeLeader() {
   const Index written = std::max(durable_, log_.start().index);
   state.unwritten_bytes = log_.BytesIn(written, last.index);
   state.anchor_mono = now_.mono;
-  state.anchor_log_time =
-      std::max({log_.LogTimeAt(last.index), known_log_time_, of_voters});
+  state.anchor_log_time = std::max(log_.LogTimeAt(last.index), known_log_time_);
   // Log time has to begin somewhere. Later it does not follow a clock whose
   // error is not known (docs/decisions/0034).
   const bool begins = state.anchor_log_time <= WallTime();

@@ -168,6 +168,25 @@ class IdleLogTimeTest : public LogTimeTest {
     heartbeat.log_time = WallTime(log_time);
     return heartbeat;
   }
+  // Leads by the votes of replicas that know 98 s and 97 s.
+  void ElectWithVotes(const WallInterval& wall) {
+    configuration_ = VotersUpTo(5);
+    Follow();
+    Receive(Heartbeat(70 * kSecond));
+    PassToDeadline();
+    now_.wall = wall;
+    for (const uint32_t voter : {2, 3}) {
+      Receive(From(voter, MessageType::kPreVoteReply, 3));
+    }
+    FinishWrites();
+    ASSERT_EQ(core_->role(), RoleKind::kCandidate);
+    for (const uint32_t voter : {2, 3}) {
+      Message vote = From(voter, MessageType::kVoteReply, 3);
+      vote.log_time = WallTime((100 - voter) * kSecond);
+      Receive(vote);
+    }
+    ASSERT_EQ(core_->role(), RoleKind::kLeader);
+  }
   // Sends heartbeats to all members, and returns one. Member 2 is in contact.
   Message Beat() {
     Receive(From(2, MessageType::kHeartbeatReply, core_->term().value()));
@@ -219,23 +238,14 @@ TEST_F(IdleLogTimeTest, NewLeader_BeginsAtTheNewestHeartbeat) {
 }
 
 TEST_F(IdleLogTimeTest, NewLeader_BeginsAtTheNewestOfItsVoters) {
-  configuration_ = VotersUpTo(5);
-  Follow();
-  Receive(Heartbeat(70 * kSecond));
-  PassToDeadline();
-  for (const uint32_t voter : {2, 3}) {
-    Message grant = From(voter, MessageType::kPreVoteReply, 3);
-    Receive(grant);
-  }
-  FinishWrites();
-  ASSERT_EQ(core_->role(), RoleKind::kCandidate);
-  for (const uint32_t voter : {2, 3}) {
-    Message vote = From(voter, MessageType::kVoteReply, 3);
-    vote.log_time = WallTime((100 - voter) * kSecond);
-    Receive(vote);
-  }
-  ASSERT_EQ(core_->role(), RoleKind::kLeader);
+  ElectWithVotes(WallInterval());
   EXPECT_EQ(LastLogTime(), WallTime(98 * kSecond));
+}
+
+TEST_F(IdleLogTimeTest, NewLeader_ClockBehindItsVoters_BeginsAtTheNewest) {
+  ElectWithVotes(Exactly(97 * kSecond));
+  EXPECT_EQ(LastLogTime(), WallTime(98 * kSecond));
+  EXPECT_EQ(Propose(), 98 * kSecond);
 }
 
 TEST_F(IdleLogTimeTest, Vote_CarriesTheNewestThatTheVoterKnows) {
