@@ -82,7 +82,8 @@ _TOGETHER = 4
 _ALONE = ["lincheck", "sim"]
 
 def _in_groups(kwargs, sources):
-    if len(sources) < 2 or native.package_name().split("/")[0] in _ALONE:
+    folder = native.package_name().split("/")[0]
+    if len(sources) < 2 or folder in _ALONE or kwargs.get("testonly"):
         return kwargs
     count = (len(sources) + _TOGETHER - 1) // _TOGETHER
     groups = []
@@ -92,7 +93,6 @@ def _in_groups(kwargs, sources):
             name = group,
             srcs = sources[number * len(sources) // count:
                            (number + 1) * len(sources) // count],
-            testonly = kwargs.get("testonly", False),
         )
         groups.append(":" + group)
     kwargs["srcs"] = [
