@@ -244,6 +244,8 @@ void ControllerModel::CheckInvariants(const Command& command) {
     return;
   }
   for (const auto& [id, group] : now_.groups) {
+    // A retired group has ended with its last slot, so its nodes may go.
+    if (!next_.groups.contains(id)) continue;
     const raft::Configuration* const known = Known(group);
     if (known == nullptr || !HasMajority(now_, *known) ||
         HasMajority(next_, *known)) {
