@@ -84,6 +84,9 @@ class Verbs {
             [this](const VerbOptions& options) {
               return RecoverGroup(options, id_, accept_loss_);
             });
+    recover->add_option("group", id_)->required();
+    recover->add_flag("--accept-loss", accept_loss_,
+                      "Without it: show who is left, and change nothing");
     Add(app, "debug", "Show the state of the asked node, as JSON",
         [this](const VerbOptions& options) {
           return ShowDebug(options, page_);
@@ -91,9 +94,6 @@ class Verbs {
         ->add_option("page", page_)
         ->required()
         ->check(CLI::IsMember({"orders", "moves", "rooms", "timers"}));
-    recover->add_option("group", id_)->required();
-    recover->add_flag("--accept-loss", accept_loss_,
-                      "Without it: show who is left, and change nothing");
   }
 
  private:

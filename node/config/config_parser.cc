@@ -12,7 +12,7 @@
 #include "node/config/founding_keys.h"
 #include "node/config/key_names.h"
 #include "node/config/toml.h"
-#include "raft/core/types.h"
+#include "raft/host/host_types.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {

@@ -322,12 +322,12 @@ const shardctrl::ControllerMachine* ControllerLink::machine() const {
       host_.state_machine(kControllerGroup));
 }
 
-// A learner does not campaign, so it never forgets its leader.
 bool ControllerLink::leads() const {
   const raft::Core* const core = host_.core(kControllerGroup);
   return core != nullptr && core->role() == raft::RoleKind::kLeader;
 }
 
+// A learner does not campaign, so it never forgets its leader.
 bool ControllerLink::follows() const {
   const raft::Core* const core = host_.core(kControllerGroup);
   return machine() != nullptr && host_.leader(kControllerGroup) != NodeId() &&

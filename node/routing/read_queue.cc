@@ -189,20 +189,13 @@ bool ReadQueue::WaitingFit(const ConnectionOrder& order) {
 }
 
 void ReadQueue::MoveToBatch(ConnectionOrder& order) {
-  Delist(order);
-  std::vector<std::string_view> arguments;
-  const auto first = [&] {
-    Request* const parked = order.first_parked();
-    return parked != nullptr ? parked : order.first_waiting();
-  };
-  while (Request* const read = first()) {
-    if (read->state == State::kParked) {
-      Unpark(*read);
-    } else {
-      CountLeft(*read);
-    }
-    MoveToLog(*read, read->Command(&arguments));
+  MoveParkedToBatch(order);
+  while (Request* const read = order.first_waiting()) {
+    CountLeft(*read);
+    const kv::CommandSpec spec = read->Command(&arguments_);
+    batches_.Take(*read, spec, results_.BytesOf(order, spec));
   }
+  Delist(order);
 }
 
 void ReadQueue::MoveParkedToBatch(ConnectionOrder& order) {

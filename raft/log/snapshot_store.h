@@ -111,7 +111,7 @@ class SnapshotStore {
   virtual void Read(GroupKey group, LogPosition position, uint64_t offset,
                     size_t size, ReadDone done) = 0;
   // Whether Read finds the snapshot at exactly `position`.
-  virtual bool Has(GroupKey group, LogPosition position) const = 0;
+  virtual bool Has(GroupKey group, LogPosition position) = 0;
   // The snapshot at `position` stays readable after a newer one replaced it.
   // Replaces the position of the last call for the group; the empty position
   // keeps none. A snapshot that is not kept any more is removed. A start keeps

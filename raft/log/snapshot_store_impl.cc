@@ -232,15 +232,6 @@ void SnapshotStoreImpl::Keep(GroupKey group, LogPosition position) {
   replaced_.erase(replaced);
 }
 
-bool SnapshotStoreImpl::Has(GroupKey group, LogPosition position) const {
-  const auto has = [&](const auto& snapshots) {
-    const auto found = snapshots.find(group);
-    return found != snapshots.end() &&
-           found->second.stored.descriptor.position == position;
-  };
-  return has(stored_) || has(replaced_);
-}
-
 ReadableSnapshot* SnapshotStoreImpl::Find(GroupKey group,
                                           LogPosition position) {
   for (auto* snapshots : {&stored_, &replaced_}) {

@@ -76,7 +76,9 @@ class SnapshotStoreImpl final : public SnapshotStore {
   void DiscardReceived(GroupKey group) override;
   void Read(GroupKey group, LogPosition position, uint64_t offset, size_t size,
             ReadDone done) override;
-  bool Has(GroupKey group, LogPosition position) const override;
+  bool Has(GroupKey group, LogPosition position) override {
+    return Find(group, position) != nullptr;
+  }
   void Keep(GroupKey group, LogPosition position) override;
   size_t kept() const override { return replaced_.size(); }
   void Drop(GroupKey group, Done done) override;
