@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/figures.h"
 #include "bench/live/cluster.h"
+#include "bench/processes.h"
 #include "bench/resp_load.h"
 #include "bench/workload.h"
 #include "net/tools/member_verbs.h"
@@ -40,6 +41,8 @@ struct Options {
   uint64_t mebibytes = 1024;
   int idle_groups = 1000;
   int created_groups = 200;
+  // That of the load; zero: half of what the cluster takes.
+  double requests_per_second = 0;
   std::vector<std::string> only = {};
   std::string json = {};
 };
@@ -51,11 +54,24 @@ Workload SetsOf(const Options& options) {
           .keys = options.mebibytes << 10};
 }
 
-// A load at half the cluster's throughput while `change` runs.
+// A load at half the cluster's throughput while something changes.
 struct Watched {
   Measurement load;
   double seconds = 0;
+  // Processors that the servers and the load had, in the mean.
+  double server_cores = 0;
+  double load_cores = 0;
 };
+
+// The processor time of the servers and of this program.
+struct ProcessorTime {
+  int64_t servers_ns = 0;
+  int64_t load_ns = 0;
+};
+ProcessorTime ProcessorTimeOf(const LiveCluster& cluster) {
+  return {cluster.ProcessorNanos(), OwnProcessorNanos()};
+}
+
 template <typename Change>
 absl::StatusOr<Watched> Watch(LiveCluster& cluster, Workload load,
                               Change change) {
@@ -65,8 +81,10 @@ absl::StatusOr<Watched> Watch(LiveCluster& cluster, Workload load,
     return RunRespLoad(cluster.plain_port(2), load);
   });
   const int64_t begin_ns = MonotonicNanos();
+  const ProcessorTime before = ProcessorTimeOf(cluster);
   const absl::Status changed = change();
   const double seconds = SecondsSince(begin_ns);
+  const ProcessorTime after = ProcessorTimeOf(cluster);
   stop = true;
   absl::StatusOr<Measurement> measured = loaded.get();
   if (!changed.ok()) return changed;
@@ -74,11 +92,38 @@ absl::StatusOr<Watched> Watch(LiveCluster& cluster, Workload load,
   if (measured->errors > 0) {
     std::printf("first error: %s\n", measured->first_error.c_str());
   }
-  return Watched{*std::move(measured), seconds};
+  const auto cores = [seconds](int64_t from_ns, int64_t to_ns) {
+    return static_cast<double>(to_ns - from_ns) / 1e9 / seconds;
+  };
+  return Watched{*std::move(measured), seconds,
+                 cores(before.servers_ns, after.servers_ns),
+                 cores(before.load_ns, after.load_ns)};
 }
 
 double P99Millis(const Measurement& load) {
   return static_cast<double>(load.latency_ns.Percentile(9900)) / 1e6;
+}
+
+// The waits of clients. A stall has one slow second, a long misery many.
+Figures NoticedBy(const std::string& change, const Watched& watched) {
+  std::vector<double> seconds;
+  std::printf("%s, p99 by second in ms:", change.c_str());
+  for (const uint64_t ns : watched.load.p99_of_seconds_ns) {
+    seconds.push_back(static_cast<double>(ns) / 1e6);
+    std::printf(" %.0f", seconds.back());
+  }
+  std::printf("\n");
+  Figures figures = {{change + "_p99_ms", P99Millis(watched.load), "ms"},
+                     {change + "_failed_requests",
+                      static_cast<double>(watched.load.errors), "1"},
+                     {change + "_seconds", watched.seconds, "s"},
+                     {change + "_server_cores", watched.server_cores, "1"},
+                     {change + "_load_cores", watched.load_cores, "1"}};
+  if (!seconds.empty()) {
+    figures.push_back({change + "_p99_of_worst_second_ms",
+                       *std::ranges::max_element(seconds), "ms"});
+  }
+  return figures;
 }
 
 // Seconds from the start of a router's process to its first answer.
@@ -134,19 +179,26 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
   load.measure_ns = 10 * kSecond;
   const auto full = RunRespLoad(cluster.plain_port(2), load);
   if (!full.ok()) return full.status();
-  load.requests_per_second = full->ops_per_second() / 2;
-  load.measure_ns = 20 * kSecond;
-  const auto before = RunRespLoad(cluster.plain_port(2), load);
-  if (!before.ok()) return before.status();
+  load.requests_per_second = options.requests_per_second > 0
+                                 ? options.requests_per_second
+                                 : full->ops_per_second() / 2;
   load.measure_ns = 3600 * kSecond;
+  // The snapshots of what was written until now.
+  const absl::Status calm = cluster.AwaitSnapshots();
+  if (!calm.ok()) return calm;
+  const auto sleep = [](int seconds) {
+    std::this_thread::sleep_for(std::chrono::seconds(seconds));
+    return absl::OkStatus();
+  };
+  const auto quiet_load = Watch(cluster, load, [&] { return sleep(10); });
+  if (!quiet_load.ok()) return quiet_load.status();
 
   const auto join_seconds = JoinSeconds(cluster);
   if (!join_seconds.ok()) return join_seconds.status();
   // The end of the node is not part of its rebuilding.
   const auto killed = Watch(cluster, load, [&] {
     cluster.Kill(3);
-    std::this_thread::sleep_for(std::chrono::seconds(3));
-    return absl::OkStatus();
+    return sleep(3);
   });
   if (!killed.ok()) return killed.status();
   const auto replaced = Replace(cluster, load, 3);
@@ -156,27 +208,25 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
   const auto drained = Drain(cluster, load);
   if (!drained.ok()) return drained.status();
 
+  Figures figures = {{"set_per_second", full->ops_per_second(), "1/s"},
+                     {"join_seconds", *join_seconds, "s"}};
+  const auto add = [&figures](const Figures& further) {
+    figures.insert(figures.end(), further.begin(), further.end());
+  };
+  add(NoticedBy("quiet", *quiet_load));
+  add(NoticedBy("kill", *killed));
+  add(NoticedBy("replace", *replaced));
+  add(NoticedBy("drain", *drained));
   const auto mebibytes = static_cast<double>(options.mebibytes);
   const double rate = mebibytes / replaced->seconds;
   const double copy_rate = mebibytes / *copied;
-  const auto failed = [](const Watched& watched) {
-    return static_cast<double>(watched.load.errors);
-  };
-  return Figures{{"set_per_second", full->ops_per_second(), "1/s"},
-                 {"join_seconds", *join_seconds, "s"},
-                 {"kill_failed_requests", failed(*killed), "1"},
-                 {"replace_failed_requests", failed(*replaced), "1"},
-                 {"set_p99_ms", P99Millis(*before), "ms"},
-                 {"replace_p99_ms", P99Millis(replaced->load), "ms"},
-                 {"replace_p99_ratio",
-                  P99Millis(replaced->load) / P99Millis(*before), "1"},
-                 {"replace_seconds", replaced->seconds, "s"},
-                 {"replace_mib_per_second", rate, "MiB/s"},
-                 {"copy_mib_per_second", copy_rate, "MiB/s"},
-                 {"replace_share_of_copy", rate / copy_rate, "1"},
-                 {"drain_failed_requests", failed(*drained), "1"},
-                 {"drain_p99_ms", P99Millis(drained->load), "ms"},
-                 {"drain_seconds", drained->seconds, "s"}};
+  const double quiet_ms = P99Millis(quiet_load->load);
+  add({{"replace_p99_ratio", P99Millis(replaced->load) / quiet_ms, "1"},
+       {"drain_p99_ratio", P99Millis(drained->load) / quiet_ms, "1"},
+       {"replace_mib_per_second", rate, "MiB/s"},
+       {"copy_mib_per_second", copy_rate, "MiB/s"},
+       {"replace_share_of_copy", rate / copy_rate, "1"}});
+  return figures;
 }
 
 absl::StatusOr<Figures> Idle(const Options& options) {
@@ -262,6 +312,9 @@ int main(int argc, char** argv) {
                  "Groups created at once")
       ->check(CLI::Range(1, 5000))
       ->capture_default_str();
+  app.add_option("--rate", options.requests_per_second,
+                 "Requests a second (default: half of what the cluster takes)")
+      ->check(CLI::Range(1, 1'000'000));
   app.add_option("--only", options.only, "Measure only these parts")
       ->check(CLI::IsMember(names));
   app.add_option("--json", options.json, "Write the results to this file");

@@ -119,7 +119,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
                MeasuresOf()),
         move_steps_(env.loop, router_),
-        mover_(env, agent_, GroupsOfMover()),
+        mover_(env, host_.bulk_pace(), agent_, GroupsOfMover()),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {
           return std::make_unique<AdminSession>(

@@ -99,7 +99,7 @@ TEST_F(MovesTest, MoveWhoseLeadersCrash_EndsUnderTheNextOnes) {
 }
 
 // The copy takes less once its answers take 3 ms more than without a queue
-// (node/controller/copy_window.h). It notices after an answer.
+// (env/bulk/bulk_pace.h).
 TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
   const std::string value(20'000, 'v');
   for (int i = 0; i < 600; ++i) {  // Slot 3300 of group 1.

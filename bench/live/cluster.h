@@ -49,7 +49,14 @@ class LiveCluster {
   }
   const ScratchFolder& folder() const { return folder_; }
   ServerProcess& server(int node) { return servers_.at(node); }
+  // As ServerProcess::ProcessorNanos, of all that ran in this cluster.
+  int64_t ProcessorNanos() const {
+    int64_t sum = ended_processor_ns_;
+    for (const auto& [node, server] : servers_) sum += server.ProcessorNanos();
+    return sum;
+  }
   void Kill(int node) {
+    ended_processor_ns_ += servers_.at(node).ProcessorNanos();
     servers_.at(node).Kill();
     servers_.erase(node);
   }
@@ -80,6 +87,7 @@ class LiveCluster {
   std::map<int, std::vector<uint16_t>> ports_;
   std::map<int, ServerProcess> servers_;
   int asked_ = 2;
+  int64_t ended_processor_ns_ = 0;
 };
 
 }  // namespace quorate::bench

@@ -76,6 +76,9 @@ class Store::Impl {
   absl::Status Restore(SnapshotParser::State state);
   bool Reclaim(size_t pages_max);
 
+  // Reclaim then frees all of it.
+  void DropAll();
+
   // State that a restore replaced.
   struct Retired {
     std::unique_ptr<Keyspace> keyspace;
@@ -140,6 +143,7 @@ class Store::Impl {
   std::unique_ptr<Moves> moves_;
   // It is freed step by step.
   std::vector<Retired> retired_;
+  bool freeing_ = false;   // FreePart was called.
   WorkEstimate estimate_;  // Of one entry; kept for its table.
 
  private:
@@ -456,6 +460,14 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
       moves_ == nullptr ? Moves::View() : moves_->TakeView());
 }
 
+void Store::Impl::DropAll() {
+  keyspace_->SetTracking(nullptr);
+  keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
+                       Version{});
+  if (sessions_ != nullptr) sessions_->DropAll();
+  if (moves_ != nullptr) moves_->DropAll();
+}
+
 absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   const SnapshotHeader& header = state.header;
   if (header.group != group_ || header.hash_key != hash_key_ ||
@@ -466,11 +478,7 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
         group_.value(), " with ", slot_count_));
   }
   counters_ = Boxed(counters());  // Those of the old tables count on.
-  keyspace_->SetTracking(nullptr);
-  keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
-                       Version{});
-  if (sessions_ != nullptr) sessions_->DropAll();
-  if (moves_ != nullptr) moves_->DropAll();
+  DropAll();
   retired_.push_back(
       {std::move(keyspace_), std::move(sessions_), std::move(moves_)});
   keyspace_ = std::move(state.keyspace);
@@ -719,6 +727,12 @@ uint64_t Store::memory_bytes() const {
 }
 
 bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
+
+bool Store::FreePart() {
+  constexpr size_t kPages = 32;
+  if (!std::exchange(impl_->freeing_, true)) impl_->DropAll();
+  return impl_->Reclaim(kPages);
+}
 
 bool Store::reclaimable() const {
   return impl_->keyspace_->reclaimable() || !impl_->retired_.empty() ||

@@ -182,6 +182,7 @@ class Store final : public raft::StateMachine {
   // when nothing is left. Every entry frees a little; an idle turn may free
   // more.
   bool Reclaim(size_t pages_max);
+  bool FreePart() override;
   // True if Reclaim has something to free.
   bool reclaimable() const;
   // True while a snapshot under way shares pages. Its end may make them

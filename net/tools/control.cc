@@ -21,6 +21,7 @@
 #include "net/event_loop/clock.h"
 #include "net/tools/cluster_view.h"
 #include "net/tools/resp_client.h"
+#include "net/tools/tables/member_tables.h"
 #include "raft/transport/handshake.h"
 
 namespace quorate::net {
@@ -429,37 +430,6 @@ Json BytesJson(std::string_view bytes) {
 
 std::string JsonLine(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string BytesText(double bytes) {
-  const char* unit = "B";
-  for (const char* const next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (bytes < 1024) break;
-    bytes /= 1024;
-    unit = next;
-  }
-  const auto tenths = static_cast<int64_t>(bytes * 10 + 0.5);
-  return absl::StrCat(tenths / 10, ".", tenths % 10, " ", unit);
-}
-
-std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] + 2 - row[i].size(), ' ');
-    }
-    out += line + "\n";
-  }
-  return out;
 }
 
 ControlAnswer RunStatus(const ControlOptions& options) {

@@ -87,12 +87,6 @@ struct NodeLine {
 // kDataLoss if a line lacks fields of Redis Cluster.
 absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text);
 
-// "96.0 MiB".
-std::string BytesText(double bytes);
-
-// Pads the columns, two spaces apart. The first row is the heading.
-std::string FormatTable(const std::vector<std::vector<std::string>>& rows);
-
 }  // namespace quorate::net
 
 #endif  // QUORATE_NET_TOOLS_CONTROL_H_

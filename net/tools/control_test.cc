@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "net/tools/cluster_view.h"
+#include "net/tools/tables/member_tables.h"
 
 namespace quorate::net {
 namespace {

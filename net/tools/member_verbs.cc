@@ -13,6 +13,7 @@
 #include "net/event_loop/clock.h"
 #include "net/tools/admin_link.h"
 #include "net/tools/change_operation.h"
+#include "net/tools/tables/member_tables.h"
 
 namespace quorate::net {
 namespace {
@@ -34,20 +35,6 @@ ControlAnswer Fail(std::string why, int exit_status = kControlFailed) {
 AdminLink LinkTo(const VerbOptions& options) {
   return AdminLink(options.control, options.dry_run,
                    ChangeOperation(options.operation, options.command));
-}
-
-// The value as text for a table; "-" if there is none.
-std::string TextOf(const Json& value) {
-  if (value.is_string()) {
-    const std::string text = value.get<std::string>();
-    return text.empty() ? "-" : text;
-  }
-  if (value.is_array()) {
-    std::vector<std::string> items;
-    for (const Json& item : value) items.push_back(TextOf(item));
-    return items.empty() ? "-" : absl::StrJoin(items, ",");
-  }
-  return value.is_null() ? "-" : value.dump();
 }
 
 // One replica that is on its way: how much of it is there.
@@ -79,6 +66,10 @@ class Progress {
       if (total > 0) {
         absl::StrAppend(&line, ", ", BytesText(bytes), " of ",
                         BytesText(total));
+      }
+      if (const Json brake = move.value("held_back_by", Json());
+          brake.is_string()) {
+        absl::StrAppend(&line, ", held back by ", TextOf(brake));
       }
     }
     AppendRate(sum, &line);
@@ -285,14 +276,6 @@ Look HoldsNone(const Json& row) {
   return look;
 }
 
-// Empty, or a line behind others about the problem of the row.
-std::string ProblemText(const char* what, const Json& row) {
-  const Json problem = row.value("problem", Json());
-  if (problem.is_null()) return "";
-  return absl::StrCat("\n", what, " ", TextOf(row["id"]), ": ",
-                      TextOf(problem));
-}
-
 // Takes rows out whose end, in `ended`, was long ago, unless all are asked for.
 // Returns a line about them, or nothing.
 std::string HideOld(const VerbOptions& options, const char* ended, Json* rows) {
@@ -311,60 +294,6 @@ std::string HideOld(const VerbOptions& options, const char* ended, Json* rows) {
   if (hidden == 0) return "";
   return absl::StrCat("\nolder ones are left out: ", hidden,
                       "; --all shows them\n");
-}
-
-std::string NodesText(const Json& answer) {
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "NAME", "ROLE", "STATE", "ZONE", "HOST", "WEIGHT", "REPLICAS",
-       "LEADERS", "BYTES", "DISK FREE", "RESP", "CLUSTER", "HTTP", "PEER"}};
-  std::string problems;
-  for (const Json& node : answer.value("nodes", Json::array())) {
-    const Json addresses = node.value("addresses", Json::object());
-    const auto at = [&](const char* name) {
-      return TextOf(addresses.value(name, Json()));
-    };
-    std::vector<std::string> row;
-    for (const char* const name : {"id", "name", "role", "state", "zone",
-                                   "host", "weight", "replicas", "leaders"}) {
-      row.push_back(TextOf(node.value(name, Json())));
-    }
-    const Json bytes = node.value("bytes", Json());
-    row.push_back(bytes.is_number() ? BytesText(bytes.get<double>()) : "-");
-    const Json disk = node.value("disk_size_bytes", Json());
-    row.push_back(
-        disk.is_number()
-            ? absl::StrCat(BytesText(node.value("disk_free_bytes", 0.0)),
-                           " of ", BytesText(disk.get<double>()))
-            : "-");
-    for (const char* const name : {"resp", "resp_cluster", "http", "peer"}) {
-      row.push_back(at(name));
-    }
-    rows.push_back(std::move(row));
-    problems += ProblemText("node", node);
-  }
-  return absl::StrCat(FormatTable(rows), problems,
-                      problems.empty() ? "" : "\n");
-}
-
-std::string GroupsText(const Json& groups) {
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "LEADER", "VOTERS", "LEARNERS", "WANTED", "WEIGHT", "SLOTS"}};
-  std::string problems;
-  for (const Json& group : groups) {
-    std::vector<std::string> row;
-    for (const char* const name :
-         {"id", "leader", "voters", "learners", "wanted", "weight", "slots"}) {
-      row.push_back(TextOf(group.value(name, Json())));
-    }
-    rows.push_back(std::move(row));
-    problems += ProblemText("group", group);
-    if (group.value("retiring", false)) {
-      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]),
-                      ": is being retired");
-    }
-  }
-  return absl::StrCat(FormatTable(rows), problems,
-                      problems.empty() ? "" : "\n");
 }
 
 // A line for each replica that is left, and for each voter that is not.
@@ -391,31 +320,6 @@ std::string SurvivorsText(const Json& answer) {
     rows.push_back({TextOf(node), "-", "-", "-", "-", "no answer", "yes"});
   }
   return FormatTable(rows);
-}
-
-std::string MovesText(const Json& moves) {
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "FROM", "TO", "SLOTS", "PHASE", "DONE", "BYTES", "RATE", "LEFT",
-       "HELD", "LONGEST PAUSE"}};
-  std::string problems;
-  for (const Json& move : moves) {
-    const double rate = move.value("bytes_per_second", 0.0);
-    const Json left = move.value("seconds_left", Json());
-    rows.push_back(
-        {TextOf(move["id"]), TextOf(move["from"]), TextOf(move["to"]),
-         TextOf(move["slots"]), TextOf(move["phase"]),
-         absl::StrCat(TextOf(move["slots_done"]), "/",
-                      TextOf(move["slot_count"])),
-         absl::StrCat(BytesText(move.value("bytes_done", 0.0)), " of ",
-                      BytesText(move.value("bytes_total", 0.0))),
-         rate > 0 ? BytesText(rate) + "/s" : "-",
-         left.is_null() ? "-" : TextOf(left) + " s",
-         TextOf(move["held_requests"]),
-         absl::StrCat(TextOf(move["longest_pause_ms"]), " ms")});
-    problems += ProblemText("move", move);
-  }
-  return absl::StrCat(FormatTable(rows), problems,
-                      problems.empty() ? "" : "\n");
 }
 
 // A wish that makes moves. Waits for them one after the other.

@@ -673,18 +673,22 @@ void AdminApi::Show(std::string_view path, Done done) {
         },
         [reply](AdminReply answer) { (*reply)(std::move(answer)); });
   }
-  const bool lists = !parts.empty() && parts.size() <= 2 &&
-                     (parts[0] == "nodes" || parts[0] == "groups");
+  const bool lists =
+      !parts.empty() && parts.size() <= 2 &&
+      (parts[0] == "nodes" || parts[0] == "groups" || parts[0] == "moves");
   controller_.Refresh([this, path = std::string(path), lists,
                        done = std::move(done)](absl::Status status) mutable {
     const bool outdated = absl::IsUnavailable(status) &&
                           !controller_.state().nodes.empty() &&
                           (path == "/v1/nodes" || path == "/v1/groups" ||
                            path == "/v1/moves" || path == "/v1/slots");
-    if (outdated && lists) return ListOutdated(path, status, std::move(done));
+    const bool moves = path == "/v1/moves";
+    if (outdated && lists && !moves) {
+      return ListOutdated(path, status, std::move(done));
+    }
     if (outdated) {
-      Json all = path == "/v1/moves" ? MovesJson(controller_.state())
-                                     : SlotsJson(controller_.state());
+      Json all = moves ? MovesJson(controller_.state(), {})
+                       : SlotsJson(controller_.state());
       all["outdated"] = std::string(status.message());
       return done({.body = JsonText(all)});
     }
@@ -723,22 +727,18 @@ void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
 AdminReply AdminApi::List(std::string_view path,
                           const ClusterUsage& usage) const {
   const std::vector<std::string_view> parts = PartsOf(path);
-  const Json all = parts[0] == "nodes" ? NodesJson(controller_.cluster(),
-                                                   controller_.state(), usage)
-                                       : GroupsJson(controller_.state(), usage);
+  const ClusterState& state = controller_.state();
+  const Json all = parts[0] == "nodes"
+                       ? NodesJson(controller_.cluster(), state, usage)
+                   : parts[0] == "moves" ? MovesJson(state, usage)
+                                         : GroupsJson(state, usage);
   return parts.size() == 1 ? AdminReply{.body = JsonText(all)}
                            : RowOf(all, parts[0], parts[1]);
 }
 
 AdminReply AdminApi::Page(std::string_view path) const {
   const std::vector<std::string_view> parts = PartsOf(path);
-  if (parts.size() == 2 && parts[0] == "moves") {
-    return RowOf(MovesJson(controller_.state()), parts[0], parts[1]);
-  }
   if (parts.size() != 1) return NoRoute();
-  if (parts[0] == "moves") {
-    return {.body = JsonText(MovesJson(controller_.state()))};
-  }
   if (parts[0] == "slots") {
     return {.body = JsonText(SlotsJson(controller_.state()))};
   }

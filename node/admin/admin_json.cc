@@ -42,13 +42,20 @@ Json Ids(const std::vector<NodeId>& nodes) {
   return ids;
 }
 
+// The wait that holds the bulk work of the node back, or null.
+Json BrakeOf(NodeId node, const ClusterUsage& usage) {
+  const auto found = usage.find(node);
+  if (found == usage.end()) return Json();
+  return TextOrNull(std::string(env::BulkBrakeName(found->second.brake)));
+}
+
 // `from` leads the group.
-Json MoveJson(NodeId from, const FilledReplica& filled) {
-  return {{"group", filled.group.value()},
-          {"from", from.value()},
-          {"node", filled.node.value()},
-          {"bytes", filled.bytes},
-          {"bytes_total", filled.bytes_total}};
+Json MoveJson(NodeId from, const FilledReplica& filled,
+              const ClusterUsage& usage) {
+  return {
+      {"group", filled.group.value()}, {"from", from.value()},
+      {"node", filled.node.value()},   {"held_back_by", BrakeOf(from, usage)},
+      {"bytes", filled.bytes},         {"bytes_total", filled.bytes_total}};
 }
 
 // The replicas that are on their way to or from the node.
@@ -66,7 +73,7 @@ Json MovesOf(const ClusterState& state, NodeId node,
               group->Configuration()->voters.end(),
               [&](const raft::Member& voter) { return voter.node == node; });
       if (filled.node == node || leaves) {
-        moves.push_back(MoveJson(leader, filled));
+        moves.push_back(MoveJson(leader, filled, usage));
       }
     }
   }
@@ -105,6 +112,7 @@ Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
           {"bytes", bytes},
           {"disk_free_bytes", disk_free},
           {"disk_size_bytes", disk_size},
+          {"held_back_by", BrakeOf(row.id, usage)},
           {"moves", MovesOf(state, row.id, usage)},
           {"removed_ms", TimeOrNull(row.removed)},
           {"problem", problem}};
@@ -133,7 +141,8 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   Json moves = Json::array();
   for (const auto& [node, its] : usage) {
     for (const FilledReplica& filled : its.filled) {
-      if (filled.group == row.id) moves.push_back(MoveJson(node, filled));
+      if (filled.group == row.id)
+        moves.push_back(MoveJson(node, filled, usage));
     }
   }
   return {{"id", row.id.value()},
@@ -217,7 +226,17 @@ Json SurvivorsJson(const ClusterState& state,
           {"lost", Ids(plan.lost)},     {"text", plan.text}};
 }
 
-Json MovesJson(const ClusterState& state) {
+// That of the node which leads the source.
+Json BrakeOf(const shardctrl::MoveRow& move, const ClusterUsage& usage) {
+  for (const auto& [node, its] : usage) {
+    if (std::ranges::binary_search(its.leads, move.from)) {
+      return BrakeOf(node, usage);
+    }
+  }
+  return Json();
+}
+
+Json MovesJson(const ClusterState& state, const ClusterUsage& usage) {
   Json rows = Json::array();
   for (const shardctrl::MoveRow& row : shardctrl::MoveRows(state)) {
     const shardctrl::MoveProgress& progress = row.progress;
@@ -239,6 +258,8 @@ Json MovesJson(const ClusterState& state) {
          {"longest_pause_ms",
           (progress.longest_pause + Milliseconds(1) - Nanoseconds(1)).ms()},
          {"write_pause_ms", progress.write_pause.ms()},
+         {"held_back_by",
+          row.bytes_per_second > 0 ? BrakeOf(row, usage) : Json()},
          {"ended_ms", TimeOrNull(row.ended)},
          {"problem", TextOrNull(row.problem)}});
   }

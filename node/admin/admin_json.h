@@ -28,7 +28,7 @@ Json SurvivorsJson(const shardctrl::ClusterState& state,
                    const shardctrl::GroupRecord& group,
                    const shardctrl::Survivors& survivors);
 // {"version":V,"moves":[…]}: those that have ended come first.
-Json MovesJson(const shardctrl::ClusterState& state);
+Json MovesJson(const shardctrl::ClusterState& state, const ClusterUsage& usage);
 // {"version":V,"slots":[…]}: the owner of each range.
 Json SlotsJson(const shardctrl::ClusterState& state);
 // {"after_ms":N,"now":[…]}; null: off.

@@ -12,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "env/bulk/bulk_pace.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "node/base/disk_watch.h"
@@ -48,6 +49,8 @@ struct NodeUsage {
   bool lacks_disk = false;
   // Bytes below limits.memory_bytes. The largest number: there is no limit.
   uint64_t memory_left = ~uint64_t{0};
+  // The wait that holds its snapshots and copies back.
+  env::BulkBrake brake = env::BulkBrake::kNone;
   // Members of the groups that it leads; at most kFilledMax.
   std::vector<FilledReplica> filled;
   static constexpr size_t kFilledMax = 1000;

@@ -17,7 +17,8 @@ NodeUsage ControllerAgent::Usage() const {
   NodeUsage usage{.bytes = measures_.stored_bytes(),
                   .disk = measures_.disk(),
                   .lacks_disk = measures_.lacks_disk(),
-                  .memory_left = measures_.memory_left()};
+                  .memory_left = measures_.memory_left(),
+                  .brake = host_.bulk_pace().brake()};
   for (const shardctrl::SlotMove& move : state().moves) {
     const HeldCommands held = measures_.held(move);
     if (held.commands > 0 && usage.held.size() < NodeUsage::kHeldMax) {

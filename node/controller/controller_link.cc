@@ -37,6 +37,7 @@ Buffer EncodeUsage(const NodeUsage& usage) {
   AppendFixed(&out, usage.disk.size_bytes);
   AppendFixed(&out, static_cast<uint8_t>(usage.lacks_disk));
   AppendFixed(&out, usage.memory_left);
+  AppendFixed(&out, static_cast<uint8_t>(usage.brake));
   AppendFixed(&out, static_cast<uint32_t>(usage.filled.size()));
   for (const FilledReplica& filled : usage.filled) {
     AppendFixed(&out, filled.group.value());
@@ -61,6 +62,9 @@ std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
   usage.disk.size_bytes = reader.Take<uint64_t>();
   usage.lacks_disk = reader.Take<uint8_t>() != 0;
   usage.memory_left = reader.Take<uint64_t>();
+  const auto brake = reader.Take<uint8_t>();
+  if (brake > static_cast<uint8_t>(env::BulkBrake::kPeers)) reader.Fail();
+  usage.brake = static_cast<env::BulkBrake>(brake);
   const auto filled_count = reader.Take<uint32_t>();
   if (filled_count > NodeUsage::kFilledMax) reader.Fail();
   while (reader.ok() && usage.filled.size() < filled_count) {

@@ -30,6 +30,7 @@ void CopyReport::OnBegun(uint32_t slots) {
 
 void CopyReport::OnTaken(const kv::StagePlace& place, size_t bytes) {
   stream_bytes_ += bytes;
+  if (place.slots < progress_.slots_done) return;  // A late answer.
   slot_stream_bytes_ =
       place.slots == progress_.slots_done ? slot_stream_bytes_ + bytes : 0;
   progress_.slots_done = place.slots;

@@ -17,7 +17,7 @@ class CopyStream {
  public:
   // Pieces under way. CopyPace bounds their bytes. Clients may have to wait for
   // the entries of all of them.
-  static constexpr size_t kPiecesMax = 32;
+  static constexpr size_t kPiecesMax = 16;
 
   // Goes on at the place of the destination.
   CopyStream(const kv::MovePlan& plan, const kv::StagePlace& place);
@@ -32,7 +32,7 @@ class CopyStream {
   // Requires: Open has returned true. Its bytes are valid until the next call.
   // `keeps`: the piece is sent again unless the destination takes it.
   kv::SlotPiece Next(size_t bytes_max, bool keeps);
-  // A piece is under way. `counted`: CopyWindow::Counted of it.
+  // A piece is under way. `counted`: CopyPace::Counted of it.
   void OnSent(size_t counted) { counted_outstanding_ += counted; }
   void Close() { reader_.Close(); }
   // Null: no answer came. Returns true if the destination took the piece.

@@ -187,7 +187,7 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   if (!task.source.has_value()) {
     task.source = {
         .report = CopyReport(controller_.self(), task.term, move.progress),
-        .pace = CopyPace(move.progress.write_pause, move.rate_max)};
+        .pace = CopyPace(bulk_, move.progress.write_pause, move.rate_max)};
   }
   Source& source = *task.source;
   if (open.frozen() &&
@@ -232,9 +232,9 @@ MoveAction SlotMover::NextAction(const OpenSource& open, Task& task) {
     move.sent = copying->stream.reader().changes();
     if (copying->stream.lost()) return MoveAction::kAwait;
     const MonoTime next_piece = source.pace.next_piece();
-    if (task.outstanding == 0 && !open.frozen() && next_piece > MonoNow()) {
+    if (!open.frozen() && next_piece > MonoNow()) {
       DriveSoon(next_piece - MonoNow());
-      return MoveAction::kAwait;
+      if (task.outstanding == 0) return MoveAction::kAwait;
     }
   }
   move.answers_due = task.outstanding > 0;
@@ -335,12 +335,11 @@ bool SlotMover::Copy(const OpenSource& open, Task& task) {
                           stream.reader().changes(), env_.buggify);
   }
   const size_t pieces_max = source.one_at_a_time ? 1 : CopyStream::kPiecesMax;
-  // Clients wait for a frozen slot.
-  const size_t bytes_max = frozen ? CopyWindow::kMax : source.pace.bytes();
-  // A piece may fail at once. One that is kept is sent again later.
+  // Clients wait for a frozen slot. A piece may fail at once. One that is kept
+  // is sent again later.
   while (task.outstanding < pieces_max && !stream.lost() &&
          task.not_before <= MonoNow() &&
-         stream.counted_outstanding() < bytes_max &&
+         stream.counted_outstanding() < CopyPace::kBytesMax &&
          (frozen || source.pace.next_piece() <= MonoNow())) {
     if (!stream.Open(open.store, open.status)) return false;
     SendPiece(open, task);
@@ -354,7 +353,7 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
   const kv::SlotPiece piece =
       stream.Next(source.pace.piece_bytes(), source.one_at_a_time);
   const size_t bytes = piece.bytes.size();
-  const size_t counted = CopyWindow::Counted(bytes);
+  const size_t counted = CopyPace::Counted(bytes);
   source.pace.OnSent(MonoNow(), bytes);
   stream.OnSent(counted);
   Send(open.key(), open.plan.to, kv::StageStep{open.plan.id, piece},
@@ -363,8 +362,7 @@ void SlotMover::SendPiece(const OpenSource& open, Task& task) {
          Source& source = *task.source;
          auto* const copying = std::get_if<Copying>(&source.work);
          if (copying == nullptr) return;
-         source.pace.OnAnswer(MonoNow(), MonoNow() - sent, counted,
-                              copying->stream.counted_outstanding());
+         source.pace.OnAnswer(MonoNow() - sent);
          if (copying->stream.OnAnswer(counted, answer)) {
            task.lacks_room.clear();
            source.one_at_a_time = false;
@@ -445,7 +443,7 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
     if (!task.source.has_value()) {
       task.source = {
           .report = CopyReport(controller_.self(), task.term, move.progress),
-          .pace = CopyPace(move.progress.write_pause, 0)};
+          .pace = CopyPace(bulk_, move.progress.write_pause, 0)};
     }
     task.source->work = Asking();  // Frees what was read.
     if (task.ending.phase == MovePhase::kNone && !task.ending.held_known) {

@@ -20,6 +20,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
+#include "env/bulk/bulk_pace.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/pending.h"
@@ -110,9 +111,13 @@ class SlotMover {
     std::function<void()> forget_idle;
   };
 
-  // Both references outlive the object, and it outlives the answers.
-  SlotMover(env::Env& env, ControllerAccess& controller, Groups groups)
-      : env_(env), controller_(controller), groups_(std::move(groups)) {}
+  // The references outlive the object, and it outlives the answers.
+  SlotMover(env::Env& env, env::BulkPace& bulk, ControllerAccess& controller,
+            Groups groups)
+      : env_(env),
+        bulk_(bulk),
+        controller_(controller),
+        groups_(std::move(groups)) {}
   SlotMover(const SlotMover&) = delete;
   SlotMover& operator=(const SlotMover&) = delete;
 
@@ -199,6 +204,7 @@ class SlotMover {
   void Report(const shardctrl::SlotMove& move, Task& task);
 
   env::Env& env_;
+  env::BulkPace& bulk_;
   ControllerAccess& controller_;
   const Groups groups_;
   bool working_ = true;

@@ -19,7 +19,6 @@
 #include "kv/slots/slot.h"
 #include "kv/testing/moves_fixture.h"
 #include "node/controller/copy_stream.h"
-#include "node/controller/copy_window.h"
 #include "node/controller/move_steps.h"
 #include "node/controller/test_controller.h"
 #include "rapidcheck/gtest.h"
@@ -48,6 +47,7 @@ class Bench {
     for (Node& node : nodes_) node.state = cluster_.state;
     world_.Start(world_.AddMachine({.name = "n1"}), [&](env::Env& env) {
       env_ = &env;
+      bulk_.emplace(env.loop, env::BulkLimits());
       for (size_t i = 0; i < std::size(nodes_); ++i) StartMover(i);
       return std::make_shared<int>(0);
     });
@@ -230,7 +230,7 @@ class Bench {
       Later(node, [done = std::move(done)]() mutable { done({}); });
     };
     node.mover = std::make_unique<SlotMover>(
-        *env_, controller,
+        *env_, *bulk_, controller,
         SlotMover::Groups{
             .hosted =
                 [] {
@@ -330,6 +330,7 @@ class Bench {
   uint64_t bits_;
   sim::World world_;
   env::Env* env_ = nullptr;
+  std::optional<env::BulkPace> bulk_;
   shardctrl::ControlledCluster cluster_;
   Group groups_[2] = {
       {.group = kv::TestGroup(
@@ -393,7 +394,7 @@ TEST(SlotMover, PiecesOfEmptySlots_AreFewWhileStepsAreSlow) {
   ASSERT_TRUE(bench.open());
   EXPECT_GT(bench.pieces(), 50u);
   // The first answer has waited for none.
-  EXPECT_LE(bench.most_pieces(), CopyWindow::kMin / CopyWindow::kPieceMin + 1);
+  EXPECT_LE(bench.most_pieces(), CopyStream::kPiecesMax);
   bench.RunFor(Seconds(20));
   bench.ExpectOver(/*moved=*/true);
 }

@@ -407,6 +407,23 @@ void WriteStorage(Context& context, Page& page) {
       "Size of the entries in the logs of all groups.", host.log_bytes);
   One(page, "quorate_log_resident_bytes", "gauge",
       "Size of those of them that are in memory.", host.log_memory_bytes);
+  const env::BulkPace& bulk = context.host.bulk_pace();
+  page.Family("quorate_bulk_bytes_total", "counter",
+              "Bytes of bulk work by its kind.");
+  for (size_t i = 0; i < env::kBulkKinds; ++i) {
+    const auto kind = static_cast<env::BulkKind>(i);
+    page.Sample(Concat("kind=\"", env::BulkKindName(kind), "\""),
+                bulk.done(kind));
+  }
+  One(page, "quorate_bulk_bytes_per_second_max", "gauge",
+      "The rate that all bulk work may have now.", bulk.bytes_per_second());
+  page.Family("quorate_bulk_held_back", "gauge",
+              "1 for what holds bulk work back now.");
+  for (const env::BulkBrake brake :
+       {env::BulkBrake::kLoop, env::BulkBrake::kDisk, env::BulkBrake::kPeers}) {
+    page.Sample(Concat("by=\"", env::BulkBrakeName(brake), "\""),
+                uint64_t{bulk.brake() == brake});
+  }
   One(page, "quorate_raft_followers_cut_off_total", "counter",
       "Times a log removed entries that a follower lacked which was in touch, "
       "or was getting a snapshot.",

@@ -220,9 +220,9 @@ TEST_F(HostEviction, SnapshotInstalledOverAnOwnOne_LeavesNoneToTake) {
     cluster_.AwaitStart(n);
   };
   // Its snapshot takes many minutes.
-  cluster_.options_.log.snapshot_bytes_per_second = 100;
+  cluster_.options_.bulk.ceiling = 20'000;
   restart(slow);
-  cluster_.options_.log.snapshot_bytes_per_second = 0;
+  cluster_.options_.bulk = {};
   cluster_.options_.snapshot_threshold_bytes = 32 << 10;
   cluster_.options_.snapshot_threshold_bytes_max = 32 << 10;
   cluster_.options_.snapshot_trailing_bytes = 8 << 10;

@@ -50,6 +50,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       apply_work_(env.loop, options_.turn_apply_work_max),
       callbacks_(env.loop),
       removed_(env.loop),
+      dropped_states_(env.loop),
       calls_{.fail_node = [this](absl::Status why) { Fail(std::move(why)); },
              .pulses_needed =
                  [this] {
@@ -66,13 +67,16 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
                .retained = LogBudget(/*bytes_max=*/0, nullptr),
                .places = LogBudget(/*bytes_max=*/0, nullptr),
                .halted = LogBudget(options_.log_bytes_max / 4, [] {})},
-      rooms_{.unwritten = NodeRoom(options_.unwritten_bytes_max,
-                                   [this] { OfferRoomForEntriesLater(); }),
-             .unapplied = NodeRoom(options_.unapplied_bytes_max,
-                                   [this] { OfferRoomForEntriesLater(); }),
-             .staged = NodeRoom(options_.snapshot_transfer_bytes_max),
-             .follower_reads = ReadRoom(options_.snapshot_transfer_bytes_max),
-             .loads = ReadRoom(SnapshotLoader::kRoomBytes)},
+      bulk_pace_(env.loop, options_.bulk),
+      rooms_{
+          .unwritten = NodeRoom(options_.unwritten_bytes_max,
+                                [this] { OfferRoomForEntriesLater(); }),
+          .unapplied = NodeRoom(options_.unapplied_bytes_max,
+                                [this] { OfferRoomForEntriesLater(); }),
+          .staged = NodeRoom(options_.snapshot_transfer_bytes_max),
+          .follower_reads = ReadRoom(env.loop, &bulk_pace_,
+                                     options_.snapshot_transfer_bytes_max),
+          .loads = ReadRoom(env.loop, &bulk_pace_, SnapshotLoader::kRoomBytes)},
       snapshot_turn_([this] { NextSnapshotLater(); }),
       alarm_(env.loop, [this] { OnAlarm(); }) {}
 
@@ -155,7 +159,10 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
   snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
-  snapshots_->OnSpeed([this] { return budgets_.size.Haste(); });
+  snapshots_->SetPace(bulk_pace_, [this] { return budgets_.size.Haste(); });
+  log_->OnDurableWrite([this](Duration took, uint64_t bytes) {
+    bulk_pace_.OnLogWrite(took, bytes);
+  });
   ListenToLog();
   options_.cluster = opened->identity.cluster;
   for (const auto& [node, seen] : starts_.seen) {
@@ -690,6 +697,9 @@ Host::Condition Host::condition(GroupId group) const {
 }
 
 absl::Status Host::status() const { return impl_->status_; }
+
+env::BulkPace& Host::bulk_pace() { return impl_->bulk_pace_; }
+const env::BulkPace& Host::bulk_pace() const { return impl_->bulk_pace_; }
 
 Host::Stats Host::stats() const {
   Stats stats = {.log_memory_bytes = impl_->budgets_.memory.bytes(),

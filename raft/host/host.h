@@ -196,6 +196,10 @@ class Host {
   // The node of the leader that this node's replica of the group knows; zero if
   // it knows none, or there is no replica.
   NodeId leader(GroupId group) const;
+  // The pace of this node's bulk work. Other bulk work of the program takes
+  // part in it.
+  env::BulkPace& bulk_pace();
+  const env::BulkPace& bulk_pace() const;
   StateMachine* state_machine(GroupId group);
   const StateMachine* state_machine(GroupId group) const;
   // The groups whose replicas run.

@@ -258,7 +258,9 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
     replicas = {running->key().replica};
     running->Leave(absl::NotFoundError(absl::StrCat(
         "the replica of group ", group.value(), " on this node was dropped")));
+    std::unique_ptr<StateMachine> state = running->TakeStateMachine();
     RemoveReplica(group);
+    dropped_states_.Add(std::move(state));
   } else if (const auto failed = failed_.find(group); failed != failed_.end()) {
     replicas = std::move(failed->second.replicas);
     failed_.erase(failed);

@@ -17,6 +17,7 @@
 #include "env/turn_meter.h"
 #include "raft/host/bounds/log_budget.h"
 #include "raft/host/bounds/node_room.h"
+#include "raft/host/dropped_states.h"
 #include "raft/host/founding.h"
 #include "raft/host/host.h"
 #include "raft/host/outbox.h"
@@ -215,6 +216,7 @@ class Host::Impl final : public env::Transport::Receiver {
   env::TurnMeter apply_work_;
   CallbackQueue callbacks_;
   RemovedEntries removed_;
+  DroppedStates dropped_states_;
   HostCalls calls_;
   Pulses pulses_;
   env::Pending evict_;  // budgets_ set these.
@@ -223,6 +225,7 @@ class Host::Impl final : public env::Transport::Receiver {
   bool shorten_pending_ = false;
   LogBudgets budgets_;
   env::Pending room_for_entries_;  // rooms_ sets it.
+  env::BulkPace bulk_pace_;
   NodeRooms rooms_;
   SnapshotTurn snapshot_turn_;
   // Replicas use the log and the snapshot store, and callbacks of both refer to

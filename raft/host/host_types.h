@@ -13,6 +13,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "env/bulk/bulk_pace.h"
 #include "env/outcome.h"
 #include "env/transport.h"
 #include "raft/core/core.h"
@@ -134,6 +135,9 @@ struct HostLimits {
   // bytes of chunks may have been received and not be written. A first one
   // always fits.
   uint64_t snapshot_transfer_bytes_max = 32 << 20;
+  // How fast snapshots, copies of slots and entries of followers that lack many
+  // are written, read and sent, in all.
+  env::BulkLimits bulk;
   // A limit of the size of the entries of all groups in memory; 0: none. Beyond
   // it the groups with most of them have their oldest ones on disk only. It is
   // exceeded by entries that are not applied or not durable.

@@ -54,7 +54,7 @@ class LogBoundsTest : public ::testing::Test {
 TEST_F(LogBoundsTest, SnapshotsOfALargeState_AreFasterBeyondTheBudget) {
   constexpr uint64_t kBudget = 512 << 10;
   cluster_.options_.log_bytes_max = kBudget;
-  cluster_.options_.log.snapshot_bytes_per_second = 1'000'000;
+  cluster_.options_.bulk.ceiling = 1'000'000;
   Start();
   Propose(2500, 4000);
   const Core& core = *host(cluster_.leader()).core(testing::kGroup);

@@ -385,7 +385,8 @@ void Replica::HandleEntryReads(const Output& output) {
   for (const EntryRead& read : output.entry_reads) {
     services_.env.tracer.Sometimes("raft.entries_read_again");
     services_.rooms.follower_reads.Add(
-        key_.replica, read.to, services_.log.BytesToRead(key_, read.after),
+        env::BulkKind::kCatchUp, key_.replica, read.to,
+        services_.log.BytesToRead(key_, read.after),
         WhileHere([to = read.to, after = read.after](Replica& here,
                                                      Quota::Share held) {
           if (!here.status_.ok()) return;

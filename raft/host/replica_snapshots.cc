@@ -412,7 +412,7 @@ void ReplicaSnapshots::ReadChunk(const SnapshotWork& work) {
   const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
   const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
   services_.rooms.follower_reads.Add(
-      key_.replica, work.to, size,
+      env::BulkKind::kSnapshotSend, key_.replica, work.to, size,
       WhileHere([work, size](ReplicaSnapshots& here, Quota::Share held) {
         if (here.owner_.runs())
           here.BeginChunkRead(work, size, std::move(held));

@@ -21,8 +21,8 @@ SnapshotLoader::SnapshotLoader(env::Loop& loop, SnapshotStore* store,
 void SnapshotLoader::Start() { ReadNext(); }
 
 void SnapshotLoader::ReadNext() {
-  room_->Add(group_.replica, ReplicaId(), kPieceBytes,
-             [this, alive = alive_](Quota::Share held) {
+  room_->Add(env::BulkKind::kSnapshotInstall, group_.replica, ReplicaId(),
+             kPieceBytes, [this, alive = alive_](Quota::Share held) {
                if (*alive) BeginRead(std::move(held));
              });
 }

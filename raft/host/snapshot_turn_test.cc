@@ -93,7 +93,7 @@ TEST_F(SnapshotTurnTest, OneThatIsCalled_GoesBeforeTheOthers) {
 TEST(SnapshotTurnOfHosts, SnapshotsOfAllGroups_AreWrittenOneAfterAnother) {
   constexpr uint32_t kGroups = 5;
   testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/4'000, {});
-  cluster.options_.log.snapshot_bytes_per_second = 20'000;
+  cluster.options_.bulk.ceiling = 20'000;
   cluster.SetGroups(kGroups);
   for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
   for (uint32_t g = 1; g <= kGroups; ++g) {
@@ -129,7 +129,7 @@ TEST(SnapshotTurnOfHosts, ReplicaThatStopsWhileItWrites_GivesTheTurnBack) {
   for (const bool fenced : {false, true}) {
     SCOPED_TRACE(fenced);
     testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/4'000, {});
-    cluster.options_.log.snapshot_bytes_per_second = 2'000;
+    cluster.options_.bulk.ceiling = 2'000;
     cluster.SetGroups(2);
     for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
     ASSERT_TRUE(cluster.WaitForLeader(kStops));

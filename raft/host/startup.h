@@ -150,7 +150,7 @@ class Startup {
   Serve serve_;
   Done done_;
   // Reads of the snapshot store hold parts of it.
-  ReadRoom loads_room_{SnapshotLoader::kRoomBytes};
+  ReadRoom loads_room_{env_.loop, /*pace=*/nullptr, SnapshotLoader::kRoomBytes};
   OpenedStore opened_;
   bool new_ = false;  // The store has no record yet.
   std::vector<GroupKey> groups_;

@@ -53,8 +53,6 @@ struct LogOptions {
   // Size limit of the state machine's bytes of a snapshot, at most 127 GiB. The
   // end of the file has a checksum for each 64 KiB, and is written at once.
   uint64_t snapshot_bytes_max = uint64_t{127} << 30;
-  // How fast a group's own snapshot is written; 0: as fast as the disk allows.
-  uint64_t snapshot_bytes_per_second = 32 << 20;
 };
 
 // The contents of the log for one group.
@@ -177,6 +175,11 @@ class Log {
   using Unreadable = absl::AnyInvocable<void(GroupKey group, Index last,
                                              const absl::Status& why)>;
   virtual void OnUnreadable(Unreadable handler) = 0;
+
+  // `handler` is called after each durable write of additions, with the time
+  // that it took and its size.
+  using DurableWrite = absl::AnyInvocable<void(Duration took, uint64_t bytes)>;
+  virtual void OnDurableWrite(DurableWrite handler) = 0;
 
   // OK, or the error that stopped the log. After an error the node must not
   // acknowledge anything.

@@ -603,6 +603,7 @@ void LogImpl::WriteBatch() {
       pieces.push_back(std::move(zeros));
     }
   }
+  write_began_ = loop_.ReadClock().mono;
   write_pending_ = file_->Write(position_, pieces, env::Durability::kDurable,
                                 [this, allocated](absl::Status status) {
                                   if (status.ok()) allocated_end_ = allocated;
@@ -615,6 +616,9 @@ void LogImpl::OnWritten(absl::Status status) {
   if (!status_.ok()) return;
   if (!status.ok()) return Fail(status, "a durable write");
   writing_ = false;
+  if (on_durable_write_ != nullptr) {
+    on_durable_write_(loop_.ReadClock().mono - write_began_, batch_bytes_);
+  }
   position_ += batch_bytes_;
   state_.current()->file_bytes = allocated_end_;
   unwitnessed_ = !std::exchange(writing_witness_, false);

@@ -104,6 +104,9 @@ class LogImpl final : public Log {
   void OnUnreadable(Unreadable handler) override {
     unreadable_ = std::move(handler);
   }
+  void OnDurableWrite(DurableWrite handler) override {
+    on_durable_write_ = std::move(handler);
+  }
   void OnPlacesFreed(PlacesFreed handler) override {
     places_freed_ = std::move(handler);
   }
@@ -249,7 +252,8 @@ class LogImpl final : public Log {
   bool unwitnessed_ = false;
   bool writing_witness_ = false;  // The batch is a witness.
   MonoTime written_at_ = MonoTime::Min();
-  bool idle_ = false;  // There was no work for LogOptions::witness_delay.
+  MonoTime write_began_;  // The last durable write.
+  bool idle_ = false;     // There was no work for LogOptions::witness_delay.
   std::vector<Done> witness_dones_;
   env::Alarm idle_alarm_;
   std::unique_ptr<EndMarkWriter> end_mark_;  // Null after the log has failed.
@@ -278,6 +282,7 @@ class LogImpl final : public Log {
   // in the oldest segment.
   std::map<std::pair<GroupKey, Index>, int> failed_reads_;
   Unreadable unreadable_;
+  DurableWrite on_durable_write_;
   PlacesFreed places_freed_;
 
   uint64_t next_read_ = 0;

@@ -19,9 +19,9 @@ constexpr uint64_t kRoomParts = 8;
 SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
                                  GroupKey group,
                                  const SnapshotDescriptor& descriptor,
-                                 std::string staging_name,
-                                 Speed bytes_per_second, Origin origin,
-                                 FileRemover& remover, SnapshotRoom& room)
+                                 std::string staging_name, Pace pace,
+                                 Origin origin, FileRemover& remover,
+                                 SnapshotRoom& room)
     : disk_(env.disk),
       loop_(env.loop),
       remover_(remover),
@@ -30,7 +30,7 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
       store_(options.store),
       sync_bytes_(options.snapshot_sync_bytes),
       bytes_max_(options.snapshot_bytes_max),
-      bytes_per_second_(std::move(bytes_per_second)),
+      pace_(std::move(pace)),
       group_(group),
       descriptor_(descriptor),
       staging_name_(std::move(staging_name)),
@@ -82,7 +82,7 @@ void SnapshotStaging::Next() {
       pending_ = loop_.Defer([this] { EndStep(absl::OkStatus()); });
       return;
     case Step::Kind::kAppend:
-      return CheckSize(&SnapshotStaging::WritePiece);
+      return CheckSize(&SnapshotStaging::PacePiece);
     case Step::Kind::kFinish:
       return WriteEnd();
   }
@@ -224,15 +224,14 @@ void SnapshotStaging::EndResume() {
   EndStep(absl::OkStatus());
 }
 
+void SnapshotStaging::PacePiece() {
+  const MonoTime at = pace_(steps_.front().piece.size());
+  if (loop_.ReadClock().mono >= at) return WritePiece();
+  pending_ = loop_.At(at, [this] { WritePiece(); });
+}
+
 void SnapshotStaging::WritePiece() {
   const Buffer& piece = steps_.front().piece;
-  if (const uint64_t bytes_per_second = bytes_per_second_();
-      bytes_per_second > 0) {
-    const uint64_t ns =
-        piece.size() * uint64_t{1'000'000'000} / bytes_per_second;
-    paced_until_ = std::max(paced_until_, loop_.ReadClock().mono) +
-                   Nanoseconds(static_cast<int64_t>(ns));
-  }
   pending_ = file_->Write(written_bytes_, absl::MakeConstSpan(&piece, 1),
                           env::Durability::kLater, [this](absl::Status status) {
                             if (!status.ok()) return EndStep(status);
@@ -244,7 +243,8 @@ void SnapshotStaging::WritePiece() {
 }
 
 void SnapshotStaging::SyncPiece() {
-  if (written_bytes_ - synced_bytes_ < sync_bytes_) return Pace();
+  if (written_bytes_ - synced_bytes_ < sync_bytes_)
+    return EndStep(absl::OkStatus());
   pending_ = file_->Sync([this](absl::Status status) {
     if (!status.ok()) return EndStep(status);
     RecordPiece();
@@ -254,7 +254,7 @@ void SnapshotStaging::SyncPiece() {
 // The bytes are durable, so the record may become so.
 void SnapshotStaging::RecordPiece() {
   synced_bytes_ = written_bytes_;
-  if (origin_ == Origin::kOwn) return Pace();
+  if (origin_ == Origin::kOwn) return EndStep(absl::OkStatus());
   if (progress_file_ != nullptr) return WriteRecord();
   has_progress_ = true;
   CreateAs(SnapshotProgressName(staging_name_), &progress_file_, [this] {
@@ -275,17 +275,11 @@ void SnapshotStaging::WriteRecord() {
       [this, first, size = bytes.size()](absl::Status status) {
         if (!status.ok()) return EndStep(status);
         progress_bytes_ += size;
-        if (!first) return Pace();
+        if (!first) return EndStep(absl::OkStatus());
         // Both names become durable.
-        pending_ = disk_.SyncDirectory([this](absl::Status status) {
-          status.ok() ? Pace() : EndStep(status);
-        });
+        pending_ = disk_.SyncDirectory(
+            [this](absl::Status status) { EndStep(std::move(status)); });
       });
-}
-
-void SnapshotStaging::Pace() {
-  if (loop_.ReadClock().mono >= paced_until_) return EndStep(absl::OkStatus());
-  pending_ = loop_.At(paced_until_, [this] { EndStep(absl::OkStatus()); });
 }
 
 void SnapshotStaging::WriteEnd() {

@@ -39,18 +39,18 @@ class SnapshotStaging {
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
   // `descriptor` gives position and configuration. Size and checksum are
-  // computed from the appended bytes. `bytes_per_second` is called for each
-  // piece and returns the limit of the speed of appending; 0: none. kReceived:
+  // computed from the appended bytes. `pace` is called for each piece and
+  // returns the time from which so many bytes may be written. kReceived:
   // `descriptor` is complete, and the second file is kept. `remover` removes
   // snapshots. It and `room` outlive the object. Without room for the next
   // piece, or for the rest of a received snapshot, the error is
   // kResourceExhausted. kInvalidArgument: the snapshot is too large.
   enum class Origin : uint8_t { kOwn, kReceived };
-  using Speed = absl::AnyInvocable<uint64_t()>;
+  using Pace = absl::AnyInvocable<MonoTime(uint64_t bytes)>;
   SnapshotStaging(env::Env& env, const LogOptions& options, GroupKey group,
                   const SnapshotDescriptor& descriptor,
-                  std::string staging_name, Speed bytes_per_second,
-                  Origin origin, FileRemover& remover, SnapshotRoom& room);
+                  std::string staging_name, Pace pace, Origin origin,
+                  FileRemover& remover, SnapshotRoom& room);
 
   // Creates the file. Must be the first call, or Resume.
   void Create(Done done);
@@ -108,13 +108,13 @@ class SnapshotStaging {
   void VerifyPiece();
   void OnPiece(absl::StatusOr<Buffer> bytes);
   void EndResume();
+  // Writes a piece when the pace allows it.
+  void PacePiece();
   void WritePiece();
   void SyncPiece();
   // Records the bytes that the last sync made durable.
   void RecordPiece();
   void WriteRecord();
-  // Ends the step of a piece when the limit of the speed allows it.
-  void Pace();
   void WriteEnd();
   void Commit();
   void EndStep(absl::Status status);
@@ -127,7 +127,7 @@ class SnapshotStaging {
   const StoreIncarnation store_;
   const size_t sync_bytes_;
   const uint64_t bytes_max_;
-  Speed bytes_per_second_;
+  Pace pace_;
   const GroupKey group_;
   SnapshotDescriptor descriptor_;
   const std::string staging_name_;
@@ -146,8 +146,6 @@ class SnapshotStaging {
   uint64_t progress_bytes_ = 0;      // Size of what was written to it.
   std::vector<SyncedPiece> pieces_;  // To be verified by Resume.
   size_t verified_ = 0;              // How many of them are.
-  // The time before which the limit of the speed allows no further piece.
-  MonoTime paced_until_ = MonoTime::Min();
   bool committing_ = false;
   bool creating_ = false;
   Done ended_;              // Set by EndNaming while a file is being created.

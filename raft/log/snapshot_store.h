@@ -19,6 +19,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "env/bulk/bulk_pace.h"
 #include "env/env.h"
 #include "raft/core/types.h"
 #include "raft/log/log.h"
@@ -65,10 +66,10 @@ class SnapshotStore {
   // The snapshots that were refused.
   virtual uint64_t refused_for_room() const = 0;
 
-  // Own snapshots are written at most `times` as fast as
-  // LogOptions::snapshot_bytes_per_second. `times` is called for each piece.
-  // Without a call of OnSpeed, they have that limit.
-  virtual void OnSpeed(absl::AnyInvocable<uint64_t()> times) = 0;
+  // Snapshots are written at this pace from now on, own ones `haste` times as
+  // fast; it is called for each piece. `pace` outlives the object.
+  virtual void SetPace(env::BulkPace& pace,
+                       absl::AnyInvocable<uint64_t()> haste) = 0;
 
   // Every group with a file, in their order.
   virtual std::vector<GroupKey> groups() const = 0;

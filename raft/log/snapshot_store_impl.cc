@@ -72,9 +72,9 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartWriting(
       env_, options_, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), ".w",
                    staging.number),
-      [this] {
-        const uint64_t limit = options_.snapshot_bytes_per_second;
-        return speed_times_ == nullptr ? limit : limit * speed_times_();
+      [this](uint64_t bytes) {
+        if (pace_ == nullptr) return MonoTime::Min();
+        return pace_->Reserve(env::BulkKind::kSnapshotWrite, bytes, haste_());
       },
       SnapshotStaging::Origin::kOwn, remover_, room_);
   return staging;
@@ -94,7 +94,10 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
       resumes ? part->second.staging_name
               : absl::StrCat(SnapshotName(group, descriptor.position), ".r",
                              staging.number),
-      /*bytes_per_second=*/[] { return uint64_t{0}; },
+      [this](uint64_t bytes) {
+        if (pace_ == nullptr) return MonoTime::Min();
+        return pace_->Reserve(env::BulkKind::kSnapshotReceive, bytes);
+      },
       SnapshotStaging::Origin::kReceived, remover_, room_);
   const auto begun = [this, group, number = staging.number,
                       resumes](absl::Status status) {

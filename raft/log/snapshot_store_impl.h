@@ -58,8 +58,10 @@ class SnapshotStoreImpl final : public SnapshotStore {
     give_back_ = std::move(give_back);
   }
   uint64_t refused_for_room() const override { return room_.refusals; }
-  void OnSpeed(absl::AnyInvocable<uint64_t()> times) override {
-    speed_times_ = std::move(times);
+  void SetPace(env::BulkPace& pace,
+               absl::AnyInvocable<uint64_t()> haste) override {
+    pace_ = &pace;
+    haste_ = std::move(haste);
   }
   std::vector<GroupKey> groups() const override;
   void Begin(GroupKey group, const SnapshotDescriptor& descriptor,
@@ -134,7 +136,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   env::Tracer& tracer_;
   FileRemover remover_;
   absl::AnyInvocable<bool()> give_back_;
-  absl::AnyInvocable<uint64_t()> speed_times_;
+  env::BulkPace* pace_ = nullptr;
+  absl::AnyInvocable<uint64_t()> haste_;
   SnapshotRoom room_;
   const LogOptions options_;
   std::map<GroupKey, ReadableSnapshot> stored_;

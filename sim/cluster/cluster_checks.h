@@ -116,7 +116,7 @@ class ClusterChecks {
   // Empty: there are none.
   std::string SurplusOpenFiles() const;
   // Size of the open files of snapshots, of all nodes. It grows as long as one
-  // is written, which may take long with a small snapshot.bytes_per_second.
+  // is written, which may take long with a small rate of bulk work.
   uint64_t OpenSnapshotBytes() const;
   // The open work and the state of every replica, for people.
   std::string Describe() const;

@@ -104,7 +104,7 @@ AvailabilityChecker::CalmBounds CalmBoundsOf(World& world, const Shape& shape,
 // followers, and back. A sync may wait for the one before.
 Duration FrozenMax(World& world, const Shape& shape, const Cluster& cluster) {
   constexpr Duration kWork = Milliseconds(20);
-  constexpr int64_t kPieces = 32;  // Under way at a time (CopyStream).
+  constexpr int64_t kPieces = 16;  // Under way at a time (CopyStream).
   constexpr int64_t kEntries = kPieces + 32;
   return kWork + (LongestTrip(world, shape, cluster) * 4 +
                   SlowestSync(world, cluster) * 2) *

@@ -10,9 +10,13 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "env/bulk/bulk_pace.h"
+#include "env/loop.h"
+#include "env/pending.h"
 #include "env/quota.h"
 #include "raft/core/types.h"
 
@@ -64,13 +68,16 @@ class ReadRoom {
  public:
   using Begin = absl::AnyInvocable<void(Quota::Share)>;
 
-  explicit ReadRoom(uint64_t bytes_max) : room_(bytes_max) {}
+  // Both outlive the object. `pace` may be null: then no read waits for it.
+  ReadRoom(env::Loop& loop, env::BulkPace* pace, uint64_t bytes_max)
+      : loop_(loop), pace_(pace), room_(bytes_max) {}
 
   // Calls `begin`, perhaps at once. The read lasts as long as its argument. It
   // replaces an earlier one of `reader` for `to` that still waits.
-  void Add(ReplicaId reader, ReplicaId to, uint64_t bytes, Begin begin) {
+  void Add(env::BulkKind kind, ReplicaId reader, ReplicaId to, uint64_t bytes,
+           Begin begin) {
     const Key key(reader, to);
-    if (waiting_.insert_or_assign(key, Waiting{bytes, std::move(begin)})
+    if (waiting_.insert_or_assign(key, Waiting{kind, bytes, std::move(begin)})
             .second) {
       order_.push_back(key);
     }
@@ -80,7 +87,7 @@ class ReadRoom {
   void BeginWaiting() {
     while (!order_.empty()) {
       const auto first = waiting_.find(order_.front());
-      if (!room_.Fits(first->second.bytes)) return;
+      if (!room_.Fits(first->second.bytes) || !MayBegin(first->second)) return;
       Waiting read = std::move(first->second);
       waiting_.erase(first);
       order_.pop_front();
@@ -92,11 +99,40 @@ class ReadRoom {
  private:
   using Key = std::pair<ReplicaId, ReplicaId>;
   struct Waiting {
+    env::BulkKind kind;
     uint64_t bytes;
     Begin begin;
   };
 
+  // Whether the pace allows the first read. If not, the object goes on later.
+  bool MayBegin(const Waiting& first) {
+    if (pace_ == nullptr) return true;
+    if (!first_at_.has_value()) {
+      // A follower that lacks entries must not fall behind further.
+      const uint64_t haste = first.kind == env::BulkKind::kCatchUp ? 4 : 1;
+      first_at_ = pace_->Reserve(first.kind, first.bytes, haste);
+    }
+    if (loop_.ReadClock().mono < *first_at_) {
+      if (!timer_set_) {
+        timer_set_ = true;
+        timer_ = loop_.At(*first_at_, [this] {
+          timer_set_ = false;
+          BeginWaiting();
+        });
+      }
+      return false;
+    }
+    first_at_.reset();
+    return true;
+  }
+
+  env::Loop& loop_;
+  env::BulkPace* const pace_;
   NodeRoom room_;
+  // The time that the pace gave for the first read.
+  std::optional<MonoTime> first_at_;
+  bool timer_set_ = false;
+  env::Pending timer_;
   std::map<Key, Waiting> waiting_;
   std::deque<Key> order_;
 };

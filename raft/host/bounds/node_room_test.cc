@@ -4,7 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "env/bulk/bulk_pace.h"
+#include "env/env.h"
 #include "gtest/gtest.h"
+#include "sim/world/world.h"
 
 namespace quorate::raft {
 namespace {
@@ -88,10 +91,16 @@ TEST(NodeRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
   EXPECT_TRUE(room.Admit(1000));
 }
 
+sim::MachineId Started(sim::World& world) {
+  const sim::MachineId machine = world.AddMachine();
+  world.Start(machine, /*factory=*/nullptr);
+  return machine;
+}
+
 class ReadRoomTest : public ::testing::Test {
  protected:
   void Add(uint64_t leader, uint64_t to, int name) {
-    reads_.Add(ReplicaId(leader), ReplicaId(to), 50,
+    reads_.Add(env::BulkKind::kCatchUp, ReplicaId(leader), ReplicaId(to), 50,
                [this, name](Quota::Share held) {
                  begun_.push_back(name);
                  running_.push_back(std::move(held));
@@ -107,7 +116,10 @@ class ReadRoomTest : public ::testing::Test {
     reads_.BeginWaiting();
   }
 
-  ReadRoom reads_{100};
+  sim::World world_{{.seed = 1}};
+  const sim::MachineId machine_ = Started(world_);
+  env::Loop& loop_ = world_.env(machine_).loop;
+  ReadRoom reads_{loop_, /*pace=*/nullptr, 100};
   std::vector<int> begun_;
   std::vector<Quota::Share> running_;
 };
@@ -138,12 +150,27 @@ TEST_F(ReadRoomTest, LaterReadForTheSameFollower_TakesThePlaceOfTheFirst) {
   EXPECT_EQ(begun_, (std::vector<int>{1, 2, 999, 4, 5}));
 }
 
+TEST_F(ReadRoomTest, Reads_BeginAtThePaceOfBulkWork) {
+  env::BulkPace pace(loop_, {.floor = 10'000, .ceiling = 10'000});
+  ReadRoom paced(loop_, &pace, 1'000'000);
+  const sim::SimTime begin = world_.now();
+  int begun = 0;
+  for (int i = 1; i <= 5; ++i) {
+    paced.Add(env::BulkKind::kSnapshotSend, ReplicaId(i), ReplicaId(9), 1'000,
+              [&](Quota::Share) { ++begun; });
+  }
+  ASSERT_TRUE(world_.RunUntilTrue([&] { return begun == 5; }));
+  EXPECT_GE(world_.now() - begin, Milliseconds(490));
+  EXPECT_LE(world_.now() - begin, Milliseconds(510));
+}
+
 // The replicas of all waiting reads are gone: none of them takes room.
 TEST_F(ReadRoomTest, ReadsThatAreNotMade_LetTheNextOnesBegin) {
   Add(1, 2, 1);
   Add(2, 2, 2);
   for (uint64_t leader = 3; leader < 10'000; ++leader) {
-    reads_.Add(ReplicaId(leader), ReplicaId(2), 50, [](Quota::Share) {});
+    reads_.Add(env::BulkKind::kCatchUp, ReplicaId(leader), ReplicaId(2), 50,
+               [](Quota::Share) {});
   }
   Add(10'000, 2, 3);
   EndFirst();

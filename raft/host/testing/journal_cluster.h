@@ -197,7 +197,7 @@ class JournalCluster {
     options_.snapshot_threshold_bytes_max = snapshot_threshold_bytes;
     options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
     // As fast as the simulated disk allows.
-    options_.log.snapshot_bytes_per_second = 0;
+    options_.bulk = {.floor = uint64_t{1} << 40, .ceiling = uint64_t{1} << 40};
     options_.plan.groups = {
         {.group = kGroup, .voters = {NodeId(1), NodeId(2), NodeId(3)}}};
     for (uint32_t n = 1; n <= nodes; ++n) {
