@@ -558,7 +558,7 @@ bool BatchQueue::HoldRefused(const Batch& batch, Request& request,
   alone.AddEncoded(command);
   results_bytes_.Remove(request.result_bytes);
   parts_.tracer.Sometimes("window.command_refused");
-  parts_.refused.Hold(request, batch.deadline, alone.Finish());
+  parts_.refused.Hold(request, alone.Finish());
   return true;
 }
 

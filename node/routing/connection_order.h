@@ -89,7 +89,8 @@ class ConnectionOrder {
   };
   struct Request {
     uint64_t token = 0;  // Chosen by the sink, and returned with the answer.
-    MonoTime deadline = MonoTime::Max();  // It waits no longer for a leader.
+    // kWaiting: it waits no longer for a leader. kRefused: nor for a map.
+    MonoTime deadline = MonoTime::Max();
     std::array<int64_t, 2> numbers = {};  // Those of a read.
     kv::Op op = kv::Op::kGet;             // That of a read.
     State state = State::kWaiting;

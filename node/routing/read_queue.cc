@@ -153,8 +153,7 @@ void ReadQueue::MoveToLog(Request& read, const kv::CommandSpec& spec) {
   wake_();
 }
 
-void ReadQueue::Refuse(Request& read, const kv::CommandSpec& spec,
-                       MonoTime deadline) {
+void ReadQueue::Refuse(Request& read, const kv::CommandSpec& spec) {
   if (!RefusedCommands::MayHold(spec.op)) {
     const ConnectionOrder::Ended ended = read.order->End(read);
     return ended.sink->OnResult(ended.token,
@@ -163,7 +162,7 @@ void ReadQueue::Refuse(Request& read, const kv::CommandSpec& spec,
   kv::BatchBuilder alone;
   alone.Add(spec);
   parts_.tracer.Sometimes("window.command_refused");
-  parts_.refused.Hold(read, deadline, alone.Finish());
+  parts_.refused.Hold(read, alone.Finish());
 }
 
 void ReadQueue::Fail(Request& read, RequestFailure::Kind kind,
@@ -358,7 +357,7 @@ void ReadQueue::Deliver(Request& read, const kv::ResultView& result,
     return WaitAgain(read);
   }
   if (result.status == kv::ResultStatus::kNotOwner) {
-    return Refuse(read, read.Command(&arguments_), read.deadline);
+    return Refuse(read, read.Command(&arguments_));
   }
   if (!order.AwaitsEarlier(read) && RoomForResult(read, result)) {
     return AnswerEncoded(read, result, all);
@@ -441,7 +440,7 @@ void ReadQueue::Serve(Request& read, const kv::CommandSpec& spec) {
   // This node may not have applied what the read in the log observes.
   if (order.reads_in_log() > 0) return WaitAgain(read);
   if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
-    return Refuse(read, spec, read.deadline);
+    return Refuse(read, spec);
   }
   if (!MayBegin(read)) return ParkAtPoint(read);
   Evaluate(read, spec, *here);
@@ -539,7 +538,7 @@ void ReadQueue::ServeParkedRead(Request& read) {
     read.deadline = NewDeadline();
     WaitAgain(read);
   } else if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
-    Refuse(read, spec, NewDeadline());
+    Refuse(read, spec);
   } else {
     Evaluate(read, spec, *here);
   }
@@ -636,7 +635,7 @@ bool ReadQueue::Begin(LongAnswer& answer) {
   }
   if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
     read.order->Move(read, State::kIssued);
-    Refuse(read, spec, NewDeadline());
+    Refuse(read, spec);
     return false;
   }
   answer.pieces = here->BeginLongRead(spec.op, spec.slot,
@@ -740,7 +739,7 @@ void ReadQueue::ExpireWaiting() {
   // Answers may add reads, so these were taken out first.
   for (Request* const read : expired) {
     if (leadership_.ended()) {
-      Refuse(*read, read->Command(&arguments_), read->deadline);
+      Refuse(*read, read->Command(&arguments_));
       continue;
     }
     if (why.ok()) ++counters_.leader_wait_expired;

@@ -105,7 +105,7 @@ class ReadQueue {
   void MoveToLog(Request& read, const kv::CommandSpec& spec);
   // The group does not own the slot, or has ended. Gives the read back to the
   // router (parts_.refused), or fails it if that takes none of its kind.
-  void Refuse(Request& read, const kv::CommandSpec& spec, MonoTime deadline);
+  void Refuse(Request& read, const kv::CommandSpec& spec);
   void Fail(Request& read, RequestFailure::Kind kind,
             const absl::Status& why = absl::OkStatus());
   // Inline, as every read passes here. Takes a read in pieces, too.

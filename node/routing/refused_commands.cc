@@ -12,18 +12,17 @@ bool RefusedCommands::MayHold(kv::Op op) {
          op != kv::Op::kFlush && !kv::NamesSlots(op);
 }
 
-void RefusedCommands::Hold(Request& request, MonoTime deadline,
-                           Buffer command) {
+void RefusedCommands::Hold(Request& request, Buffer command) {
   const uint64_t now = owners_.version().value();
   const bool left =
       owners_.RangeOf(request.slot).group != request.order->group();
-  request.deadline = deadline;
   if (request.refusal == nullptr) {
     request.refusal = std::make_unique<Refusal>(
         Refusal{.since = loop_.ReadClock().mono, .by = request.order->group()});
     ++pauses_[request.slot].commands;
   }
   Refusal& refusal = *request.refusal;
+  request.deadline = refusal.since + leader_wait_;
   // The destination of a move, which the map names before it is ready.
   refusal.again_at = !left && refusal.by != request.order->group()
                          ? loop_.ReadClock().mono + kAgainAfter
@@ -59,31 +58,26 @@ void RefusedCommands::RouteAgain(
   const std::vector<Request*> commands = std::exchange(commands_, {});
   for (Request* const command : commands) {
     ConnectionOrder& order = *command->order;
-    if (command->overtaken || command->deadline <= now) {
-      NotePause(*command);
-      const ConnectionOrder::Ended ended = order.End(*command);
-      ended.sink->OnResult(ended.token,
-                           {.status = kv::ResultStatus::kNotOwner});
-      continue;
-    }
     Refusal& refusal = *command->refusal;
-    const RoutedRequest request = {.sink = order.sink(),
-                                   .token = command->token,
-                                   .deadline = command->deadline,
-                                   .refusal = &refusal};
+    const RoutedRequest request = {
+        .sink = order.sink(), .token = command->token, .refusal = &refusal};
     if (refusal.again_at <= now) {
       refusal.waits_for = 0;
       refusal.again_at = MonoTime::Max();
     }
-    const bool routed = owners_.version().value() >= refusal.waits_for &&
+    // At its deadline, too: the map may be newer than the way of the command.
+    const bool routed = !command->overtaken &&
+                        owners_.version().value() >= refusal.waits_for &&
                         !order.outstanding() && !IsBehindAnother(*command) &&
                         route(request, *command);
-    if (routed) {
-      NotePause(*command);
-      order.End(*command);
-    } else {
+    if (!routed && !command->overtaken && command->deadline > now) {
       commands_.push_back(command);
+      continue;
     }
+    NotePause(*command);
+    const ConnectionOrder::Ended ended = order.End(*command);
+    if (routed) continue;
+    ended.sink->OnResult(ended.token, {.status = kv::ResultStatus::kNotOwner});
   }
 }
 

@@ -29,8 +29,10 @@ namespace quorate::node {
 //   is the second one that refused it, and kAgainAfter has passed.
 // - Its connection has nothing under way at the group that refused it.
 // - No earlier command of its connection and slot waits here.
-// It ends with kNotOwner at its deadline. It also does when a later command of
-// its connection and slot took effect, or may have: its turn is over.
+// Otherwise it ends with kNotOwner once timeouts.leader_wait has passed since
+// its first refusal. The ways to groups do not count: the answer of a former
+// group may come late. It also ends when a later command of its connection and
+// slot took effect, or may have: its turn is over.
 //
 // The router gives a connection with commands here no further ones. So the
 // commands here take no more memory than entries in flight did.
@@ -40,16 +42,17 @@ class RefusedCommands {
   using Refusal = ConnectionOrder::Refusal;
   static constexpr Duration kAgainAfter = Milliseconds(5);
 
-  // Both outlive the object.
-  RefusedCommands(env::Loop& loop, const SlotOwners& owners)
-      : loop_(loop), owners_(owners) {}
+  // All outlive the object.
+  RefusedCommands(env::Loop& loop, const SlotOwners& owners,
+                  const Duration& leader_wait)
+      : loop_(loop), owners_(owners), leader_wait_(leader_wait) {}
 
   // False for commands on whole slots, and on keys of several: another map may
   // divide them.
   static bool MayHold(kv::Op op);
   // Takes a command, whose answer is due from here. `command`: the command
   // alone in a batch. A Flush of the router follows.
-  void Hold(Request& request, MonoTime deadline, Buffer command);
+  void Hold(Request& request, Buffer command);
   // A command of `sink` was executed, or may have been.
   void NoteExecuted(RequestSink* sink, Slot slot, uint64_t token) {
     if (sink->routing().refused() > 0) Overtake(sink, slot, token);
@@ -82,6 +85,7 @@ class RefusedCommands {
 
   env::Loop& loop_;
   const SlotOwners& owners_;
+  const Duration& leader_wait_;
   // The commands of each sink are in its order.
   std::vector<Request*> commands_;
   absl::btree_map<Slot, Pauses> pauses_;

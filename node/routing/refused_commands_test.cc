@@ -52,7 +52,8 @@ class RefusedCommandsTest : public ::testing::Test {
     const sim::MachineId machine = world_.AddMachine({.name = "n1"});
     world_.Start(machine, nullptr);
     loop_ = &world_.env(machine).loop;
-    commands_ = std::make_unique<RefusedCommands>(*loop_, owners_);
+    commands_ =
+        std::make_unique<RefusedCommands>(*loop_, owners_, leader_wait_);
   }
 
   // A write at group 1.
@@ -64,10 +65,9 @@ class RefusedCommandsTest : public ::testing::Test {
                                       .write = true};
     });
   }
-  // Group 1 refuses a command, which has a second.
+  // Group 1 refuses a command.
   void Hold(uint64_t token, Slot slot = kSlot) {
-    commands_->Hold(Add(token, slot), loop_->ReadClock().mono + Seconds(1),
-                    Buffer());
+    commands_->Hold(Add(token, slot), Buffer());
   }
   // The commands that are routed now.
   Tokens Routed(bool blocked = false) {
@@ -83,6 +83,7 @@ class RefusedCommandsTest : public ::testing::Test {
   sim::World world_{{.seed = 1}};
   env::Loop* loop_ = nullptr;
   SlotOwners owners_;
+  Duration leader_wait_ = Seconds(1);
   kv::RecordPool pool_;
   FakeSink sink_;
   std::unique_ptr<RefusedCommands> commands_;
@@ -142,10 +143,17 @@ TEST_F(RefusedCommandsTest, CommandAtItsDeadline_Ends) {
   EXPECT_EQ(Routed(), Tokens());
   EXPECT_EQ(sink_.answered(), Tokens());
   world_.RunFor(Milliseconds(2));
-  owners_.Update(MapOfOneGroup(2, 2));
   EXPECT_EQ(Routed(), Tokens());
   EXPECT_EQ(sink_.answered(), Tokens{1});
   EXPECT_EQ(commands_->next_deadline(), MonoTime::Max());
+}
+
+TEST_F(RefusedCommandsTest, MapThatIsNewerAtTheDeadline_RoutesTheCommand) {
+  leader_wait_ = Duration();
+  owners_.Update(MapOfOneGroup(2, 2));
+  Hold(1);
+  EXPECT_EQ(Routed(), Tokens{1});
+  EXPECT_EQ(sink_.answered(), Tokens());
 }
 
 }  // namespace

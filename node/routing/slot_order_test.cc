@@ -485,6 +485,19 @@ TEST_F(SlotOrderTest, CommandBehindAnUnknownOutcome_FollowsItToItsGroup) {
   EXPECT_EQ(ValueOf(2, kMoves), "b");
 }
 
+// The former group answers later than a request waits for a leader.
+TEST_F(SlotOrderTest, FormerGroupThatRefusesLate_CommandIsRoutedAgain) {
+  world_.StallDisk(machine_, world_.now() + Milliseconds(3'000));
+  ASSERT_TRUE(sink_->Append(kMoves, "a"));
+  world_.RunFor(Milliseconds(100));
+  node_->TakeMap(2, /*moved=*/true);
+  world_.RunFor(Milliseconds(2'800));
+  ASSERT_EQ(sink_->answers(), 0u);
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(sink_->AnswerTo(0), "ok");
+  EXPECT_EQ(ValueOf(2, kMoves), "a");
+}
+
 TEST_F(SlotOrderTest, CommandsThatWaitAtAGroupThatEnds_GoToTheNextOwner) {
   const raft::Core& core = *node_->host().core(GroupId(1));
   const raft::Index last = core.last().index;
