@@ -275,5 +275,44 @@ TEST_F(RemoteReadTest, RequestsOfNodes_AreNoCommandsForClients) {
   }
 }
 
+// A replica whose disk hangs applies nothing, like one that receives a
+// snapshot.
+TEST(LateReplicaTest, ReadPointThatIsNotReached_ReadGoesToTheLeader) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(2));
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t late = (leader + 1) % 3;
+  auto writer = cluster.ConnectResp(leader);
+  auto reader = cluster.ConnectResp(late);
+  int value = 0;
+  const auto write_and_read = [&] {
+    EXPECT_EQ(cluster.Command(*writer, {"INCR", "k"}),
+              Concat(":", ++value, "\r\n"));
+    reader->Send(EncodeRequest({"GET", "k"}));
+  };
+  const auto expect_value = [&](Duration within) {
+    cluster.world().RunFor(within);
+    EXPECT_EQ(reader->Take(), Concat("$1\r\n", value, "\r\n"));
+  };
+  // The second time shows that a replica that is no longer late is asked first.
+  for (int i = 0; i < 2; ++i) {
+    cluster.world().StallDisk(cluster.machine(late),
+                              cluster.world().now() + Seconds(2));
+    write_and_read();
+    cluster.world().RunFor(Milliseconds(50));
+    EXPECT_EQ(reader->received(), "");
+    expect_value(Milliseconds(200));
+    write_and_read();
+    expect_value(Milliseconds(50));
+    cluster.world().RunFor(Seconds(3));
+    // The last probe failed meanwhile, and the next one does not.
+    write_and_read();
+    expect_value(Milliseconds(200));
+    write_and_read();
+    expect_value(Milliseconds(200));
+  }
+}
+
 }  // namespace
 }  // namespace quorate::node

@@ -318,6 +318,7 @@ void GroupQueue::Flush() {
       parts_.buggify.Fire("node.no_gathering")) {
     batches.CloseOpenBatches();
   }
+  reads.GiveUpOnLatePoint();
   if (!leadership_.pausing()) {
     batches.SubmitWaiting();
     if (!leadership_.ended()) reads.Issue();
@@ -360,9 +361,10 @@ MonoTime GroupQueue::next_deadline() const {
   if (requests_ == nullptr) return leadership_.look_at();
   const BatchQueue& batches = requests_->batches;
   const ReadQueue& reads = requests_->reads;
-  const MonoTime answer_at = std::min(
-      {batches.next_answer(), batches.AwaitsFormerLeaderUntil(), query_at_,
-       requests_->forwarding.next_deadline(), leadership_.look_at()});
+  const MonoTime answer_at =
+      std::min({batches.next_answer(), batches.AwaitsFormerLeaderUntil(),
+                query_at_, requests_->forwarding.next_deadline(),
+                leadership_.look_at(), reads.late_at()});
   if (!batches.has_waiting() && reads.waiting_requests() == 0) {
     return answer_at;
   }

@@ -238,7 +238,7 @@ bool ReadQueue::IssueStale() {
 void ReadQueue::Issue() {
   if (read_point_due_ || waiting_requests_ == 0 || IssueStale() ||
       leadership_.kind() == Leadership::Kind::kUnknown ||
-      (!leadership_.hosted() && !LinkHasRoom())) {
+      (!ReadsHere() && !LinkHasRoom())) {
     return;
   }
   for (ConnectionOrder* const order : orders_) {
@@ -258,10 +258,17 @@ void ReadQueue::Issue() {
   if (round_.empty()) return;
   read_point_due_ = true;
   ++counters_.read_rounds;
-  if (!leadership_.hosted()) return IssueToLeader();
-  read_point_asked_ = parts_.loop.ReadClock().mono;
+  if (ReadsHere()) return Ask(&asked_);
+  if (leadership_.hosted() && probe_.number == 0) Ask(&probe_);
+  IssueToLeader();
+}
+
+void ReadQueue::Ask(ReadPoint* point) {
+  *point = {++points_asked_, parts_.loop.ReadClock().mono};
   parts_.host.Read(leadership_.group(),
-                   [this](const absl::Status& status) { OnReadPoint(status); });
+                   [this, number = point->number](const absl::Status& status) {
+                     OnReadPoint(number, status);
+                   });
 }
 
 bool ReadQueue::TakesPart(Request& read) {
@@ -375,11 +382,26 @@ void ReadQueue::Deliver(Request& read, const kv::ResultView& result,
   Park(read, ReplicaId());
 }
 
-void ReadQueue::OnReadPoint(const absl::Status& status) {
-  if (status.ok()) {
-    leadership_.NoteReadPoint(read_point_asked_);
-    return ServeRound(/*own_turn=*/false);
+// A sound replica learns of commits by the next heartbeats. One that receives a
+// snapshot, or whose disk hangs, may be behind for long.
+void ReadQueue::GiveUpOnLatePoint() {
+  if (late_at() > parts_.loop.ReadClock().mono) return;
+  parts_.tracer.Sometimes("node.read_point_was_late");
+  late_ = true;
+  probe_ = std::exchange(asked_, {});
+  EndRound();
+}
+
+void ReadQueue::OnReadPoint(uint64_t number, const absl::Status& status) {
+  const bool probe = number == probe_.number;
+  CHECK(probe || number == asked_.number) << number;
+  const MonoTime asked = std::exchange(probe ? probe_ : asked_, {}).at;
+  if (status.ok()) leadership_.NoteReadPoint(asked);
+  if (probe) {
+    late_ = late_ && !status.ok();
+    return;
   }
+  if (status.ok()) return ServeRound(/*own_turn=*/false);
   ++counters_.reads_failed;
   leadership_.Pause();
   EndRound();

@@ -70,6 +70,16 @@ class ReadQueue {
   // Serves the waiting reads that may be stale, if this replica does not lead.
   // Requests a read point for the others, if there is a leader.
   void Issue();
+  // Lets the leader evaluate reads whose read point the replica here does not
+  // reach in time: it may receive a snapshot.
+  void GiveUpOnLatePoint();
+  // When that is due; Max(): never.
+  MonoTime late_at() const {
+    return asked_.number == 0 || late_ ||
+                   leadership_.kind() != Leadership::Kind::kRemote
+               ? MonoTime::Max()
+               : asked_.at + parts_.config.host.core.heartbeat_interval * 2;
+  }
   // Fails reads that waited too long for a leader.
   void ExpireWaiting();
   // The time at which the first waiting read expires; Max(): none waits for a
@@ -131,10 +141,16 @@ class ReadQueue {
   bool IssueStale();
   // Returns false if the issued read takes no part in the round.
   bool TakesPart(Request& read);
-  // Without a replica here the leader evaluates the reads, as many as fit one
-  // batch.
+  // Without a replica here, or with a late one, the leader evaluates the reads,
+  // as many as fit one batch.
   void IssueToLeader();
-  void OnReadPoint(const absl::Status& status);
+  // A read point that was requested of the replica here.
+  struct ReadPoint {
+    uint64_t number = 0;  // Zero: there is none.
+    MonoTime at;
+  };
+  void Ask(ReadPoint* point);
+  void OnReadPoint(uint64_t number, const absl::Status& status);
   void OnLeaderRead(const Buffer& asked, const raft::ProposeResult& answer);
   // Gives the leader's result, which views `all`, to the sink, or keeps or
   // parks the read.
@@ -176,7 +192,7 @@ class ReadQueue {
   void MoveParkedToBatch(ConnectionOrder& order);
   // True if the leader does not evaluate the read yet.
   bool AwaitsRoom(const Request& read) const {
-    return !leadership_.hosted() && read.order->AwaitsEarlier(read);
+    return !ReadsHere() && read.order->AwaitsEarlier(read);
   }
 
   // ---- Long reads: each piece of the answer is one result (kv::ResultView).
@@ -210,6 +226,11 @@ class ReadQueue {
   }
   Request* FirstParked(RequestSink* sink) const;
 
+  // The replica here serves reads.
+  bool ReadsHere() const {
+    return leadership_.hosted() &&
+           (!late_ || leadership_.kind() == Leadership::Kind::kSelf);
+  }
   // The link to the leader's node has room for a batch of reads.
   bool LinkHasRoom() const {
     return forwarding_.HasRoom(parts_.config.bounds.batch_bytes);
@@ -217,8 +238,8 @@ class ReadQueue {
   // The waiting reads wait for answers of the leader's node to other requests,
   // which make room.
   bool AwaitLink() const {
-    return leadership_.kind() == Leadership::Kind::kRemote &&
-           !leadership_.hosted() && !read_point_due_ && waiting_requests_ > 0 &&
+    return leadership_.kind() == Leadership::Kind::kRemote && !ReadsHere() &&
+           !read_point_due_ && waiting_requests_ > 0 &&
            forwarding_.awaits_answers() && !LinkHasRoom();
   }
   // While a leader serves reads nothing expires: the others wait for their
@@ -255,8 +276,13 @@ class ReadQueue {
   // to serve. They have left kIssued before that one.
   std::vector<Request*> round_;
   size_t round_next_ = 0;
-  MonoTime read_point_asked_;
   bool read_point_due_ = false;  // True until all of the round are served.
+  uint64_t points_asked_ = 0;
+  ReadPoint asked_;  // The one that the round awaits.
+  // The replica here did not reach its last read point in time. Then no round
+  // awaits `probe_`, which shows when it does again.
+  bool late_ = false;
+  ReadPoint probe_;
   // When a read point was last reached, or the leader last served reads.
   MonoTime served_at_ = MonoTime::Min();
   env::Pending continue_;

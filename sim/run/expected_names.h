@@ -65,6 +65,7 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "node.long_answer_waits_for_another",
     "node.outdated_file",
     "node.repeated_request",
+    "node.read_point_was_late",
     "node.replica_dropped",
     "node.request_to_an_earlier_process",
     "node.request_waits_for_answers",
