@@ -110,8 +110,9 @@ struct HostLimits {
   // limited by core.apply_bytes_max, too. Others wait for the next turn.
   uint64_t turn_apply_work_max = 64 << 10;
   // A replica takes a snapshot when its entries since the last one exceed this
-  // size; 0: never. The size grows with the last snapshot, up to the maximum,
-  // and a draw varies it (raft/host/bounds/log_budget.h).
+  // size; 0: only in place of what it cannot read. The size grows with the last
+  // snapshot, up to the maximum, and a draw varies it
+  // (raft/host/bounds/log_budget.h).
   uint64_t snapshot_threshold_bytes = 64 << 20;
   uint64_t snapshot_threshold_bytes_max = 256 << 20;
   // Entries of this size are kept behind a snapshot, for followers that lag a

@@ -49,8 +49,8 @@ void ReplicaSnapshots::Stop() {
 
 bool ReplicaSnapshots::IsDue() {
   const HostOptions& options = services_.options;
-  if (options.snapshot_threshold_bytes == 0 || reader_ != nullptr ||
-      suspended_ || core().installing() || WaitsForRoom() ||
+  if (reader_ != nullptr || suspended_ || core().installing() ||
+      WaitsForRoom() ||
       core().applied_index() == core().snapshot().position.index) {
     return false;
   }
@@ -58,6 +58,7 @@ bool ReplicaSnapshots::IsDue() {
     return true;
   }
   if (cuts_whole_log_) return true;  // It waited for its turn.
+  if (options.snapshot_threshold_bytes == 0) return false;
   const uint64_t threshold = SnapshotThreshold(
       options.snapshot_threshold_bytes, options.snapshot_threshold_bytes_max,
       key_.group, core().snapshot(), services_.env.random);
@@ -339,12 +340,12 @@ ReplicaSnapshots::LogCut ReplicaSnapshots::CutBehind(
 }
 
 // A snapshot takes the place of entries that cannot be read. Followers that
-// lack them get the snapshot.
+// lack them get the snapshot. Without it they would never catch up, so it is
+// taken even if no others are.
 void ReplicaSnapshots::OnEntriesUnreadable(Index after,
                                            const absl::Status& why) {
   if (!owner_.runs() || core().installing() ||
-      core().log_start().index > after || core().applied_index() <= after ||
-      services_.options.snapshot_threshold_bytes == 0) {
+      core().log_start().index > after || core().applied_index() <= after) {
     return;
   }
   const SnapshotDescriptor& snapshot = core().snapshot();
