@@ -395,21 +395,65 @@ TEST_F(MovesTest, CreatedGroups_GetSlotsAndRetireAgain) {
   }
 }
 
-// The fourth node has no replica of the controller.
-TEST_F(OperatedCluster, NodeWithoutTheController_LearnsNewOwnersAtOnce) {
+// Slots move, among them that of a key to which a client writes at a node
+// without a replica of the controller.
+class NewOwnersTest : public OperatedCluster {
+ protected:
+  void Move(std::string_view body) {
+    const size_t leader = cluster_->LeaderOf(kControllerGroup);
+    const auto [status, answer] = Ask(leader, "POST", "/v1/moves", body);
+    ASSERT_EQ(status, 200) << answer.dump(1);
+    const std::string move =
+        Concat("/v1/moves/", answer["moves"][0].get<uint64_t>());
+    last_ = Json();
+    for (int round = 0; last_["phase"] != "done"; ++round) {
+      ASSERT_LT(round, 10'000) << last_.dump(1);
+      EXPECT_EQ(cluster_->Command(*client_, {"SET", "{b}", "v"}), "+OK\r\n");
+      if (round % 20 == 0) last_ = Ask(leader, "GET", move).second;
+    }
+    EXPECT_GE(last_["held_requests"], 1) << last_.dump(1);
+    EXPECT_LT(last_["longest_pause_ms"], 50) << last_.dump(1);
+  }
+
+  std::unique_ptr<TestClient> client_;
+};
+
+TEST_F(NewOwnersTest, AreKnownAtOnceWithoutTheController) {
   Begin({.nodes = 4, .groups = 2, .replicas = 3});
   ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
   ASSERT_EQ(host(3).core(kControllerGroup), nullptr);
-  auto client = cluster_->ConnectResp(3);
-  ASSERT_EQ(Ask(0, "POST", "/v1/moves", R"({"to":2,"slots":"0-8191"})").first,
+  client_ = cluster_->ConnectResp(3);
+  Move(R"({"to":2,"slots":"0-8191"})");
+}
+
+// A node asks the leader that it knew last from time to time, and waits for its
+// answer.
+TEST_F(NewOwnersTest, AreKnownAtOnceAfterTheControllersLeaderIsGone) {
+  Begin({.nodes = 5, .groups = 2, .replicas = 3});
+  ASSERT_TRUE(AwaitAddresses(5)) << last_.dump(1);
+  const size_t first = cluster_->LeaderOf(kControllerGroup);
+  const size_t asked = (first + 1) % 3;
+  ASSERT_EQ(Ask(asked, "POST", Concat("/v1/nodes/", first + 1, "/remove"),
+                R"({"lost":false})")
+                .first,
             200);
-  for (int round = 0; last_["phase"] != "done"; ++round) {
-    ASSERT_LT(round, 10'000) << last_.dump(1);
-    EXPECT_EQ(cluster_->Command(*client, {"SET", "{b}", "v"}), "+OK\r\n");
-    if (round % 20 == 0) last_ = Ask(0, "GET", "/v1/moves/1").second;
+  ASSERT_TRUE(RunUntil([&] {
+    return StateOn(asked).FindNode(NodeId(first + 1))->state ==
+           shardctrl::NodeState::kRemoved;
+  }));
+  cluster_->world().RunFor(Seconds(2));
+  cluster_->Crash(first);
+  cluster_->world().RunFor(Seconds(5));
+  size_t node = 0;
+  while (node == first || host(node).core(kControllerGroup) != nullptr) ++node;
+  ASSERT_LT(node, 5u);
+  client_ = cluster_->ConnectResp(node);
+  for (int i = 0; i < 5; ++i) {
+    cluster_->world().RunFor(Milliseconds(700));
+    Move(R"({"to":2,"slots":"3300"})");
+    cluster_->world().RunFor(Milliseconds(700));
+    Move(R"({"to":1,"slots":"3300"})");
   }
-  EXPECT_GE(last_["held_requests"], 1) << last_.dump(1);
-  EXPECT_LT(last_["longest_pause_ms"], 50) << last_.dump(1);
 }
 
 // Nodes with little memory. All keys are in slots of group 1.

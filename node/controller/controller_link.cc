@@ -208,7 +208,12 @@ void ControllerLink::AskHint(NodeId node, shardctrl::MapVersion version,
   if (target == self_) return done(std::nullopt);
   std::string request(1, static_cast<char>(ControllerQuestion::kHint));
   AppendFixed(&request, version.value());
-  SendOnce(target, Buffer::Copy(request), std::move(done));
+  SendOnce(target, Buffer::Copy(request),
+           [this, target,
+            done = std::move(done)](std::optional<Buffer> answer) mutable {
+             if (!answer.has_value() && hint_ == target) hint_ = NodeId();
+             done(std::move(answer));
+           });
 }
 
 void ControllerLink::AskReplica(

@@ -74,20 +74,20 @@ NodeId StateFollower::KnowsRecovery() const {
 void StateFollower::Follow() {
   NodeId from = KnowsRecovery();
   const bool behind = state().version < told_;
-  if (asks_ || (from == NodeId() && link_.follows() && !behind)) return;
+  if (from == NodeId() && link_.follows() && !behind) return;
   if (from == NodeId() && !link_.follows()) from = view_.newest_map().node;
-  asks_ = true;
-  link_.AskHint(from, state().version,
-                [this, before = state().version](std::optional<Buffer> answer) {
-                  asks_ = false;
-                  if (answer.has_value()) Take(*answer);
-                  // Another version may have been reported meanwhile.
-                  if (working_ && before < state().version &&
-                      !link_.follows() &&
-                      state().version < view_.newest_map().version) {
-                    Follow();
-                  }
-                });
+  if (!asked_.insert(from).second) return;
+  link_.AskHint(
+      from, state().version,
+      [this, from, before = state().version](std::optional<Buffer> answer) {
+        asked_.erase(from);
+        if (answer.has_value()) Take(*answer);
+        // Another version may have been reported meanwhile.
+        if (working_ && before < state().version && !link_.follows() &&
+            state().version < view_.newest_map().version) {
+          Follow();
+        }
+      });
 }
 
 void StateFollower::Take(const Buffer& bytes) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/status/statusor.h"
 #include "env/buffer.h"
 #include "env/env.h"
@@ -110,7 +111,9 @@ class StateFollower {
   // The version that the map was made of.
   shardctrl::MapVersion mapped_;
   std::vector<shardctrl::AssignedRun> mapped_slots_;
-  bool asks_ = false;  // A question for the state is under way.
+  // The nodes of which a question for the state is under way. Zero: that of a
+  // node that is not known to have a newer one, and may be gone.
+  absl::btree_set<NodeId> asked_;
   // The question of AskRefusing that is under way, and the number of them.
   bool asks_refusing_ = false;
   size_t refusing_questions_ = 0;
