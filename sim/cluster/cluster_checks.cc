@@ -181,13 +181,29 @@ std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
   return nodes;
 }
 
+bool ClusterChecks::LacksVoter(NodeId node) const {
+  return std::ranges::any_of(cluster_.groups(), [&](const GroupMembers& shard) {
+    return shard.Has(node) && !LeftOut(shard.group, node) &&
+           LacksReplica(node, shard.group);
+  });
+}
+
+bool ClusterChecks::LacksReplica(NodeId node, GroupId group) const {
+  const node::Server* const at = cluster_.server(node);
+  if (at == nullptr) return false;
+  const raft::Core* const core = at->host().core(group);
+  return core != nullptr
+             ? core->joining()
+             : at->host().condition(group) == raft::Host::Condition::kNotHeld;
+}
+
 bool ClusterChecks::HasMajority(GroupId group,
                                 const std::vector<MachineId>& machines) const {
   for (const GroupMembers& shard : cluster_.groups()) {
     if (shard.group != group) continue;
     const std::vector<NodeId> behind = NeedSnapshot(group);
     const auto works = [&](NodeId node) {
-      return !cluster_.MayNotWork(node, group) &&
+      return !cluster_.MayNotWork(node, group) && !LacksReplica(node, group) &&
              Contains(machines, cluster_.machine(node)) &&
              std::find(behind.begin(), behind.end(), node) == behind.end();
     };

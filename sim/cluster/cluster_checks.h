@@ -56,6 +56,9 @@ class ClusterChecks {
         replica_checker_(*replica_checker),
         cluster_(*cluster) {}
 
+  // Whether the node, which runs, has given up its replica of a group, and the
+  // leader has not taken the next one in. So the group lacks a voter.
+  bool LacksVoter(NodeId node) const;
   // Whether a majority of the group's voters are among `machines`, must work,
   // and need no snapshot.
   bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
@@ -147,6 +150,8 @@ class ClusterChecks {
   // A program that knows too low a level cannot join the group again.
   bool MayNotJoin(NodeId node, const raft::Core& leader) const;
   bool NamesNode(const raft::Configuration& configuration, NodeId node) const;
+  // The node, which runs, has no replica of the group, or one that joins it.
+  bool LacksReplica(NodeId node, GroupId group) const;
   // The leader of the group has a configuration without the node.
   bool LeftOut(GroupId group, NodeId node) const;
   // Whether the node has a replica of some group.

@@ -902,6 +902,33 @@ TEST(Cluster, NodeThatTheControllerLeftOut_NeedNotKnowItsLeader) {
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
 }
 
+// A node whose replica was dropped gets another one, which joins the group.
+TEST(Cluster, ReplicaThatJoins_HasNoVoteAndMayBeForgotten) {
+  Small small(1);
+  const NodeId leader = small.Elect();
+  const NodeId other(leader == NodeId(1) ? 2 : 1);
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  const std::vector<MachineId> two = {cluster.machine(leader),
+                                      cluster.machine(other)};
+  EXPECT_TRUE(checks.HasMajority(kGroup, two));
+  raft::Host& host = cluster.server(other)->host();
+  host.DropReplica(kGroup, [](absl::Status) {});
+  ASSERT_TRUE(
+      small.world().RunUntilTrue([&] { return host.core(kGroup) == nullptr; }));
+  ASSERT_TRUE(
+      small.world().RunUntilTrue([&] { return host.core(kGroup) != nullptr; }));
+  EXPECT_TRUE(checks.LacksVoter(other));
+  EXPECT_FALSE(checks.HasMajority(kGroup, two));
+  for (size_t i = 0; i < Mishaps().size() * 4; ++i) {
+    cluster.RecoverAfter(Mishaps()[i / 4], other);
+  }
+  ASSERT_TRUE(
+      small.world().RunUntilTrue([&] { return !checks.LacksVoter(other); }));
+  EXPECT_TRUE(checks.HasMajority(kGroup, two));
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
 TEST(Cluster, NodeThatNamesAWrongLeader_Found) {
   Small small(1);
   const NodeId first = small.Elect();

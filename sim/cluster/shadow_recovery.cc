@@ -13,6 +13,7 @@
 #include "node/server.h"
 #include "raft/host/host.h"
 #include "raft/log/identity_format.h"
+#include "raft/log/snapshot_format.h"
 #include "shardctrl/controller/state.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/trace_hash.h"
@@ -38,6 +39,20 @@ constexpr Duration kApplyMax = Milliseconds(50);
 std::string InGroup(GroupId group, const std::string& violation) {
   if (violation.empty()) return violation;
   return absl::StrCat("group ", group.value(), ": ", violation);
+}
+
+// The groups whose replica has just joined, so that the disk has nothing of it
+// but an empty snapshot. Without that the node forgets the replica, which has
+// promised nothing.
+std::set<GroupId> JoinedGroups(const std::vector<std::string>& files) {
+  std::set<GroupId> joined;
+  for (const std::string& file : files) {
+    const auto snapshot = raft::ParseSnapshotName(file);
+    if (snapshot.has_value() && snapshot->position == raft::LogPosition()) {
+      joined.insert(snapshot->group.group);
+    }
+  }
+  return joined;
 }
 
 // The server on the copy of a disk. Null: no checker compares what it recovers.
@@ -320,6 +335,8 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
                                   const node::Config& config) {
   const uint64_t seed = NextSeed();
   Copy copy(*world_, machine, seed);
+  const std::set<GroupId> joined =
+      JoinedGroups(copy.world().DiskFiles(copy.machine()));
   MishandledDirectory directory(&copy.world(), copy.machine(), Random(seed));
   if (!mishap.happen(&directory)) return;
   copy.world().SetLogSink(
@@ -340,7 +357,8 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
     shadow->Note("it does not start: " + status.ToString());
   }
   if (status.ok()) {
-    shadow->Note(CompareAfter(mishap, node, config, shadow->server()->host()));
+    shadow->Note(
+        CompareAfter(mishap, node, config, joined, shadow->server()->host()));
   }
   const std::string violation = copy.Violation();
   if (violation.empty()) {
@@ -352,12 +370,13 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
 
 std::string ShadowRecovery::CompareAfter(const Mishap& mishap, NodeId node,
                                          const node::Config& config,
+                                         const std::set<GroupId>& joined,
                                          const raft::Host& host) const {
   using Outcome = Mishap::Outcome;
   using Condition = raft::Host::Condition;
   for (const GroupId group : checker_->GroupsOf(node)) {
     if (host.condition(group) != Condition::kNotHeld ||
-        checker_->LeftOut(group, node)) {
+        checker_->LeftOut(group, node) || joined.contains(group)) {
       continue;
     }
     return InGroup(group, host.group_status(group).ToString());

@@ -124,9 +124,11 @@ class ShadowRecovery {
   // Mishandles a copy of the disk, in some cases.
   void DrawMishap(NodeId node, MachineId machine, const node::Config& config);
   // Compares the replicas of a copy that started after the mishap with its
-  // outcome. Returns the first violation, or an empty string.
+  // outcome. Returns the first violation, or an empty string. `joined`: groups
+  // that need not have a replica.
   std::string CompareAfter(const Mishap& mishap, NodeId node,
                            const node::Config& config,
+                           const std::set<GroupId>& joined,
                            const raft::Host& host) const;
   // Changes the states of a snapshot on the disk, and checks that a store
   // refuses each.

@@ -521,6 +521,9 @@ void Run::Impl::AddMishaps(ScheduleOptions* options) {
     return cluster_.MayPutBack(machine, older);
   };
   options->needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); };
+  options->lacks_voter = [this](MachineId machine) {
+    return checks_.LacksVoter(NodeId(machine.value()));
+  };
   options->budget.disks_lost = 1;
 }
 

@@ -17,8 +17,9 @@ constexpr Ratio kPostHealFaultChance{1, 3};
 }  // namespace
 
 // Starts with all nodes and tries to leave out each one, the damaged ones
-// first. A node stays in if more members of a group would be down or damaged
-// than the budget allows. All stay in until the cluster is founded.
+// first. A node stays in if more members of a group would be down, damaged or
+// without a vote than the budget allows. All stay in until the cluster is
+// founded.
 absl::btree_set<MachineId> Healing::DrawHealed() {
   const DiskDamage::Damaged& damaged = damage_->damaged();
   std::vector<MachineId> order;
@@ -30,14 +31,17 @@ absl::btree_set<MachineId> Healing::DrawHealed() {
                                     context_->nodes().end());
   const auto& needs_all = context_->options().needs_all_nodes;
   if (needs_all != nullptr && needs_all()) return healed;
+  const auto& lacks_voter = context_->options().lacks_voter;
+  const auto votes = [&](MachineId node) {
+    return healed.contains(node) && !damaged.contains(node) &&
+           (lacks_voter == nullptr || !lacks_voter(node));
+  };
   for (MachineId node : order) {
     if (!context_->choices().Chance(kDrop, node.value(), 0, {3, 4})) continue;
     healed.erase(node);
     for (const auto& group : context_->options().groups) {
-      size_t sound = 0;
-      for (MachineId member : group) {
-        sound += healed.contains(member) && !damaged.contains(member) ? 1 : 0;
-      }
+      const auto sound =
+          static_cast<size_t>(std::ranges::count_if(group, votes));
       const size_t size = group.size();
       if (sound + context_->NodesDownMax(size) < size) healed.insert(node);
     }

@@ -116,6 +116,9 @@ struct ScheduleOptions {
   // Whether no majority can make progress yet, so that the liveness phase needs
   // all nodes. Null: a majority of each group always can.
   absl::AnyInvocable<bool() const> needs_all_nodes{};
+  // Whether a group waits for a leader that gives the machine's vote to a new
+  // replica. Null: no machine loses its vote but by damage for good.
+  absl::AnyInvocable<bool(MachineId) const> lacks_voter{};
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. No protocol survives damage that recovery
   // cannot detect. Null: no disk is damaged.

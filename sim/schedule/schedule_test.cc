@@ -177,7 +177,7 @@ TEST(Schedule, BudgetWithoutDamagedDisks_SparesThem) {
 }
 
 Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
-                bool needs_all_nodes = false) {
+                bool needs_all_nodes = false, uint32_t lacks_voter = 0) {
   Outcome outcome;
   WorldOptions options;
   options.seed = seed;
@@ -190,6 +190,9 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
   plan.length = Seconds(20);
   plan.family_on = family_on;
   plan.needs_all_nodes = [needs_all_nodes] { return needs_all_nodes; };
+  plan.lacks_voter = [lacks_voter](MachineId machine) {
+    return machine.value() == lacks_voter;
+  };
   plan.stop = [&world](MachineId machine) {
     const uint64_t incarnation = world.incarnation(machine);
     world.At(world.now() + Seconds(9), [&world, machine, incarnation] {
@@ -268,6 +271,22 @@ TEST(Schedule, Liveness_HealsAllNodesIfThereIsNoMajorityYet) {
         RunOnce(seed, nullptr, {1, 2}, /*needs_all_nodes=*/true);
     EXPECT_EQ(outcome.healed.size(), kNodes) << "seed " << seed;
   }
+}
+
+// Node 3 is a member of all groups, so the other two of each are needed.
+TEST(Schedule, Liveness_HealsAMajorityWithoutNodesThatLackAVoter) {
+  size_t without = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Outcome outcome = RunOnce(seed, nullptr, {1, 2},
+                                    /*needs_all_nodes=*/false,
+                                    /*lacks_voter=*/3);
+    for (const uint32_t node : {1, 2, 4, 5}) {
+      EXPECT_EQ(std::ranges::count(outcome.healed, MachineId(node)), 1)
+          << "seed " << seed;
+    }
+    without += outcome.healed.size() == 4 ? 1 : 0;
+  }
+  EXPECT_GT(without, 0u);
 }
 
 TEST(Schedule, Liveness_HealedNodesRunAndAreConnected) {
