@@ -59,6 +59,7 @@ class Small {
                         config.host.digest_interval = spares > 0 ? 64 : 1;
                         if (spares > 0) {
                           config.host.snapshot_threshold_bytes = 1;
+                          config.host.snapshot_trailing_bytes = 0;
                           config.host.core.unwritten_bytes_max = 1;
                         }
                         return config;
@@ -401,6 +402,63 @@ TEST(Cluster, WrongStateWhereMembersChange_IsMendedAtALeaderAndAtAStart) {
   EXPECT_FALSE(small->cluster().HasErasedDisk(wrong));
   ASSERT_NE(small->cluster().server(wrong), nullptr);
   EXPECT_FALSE(MendState(store()));
+  EXPECT_EQ(small->world().violations(), std::vector<std::string>{});
+}
+
+// Lets `wrong` lead, whose last snapshot has a wrong state, while a replica on
+// `joins` needs a snapshot. Returns false if there was another one meanwhile.
+bool SendWrongSnapshot(Small* small, NodeId wrong, NodeId joins) {
+  const NodeId first = small->Elect();
+  World& world = small->world();
+  const auto machine = [&](NodeId n) { return small->cluster().machine(n); };
+  const auto host = [&](NodeId node) -> raft::Host& {
+    return small->cluster().server(node)->host();
+  };
+  small->cluster().SetDamaged(FilesOfOne(machine(wrong), {""}));
+  EXPECT_TRUE(small->cluster().SpoilState(machine(wrong), 77));
+  const raft::Index spoiled = small->core(wrong).applied_index();
+  host(joins).DropReplica(kGroup, [](absl::Status) {});
+  const auto joined = [&] {
+    const raft::Core* const core = host(joins).core(kGroup);
+    return core != nullptr && core->joining();
+  };
+  EXPECT_TRUE(world.RunUntilTrue(joined));
+  for (const NodeId n : {first, wrong}) {
+    world.BlockLink(machine(n), machine(joins));
+  }
+  const auto known = [&] {
+    const raft::Core& core = small->core(wrong);
+    return core.snapshot().position.index > spoiled &&
+           raft::ReplicaOn(core.configuration(), joins) ==
+               small->core(joins).replica();
+  };
+  if (!world.RunUntilTrue(known) || small->Elect() != first) return false;
+  const raft::LogPosition taken = small->core(wrong).snapshot().position;
+  host(first).TransferLeadership(
+      kGroup, raft::ReplicaOn(small->core(first).configuration(), wrong));
+  if (small->Elect(first) != wrong) return false;
+  for (const NodeId n : {first, wrong}) {
+    world.UnblockLink(machine(n), machine(joins));
+  }
+  EXPECT_TRUE(world.RunUntilTrue([&] { return !joined(); }));
+  return small->core(joins).snapshot().position == taken;
+}
+
+TEST(Cluster, WrongSnapshotWhereMembersChange_IsMendedAtAReplicaThatJoins) {
+  std::unique_ptr<Small> small;
+  NodeId wrong, joins;
+  uint64_t seed = 0;
+  do {
+    ASSERT_LT(++seed, 20u);
+    small = std::make_unique<Small>(seed, /*bootstrap_left_on=*/false,
+                                    node::ListenConfig(), /*spares=*/1);
+    small->Elect();
+    small->world().RunFor(Seconds(2));
+    wrong = NodeId(small->Elect().value() % 3 + 1);
+    joins = NodeId(wrong.value() % 3 + 1);
+  } while (!SendWrongSnapshot(small.get(), wrong, joins));
+  EXPECT_FALSE(MendState(
+      const_cast<kv::Store*>(small->cluster().server(joins)->store(kGroup))));
   EXPECT_EQ(small->world().violations(), std::vector<std::string>{});
 }
 
