@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "bench/lincheck_histories.h"
-#include "lincheck/checker.h"
-#include "lincheck/levels.h"
+#include "lincheck/check/checker.h"
+#include "lincheck/levels/levels.h"
 #include "lincheck/models/registry.h"
 
 namespace quorate::bench {

@@ -133,7 +133,7 @@ class Model {
   // side by side.
   virtual std::unique_ptr<StateSpace> NewStates() const = 0;
   // True if tests compare the optional members with Step(), see
-  // kHooksAreTested. Otherwise Check() does (lincheck/audit.h).
+  // kHooksAreTested. Otherwise Check() does (lincheck/decide/audit.h).
   virtual bool HooksAreTested() const = 0;
   virtual Reading ReadingOf(const Operation& op) const = 0;
   // False: the place of the operation among the writes does not follow from its

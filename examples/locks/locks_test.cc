@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "examples/locks/model.h"
 #include "gtest/gtest.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 #include "lincheck/history.h"
 
 namespace quorate::examples {

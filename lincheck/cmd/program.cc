@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/program/program.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 #include "lincheck/cmd/arguments.h"
 #include "lincheck/cmd/files.h"
 #include "lincheck/cmd/progress.h"
@@ -19,7 +19,7 @@
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/formats/vocabulary.h"
-#include "lincheck/levels.h"
+#include "lincheck/levels/levels.h"
 #include "lincheck/page/page.h"
 
 namespace quorate::lincheck {

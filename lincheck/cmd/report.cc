@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/check/checker.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/page/page.h"
 

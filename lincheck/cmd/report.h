@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "lincheck/checker.h"
 #include "lincheck/formats/recording.h"
-#include "lincheck/levels.h"
+#include "lincheck/levels/levels.h"
 #include "lincheck/model.h"
 #include "lincheck/page/page.h"
+#include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
 

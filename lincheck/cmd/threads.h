@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "lincheck/checker.h"
 #include "lincheck/cmd/progress.h"
+#include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
 

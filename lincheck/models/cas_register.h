@@ -1,7 +1,7 @@
 // lincheck/models/cas_register.h: a register with compare-and-swap.
 //
 // Its compare-and-swap fails if the value is another one. A model for
-// lincheck/checker.h, and an example of one.
+// lincheck/check/checker.h, and an example of one.
 #ifndef QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_
 #define QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_
 

@@ -1,7 +1,7 @@
 // lincheck/models/mutex.h: a lock without tokens and without owners.
 //
 // It is held or free. Acquiring does something where it is free, and releasing
-// where it is held, for every client. A model for lincheck/checker.h; see
+// where it is held, for every client. A model for lincheck/check/checker.h; see
 // lock.h for locks with fencing tokens.
 #ifndef QUORATE_LINCHECK_MODELS_MUTEX_H_
 #define QUORATE_LINCHECK_MODELS_MUTEX_H_

@@ -1,6 +1,6 @@
 // lincheck/models/queue.h: a queue, first in first out.
 //
-// A model for lincheck/checker.h. A search checks it.
+// A model for lincheck/check/checker.h. A search checks it.
 #ifndef QUORATE_LINCHECK_MODELS_QUEUE_H_
 #define QUORATE_LINCHECK_MODELS_QUEUE_H_
 

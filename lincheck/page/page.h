@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
-#include "lincheck/checker.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/model.h"
+#include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
 

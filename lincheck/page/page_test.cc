@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "gtest/gtest.h"
+#include "lincheck/check/checker.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/models/registry.h"
 #include "lincheck/page/page_assets.h"

@@ -5,7 +5,7 @@
 #include <memory>
 #include <set>
 
-#include "lincheck/links.h"
+#include "lincheck/links/links.h"
 
 namespace quorate::lincheck {
 namespace {

@@ -1,6 +1,7 @@
-// lincheck/testing/levels_brute_force.h: what the levels of lincheck/levels.h
-// say, tried out: every choice of unknown outcomes, every order. For small
-// histories in tests; it knows nothing of how CheckLevels() decides.
+// lincheck/testing/levels_brute_force.h: what the levels of
+// lincheck/levels/levels.h say, tried out: every choice of unknown outcomes,
+// every order. For small histories in tests; it knows nothing of how
+// CheckLevels() decides.
 //
 // After Lamport (sequential consistency) and Terry et al. (session guarantees),
 // those for each partition alone.
@@ -12,7 +13,7 @@
 
 #include "absl/types/span.h"
 #include "lincheck/history.h"
-#include "lincheck/levels.h"
+#include "lincheck/levels/levels.h"
 #include "lincheck/model.h"
 
 namespace quorate::lincheck {

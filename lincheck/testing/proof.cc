@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "lincheck/check/checker.h"
 #include "lincheck/testing/brute_force.h"
 
 namespace quorate::lincheck {
@@ -39,6 +40,18 @@ bool Linearizable(const History& history, const Model& model,
 }
 
 }  // namespace
+
+std::string_view ResultName(Result result) {
+  switch (result) {
+    case Result::kOk:
+      return "ok";
+    case Result::kViolation:
+      return "violation";
+    case Result::kUnknown:
+      return "unknown";
+  }
+  return "invalid";
+}
 
 std::string Show(const History& history, const Model& model) {
   std::string text;

@@ -6,12 +6,16 @@
 #define QUORATE_LINCHECK_TESTING_PROOF_H_
 
 #include <string>
+#include <string_view>
 
-#include "lincheck/checker.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
+#include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
+
+// For messages.
+std::string_view ResultName(Result result);
 
 // All of a small history, for messages.
 std::string Show(const History& history, const Model& model);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 
 namespace quorate::sim {
 

@@ -20,7 +20,7 @@
 #include "absl/functional/any_invocable.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
-#include "lincheck/online.h"
+#include "lincheck/online/online.h"
 #include "sim/choices/sim_time.h"
 
 namespace quorate::sim {

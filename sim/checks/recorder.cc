@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "env/check.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 #include "sim/checks/repeated_execution.h"
 
 namespace quorate::sim {

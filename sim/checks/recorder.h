@@ -36,7 +36,7 @@
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/online.h"
+#include "lincheck/online/online.h"
 #include "sim/checks/availability_checker.h"
 #include "sim/checks/committed_states.h"
 #include "sim/checks/connection_order_checker.h"

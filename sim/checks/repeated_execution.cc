@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 
 namespace quorate::sim {
 namespace {

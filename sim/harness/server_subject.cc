@@ -7,7 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "env/little_endian.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 #include "sim/choices/time_text.h"
 #include "sim/harness/history_lines.h"
 #include "sim/harness/program_env.h"

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/models/kv.h"
 #include "sim/choices/tape.h"

@@ -14,7 +14,7 @@
 
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "lincheck/checker.h"
+#include "lincheck/check/checker.h"
 #include "lincheck/models/kv.h"
 #include "net/event_loop/clock.h"
 #include "net/real_env.h"

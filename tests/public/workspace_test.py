@@ -13,7 +13,7 @@ class WorkspaceTest(unittest.TestCase):
     def test_AllTargets_AreAnalyzed_AndLibrariesCompile(self):
         self.addCleanup(bazel, self, 'shutdown')
         bazel(self, 'build', '--nobuild', '//...')
-        bazel(self, 'build', '@quorate//env', '@quorate//lincheck:checker')
+        bazel(self, 'build', '@quorate//env', '@quorate//lincheck:model')
 
 
 if __name__ == '__main__':

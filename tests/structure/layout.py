@@ -19,7 +19,6 @@ BANNER_LINES_MIN, BANNER_LINES_MAX = 2, 30
 # rule -> {path: reason}.
 EXCEPTIONS = {
     'folder-size': {
-        'lincheck': 'the checker is one library; its files are moved as one',
         'docs/decisions': 'the records are one list',
     }
 }

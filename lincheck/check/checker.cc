@@ -1,0 +1,264 @@
+#include "lincheck/check/checker.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/decide/audit.h"
+#include "lincheck/decide/decide.h"
+#include "lincheck/explain/explain.h"
+#include "lincheck/search/search.h"
+
+namespace quorate::lincheck {
+namespace {
+
+SearchOptions LimitsOf(const CheckOptions& options) {
+  return {.nodes_max = options.nodes_max,
+          .bytes_max = options.bytes_max,
+          .deadline = options.deadline};
+}
+
+// The history's operations by partition: a permutation and where each partition
+// begins in it.
+struct Split {
+  std::vector<size_t> begin;
+  std::vector<size_t> order;
+};
+
+Split SplitByPartition(const History& history) {
+  Split split;
+  split.begin.assign(history.partition_count() + 1, 0);
+  for (const Operation& op : history.operations()) {
+    ++split.begin[op.partition + 1];
+  }
+  for (size_t i = 1; i < split.begin.size(); ++i) {
+    split.begin[i] += split.begin[i - 1];
+  }
+  split.order.resize(history.operations().size());
+  std::vector<size_t> at(split.begin.begin(), split.begin.end() - 1);
+  for (size_t i = 0; i < history.operations().size(); ++i) {
+    split.order[at[history.operations()[i].partition]++] = i;
+  }
+  return split;
+}
+
+std::vector<Operation> Gather(const History& history, const Split& split,
+                              size_t partition) {
+  std::vector<Operation> operations;
+  operations.reserve(split.begin[partition + 1] - split.begin[partition]);
+  for (size_t i = split.begin[partition]; i < split.begin[partition + 1]; ++i) {
+    operations.push_back(history.operations()[split.order[i]]);
+  }
+  return operations;
+}
+
+// Indices of the operations of one partition.
+std::vector<size_t> OfPartition(const History& history, uint32_t partition) {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < history.operations().size(); ++i) {
+    if (history.operations()[i].partition == partition) indices.push_back(i);
+  }
+  return indices;
+}
+
+// The counter-example of a wrong partition that could not be checked again
+// within the limits.
+CounterExample WholePartition(const History& history, uint32_t partition,
+                              const std::vector<size_t>& indices) {
+  CounterExample example{.partition = partition};
+  for (size_t i : indices) {
+    if (history.operations()[i].known()) example.operations.push_back(i);
+  }
+  std::stable_sort(example.operations.begin(), example.operations.end(),
+                   [&](size_t a, size_t b) {
+                     return history.operations()[a].invoke <
+                            history.operations()[b].invoke;
+                   });
+  example.blocked = CounterExample::kNotKnown;
+  example.reason =
+      "The limits of time and memory left no room to look for a smaller part.";
+  return example;
+}
+
+CounterExample ExplainIn(const History& history, const Model& model,
+                         uint32_t partition, std::optional<Decision> decision,
+                         const CheckOptions& options) {
+  const std::vector<size_t> indices = OfPartition(history, partition);
+  std::vector<Operation> operations;
+  operations.reserve(indices.size());
+  for (size_t i : indices) operations.push_back(history.operations()[i]);
+  if (!decision.has_value()) {
+    decision = Decide(operations, model, LimitsOf(options));
+  }
+  if (!decision->fault.empty()) {
+    CounterExample none = WholePartition(history, partition, indices);
+    none.reason = std::move(decision->fault);
+    return none;
+  }
+  if (decision->result != Result::kViolation) {
+    return WholePartition(history, partition, indices);
+  }
+  CounterExample example =
+      ExplainPartition(operations, model, *std::move(decision), options);
+  const SearchOptions limits = LimitsOf(options);
+  if (!model.HooksAreTested() && !Proves(operations, model, limits, &example)) {
+    // Slower, and without what the model promises.
+    const ModelWithout plain(model, SpeedHooks(operations));
+    decision = Decide(operations, plain, limits);
+    if (decision->result != Result::kViolation) {
+      return WholePartition(history, partition, indices);
+    }
+    example =
+        ExplainPartition(operations, plain, *std::move(decision), options);
+    if (!Proves(operations, model, limits, &example)) {
+      return WholePartition(history, partition, indices);
+    }
+  }
+  example.partition = partition;
+  if (example.blocked != CounterExample::kNotKnown) {
+    example.blocked = indices[example.blocked];
+  }
+  for (std::vector<size_t>* list : {&example.operations, &example.context}) {
+    for (size_t& i : *list) i = indices[i];
+  }
+  for (PartialOrder& order : example.partial_orders) {
+    for (size_t& i : order.placed) i = indices[i];
+    order.blocked = indices[order.blocked];
+  }
+  return example;
+}
+
+// Nothing that a model says counts once it contradicts itself.
+Verdict Refuse(std::string fault, size_t partitions) {
+  Verdict verdict{.result = Result::kUnknown, .partitions = partitions};
+  verdict.undecided.resize(partitions);
+  std::iota(verdict.undecided.begin(), verdict.undecided.end(), 0);
+  verdict.model_fault = std::move(fault);
+  return verdict;
+}
+
+}  // namespace
+
+Verdict Check(const History& history, const Model& model,
+              const CheckOptions& options) {
+  const Split split = SplitByPartition(history);
+  const size_t count = history.partition_count();
+  std::vector<Decision> decisions(count);
+  const SearchOptions limits = LimitsOf(options);
+  const auto decide = [&](size_t partition) {
+    decisions[partition] =
+        Decide(Gather(history, split, partition), model, limits);
+  };
+  if (options.executor != nullptr) {
+    options.executor->Run(count, decide);
+  } else {
+    for (size_t partition = 0; partition < count; ++partition) {
+      decide(partition);
+    }
+  }
+  Verdict verdict{.partitions = count};
+  for (uint32_t partition = 0; partition < count; ++partition) {
+    Decision& decision = decisions[partition];
+    verdict.nodes += decision.nodes;
+    verdict.partitions_by_zones += decision.by_zones ? 1 : 0;
+    if (!decision.fault.empty())
+      return Refuse(std::move(decision.fault), count);
+    if (verdict.unproven.empty()) verdict.unproven = decision.unproven;
+    if (decision.result == Result::kUnknown) {
+      verdict.undecided.push_back(partition);
+    }
+    if (decision.result != Result::kViolation) continue;
+    verdict.wrong.push_back(partition);
+    if (verdict.first_wrong != nullptr) continue;
+    verdict.first_wrong = std::make_shared<Decision>(std::move(decision));
+  }
+  if (!verdict.wrong.empty()) {
+    verdict.result = Result::kViolation;
+    if (options.explain) {
+      verdict.counter_example = Explain(history, model, verdict, options);
+    }
+  } else if (!verdict.undecided.empty()) {
+    verdict.result = Result::kUnknown;
+  }
+  return verdict;
+}
+
+CounterExample Explain(const History& history, const Model& model,
+                       uint32_t partition, const CheckOptions& options) {
+  return ExplainIn(history, model, partition, std::nullopt, options);
+}
+
+CounterExample Explain(const History& history, const Model& model,
+                       const Verdict& verdict, const CheckOptions& options) {
+  return ExplainIn(history, model, verdict.wrong.front(), *verdict.first_wrong,
+                   options);
+}
+
+CounterExample::Core CoreOf(const History& history,
+                            const CounterExample& counter_example) {
+  const std::vector<size_t>& all = counter_example.operations;
+  if (counter_example.minimal || all.size() <= kCoreOperationsMax) {
+    return {.operations = all};
+  }
+  const auto operations = history.operations();
+  const auto& orders = counter_example.partial_orders;
+  size_t center = all.back();
+  if (!orders.empty()) center = orders[0].blocked;
+  if (counter_example.blocked != CounterExample::kNotKnown) {
+    center = counter_example.blocked;
+  }
+  std::vector<size_t> nearest;
+  if (!orders.empty() && orders[0].blocked == center) {
+    nearest.assign(orders[0].placed.rbegin(), orders[0].placed.rend());
+  } else {
+    for (size_t i = all.size(); i-- > 0;) {
+      const bool before = operations[all[i]].invoke <= operations[center].ret;
+      if (before && all[i] != center) nearest.push_back(all[i]);
+    }
+  }
+  nearest.resize(std::min(nearest.size(), kCoreOperationsMax - 1));
+  nearest.push_back(center);
+  CounterExample::Core core{.left_out = all.size()};
+  for (const size_t i : all) {
+    const auto found = std::find(nearest.begin(), nearest.end(), i);
+    if (found != nearest.end()) --core.left_out;
+  }
+  std::sort(nearest.begin(), nearest.end(), [&](size_t a, size_t b) {
+    return std::pair(operations[a].invoke, a) <
+           std::pair(operations[b].invoke, b);
+  });
+  core.operations = std::move(nearest);
+  return core;
+}
+
+std::string Describe(const History& history, const Model& model,
+                     const CounterExample& counter_example) {
+  const std::string& name = history.partition_name(counter_example.partition);
+  std::string text = absl::StrCat(
+      name.empty() ? "the object" : absl::StrCat("key \"", name, "\""),
+      " is not linearizable: ", counter_example.reason,
+      counter_example.minimal ? "" : " (not minimised)", "\n");
+  const CounterExample::Core core = CoreOf(history, counter_example);
+  if (core.left_out > 0) {
+    absl::StrAppend(&text, "  (", core.left_out,
+                    " operations are left out; these are the nearest)\n");
+  }
+  for (size_t i : core.operations) {
+    const Operation& op = history.operations()[i];
+    absl::StrAppend(&text, "  client ", op.client, " [", op.invoke, ", ",
+                    op.known() ? absl::StrCat(op.ret) : "…", "] ",
+                    DescribeCall(model, op), "\n");
+  }
+  for (size_t i : counter_example.context) {
+    Operation op = history.operations()[i];
+    op.ret = kNever;
+    absl::StrAppend(&text, "  whenever it took effect, if at all: client ",
+                    op.client, " [", op.invoke, ", …] ",
+                    DescribeCall(model, op), "\n");
+  }
+  return text;
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,181 @@
+#include "lincheck/decide/decide.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/decide/audit.h"
+#include "lincheck/links/links.h"
+#include "lincheck/links/versioned.h"
+#include "lincheck/links/zones.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// Whether the order that zones found by versions is one of every operation that
+// returned, keeps real time, and explains results and versions.
+bool Replay(absl::Span<const Operation> operations, const Model& model,
+            const std::vector<size_t>& order) {
+  const std::unique_ptr<StateSpace> states = model.NewStates();
+  StateId state = states->Initial();
+  StateVersion version = kInitialVersion;
+  Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
+  std::vector<bool> placed(operations.size(), false);
+  std::vector<StateVersion> made = {kInitialVersion};
+  size_t known = 0;
+  for (size_t i : order) {
+    const Operation& op = operations[i];
+    if (placed[i] || op.ret < latest) return false;
+    placed[i] = true;
+    latest = std::max(latest, op.invoke);
+    known += op.known() ? 1 : 0;
+    if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
+    state = states->Step(state, op);
+    if (state == kImpossible) return false;
+    if (op.written != kNoVersion) made.push_back(op.written);
+    // A write that does not tell its version may have made one.
+    if (!OnlyReads(model, op)) version = op.written;
+  }
+  std::sort(made.begin(), made.end());
+  return std::adjacent_find(made.begin(), made.end()) == made.end() &&
+         known == static_cast<size_t>(std::count_if(
+                      operations.begin(), operations.end(),
+                      [](const Operation& op) { return op.known(); }));
+}
+
+Decision DecideBySearch(absl::Span<const Operation> operations,
+                        const Model& model, const SearchOptions& options) {
+  SearchResult found =
+      TellVersions(operations)
+          ? Search(operations, VersionedModel(model, operations, operations),
+                   options)
+          : Search(operations, model, options);
+  Decision decision{.result = found.result,
+                    .fault = std::move(found.fault),
+                    .nodes = found.nodes,
+                    .order = std::move(found.order)};
+  if (found.result != Result::kViolation) return decision;
+  const Operation& stuck = operations[found.stuck];
+  // No order got past this return, so what was invoked after it does not
+  // matter, unless it was looked at, as versions make it.
+  const bool all = found.foreseen.has_value() || TellVersions(operations);
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].known() && (all || operations[i].invoke <= stuck.ret)) {
+      decision.core.push_back(i);
+    }
+  }
+  decision.by_search = true;
+  decision.stuck = found.foreseen.value_or(found.stuck);
+  decision.reason = DescribeStuck(operations, model, found);
+  return decision;
+}
+
+// A state that is a set of possible states depends on the version. Which of
+// them a write leaves as they are cannot be told, so that each has to tell its
+// version.
+std::string FindMissingVersion(absl::Span<const Operation> operations,
+                               const Model& model) {
+  const auto find = [&](auto f) {
+    return std::find_if(operations.begin(), operations.end(), f);
+  };
+  const auto write = find([&](const Operation& op) {
+    return op.known() && op.written == kNoVersion && !model.IsRead(op);
+  });
+  if (!TellVersions(operations) || write == operations.end() ||
+      find([&](const Operation& op) { return model.Learns(op); }) ==
+          operations.end()) {
+    return {};
+  }
+  return absl::StrCat(DescribeCallOfClient(model, *write),
+                      " tells no version. Where a state is a set of possible "
+                      "states and versions are told, every write has to tell "
+                      "its own");
+}
+
+// Trusts the optional members of the model.
+Decision DecideByHooks(absl::Span<const Operation> operations,
+                       const Model& model, const SearchOptions& options) {
+  Decision decision = DecideByZones(operations, model);
+  if (decision.result != Result::kUnknown) return decision;
+  std::string missing = FindMissingVersion(operations, model);
+  if (!missing.empty()) {
+    return {.result = Result::kUnknown, .unproven = std::move(missing)};
+  }
+  return DecideBySearch(operations, model, options);
+}
+
+// Of more operations a search does not keep the order it finds.
+constexpr size_t kOrderMax = 100'000;
+
+// Model steps to find out which of several hooks is at fault, for each.
+constexpr uint64_t kNamingNodesMax = 1'000'000;
+
+}  // namespace
+
+std::string DescribeStuck(absl::Span<const Operation> operations,
+                          const Model& model, const SearchResult& found) {
+  const std::string stuck =
+      DescribeCallOfClient(model, operations[found.stuck]);
+  if (found.foreseen.has_value() && *found.foreseen != found.stuck) {
+    return absl::StrCat(
+        DescribeCallOfClient(model, operations[*found.foreseen]),
+        " cannot be placed: no order that explains everything until ", stuck,
+        " returned can still lead to it.");
+  }
+  std::string text = absl::StrCat(
+      stuck, " cannot be placed: no order of what it may follow explains it.");
+  if (found.state.empty()) return text;
+  if (found.placed.empty()) {
+    absl::StrAppend(&text, " After the longest order found the object");
+  } else {
+    absl::StrAppend(&text, " The longest order found ends with ",
+                    DescribeSeenCall(model, operations[found.placed.back()]),
+                    ", after which the object");
+  }
+  return absl::StrCat(text, " is ", found.state, ".");
+}
+
+Decision DecideByZones(absl::Span<const Operation> operations,
+                       const Model& model) {
+  std::optional<ZonesResult> zones = CheckZones(operations, model);
+  if (!zones.has_value()) return {.result = Result::kUnknown};
+  if (zones->result == Result::kViolation) {
+    return {.result = Result::kViolation,
+            .by_zones = true,
+            .core = std::move(zones->core),
+            .reason = std::move(zones->reason),
+            .named = std::move(zones->named),
+            .scope = std::move(zones->scope)};
+  }
+  if (!TellVersions(operations) ||
+      (!zones->partial && Replay(operations, model, zones->order))) {
+    return {.by_zones = true, .order = std::move(zones->order)};
+  }
+  return {.result = Result::kUnknown};
+}
+
+Decision Decide(absl::Span<const Operation> operations, const Model& model,
+                const SearchOptions& options) {
+  const bool audits = !model.HooksAreTested();
+  SearchOptions limits = options;
+  limits.wants_order = audits && operations.size() <= kOrderMax;
+  Decision decision = DecideByHooks(operations, model, limits);
+  if (audits && decision.fault.empty()) {
+    SearchOptions few = options;
+    few.nodes_max = std::min(few.nodes_max, kNamingNodesMax);
+    Confirm(
+        operations, model, options,
+        [&](absl::Span<const Operation> some, const Model& hooks) {
+          return DecideByHooks(some, hooks, few);
+        },
+        &decision);
+  }
+  if (!decision.fault.empty()) decision.result = Result::kUnknown;
+  return decision;
+}
+
+}  // namespace quorate::lincheck
