@@ -10,7 +10,6 @@
 
 #include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/models/register.h"
 
 namespace quorate::bench {
 namespace {

@@ -16,8 +16,8 @@
 namespace quorate::bench {
 
 enum class Mix : uint8_t {
-  // models/register.h: half of the operations are reads; every value is written
-  // once.
+  // models/cas_register.h: half of the operations are reads; every value is
+  // written once.
   kRegister,
   // models/kv.h: gets, puts, cas, swaps, deletes; results contain versions.
   kVersions,

@@ -1,5 +1,6 @@
 #include "lincheck/history.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <type_traits>
 
@@ -56,6 +57,14 @@ Value History::String(std::string_view bytes) {
 
 Value History::Integer(int64_t n) {
   return Value::Holds(n) ? Value::Integer(n) : String(std::to_string(n));
+}
+
+size_t CountClients(const History& history) {
+  std::vector<uint32_t> clients;
+  clients.reserve(history.operations().size());
+  for (const Operation& op : history.operations()) clients.push_back(op.client);
+  std::sort(clients.begin(), clients.end());
+  return std::unique(clients.begin(), clients.end()) - clients.begin();
 }
 
 void History::Add(const Operation& operation) {

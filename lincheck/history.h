@@ -8,6 +8,7 @@
 #ifndef QUORATE_LINCHECK_HISTORY_H_
 #define QUORATE_LINCHECK_HISTORY_H_
 
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -51,6 +52,31 @@ struct Operation {
   StateVersion written = kNoVersion;
 
   bool known() const { return ret != kNever; }
+  // Whether it returned and its result was reported.
+  bool says() const { return known() && !result.is_none(); }
+  bool MayReturn(Value value) const { return !says() || result == value; }
+};
+
+// The call of an operation and, if it returned, its result. Operations of equal
+// keys do the same to every state, unless a model looks at more.
+struct CallKey {
+  bool known = false;
+  uint8_t function = 0;
+  Value argument;
+  Value expected;
+  Value result;
+
+  static CallKey Of(const Operation& op) {
+    return {op.known(), op.function, op.argument, op.expected,
+            op.known() ? op.result : Value()};
+  }
+  friend bool operator==(const CallKey&, const CallKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const CallKey& key) {
+    const ValueHash hash;
+    return H::combine(std::move(h), key.known, key.function, hash(key.argument),
+                      hash(key.expected), hash(key.result));
+  }
 };
 
 // A growing array. Unlike a vector it need not be there twice while it grows,
@@ -116,6 +142,34 @@ class History {
   std::vector<std::string> names_;
   absl::flat_hash_map<std::string, uint32_t> numbers_;
 };
+
+// Orders operations by their times, and then by their numbers. `op_of` says
+// which operation has a number.
+template <typename F>
+requires std::invocable<F, size_t>
+auto ByInvocation(F op_of) {
+  return [op_of](size_t a, size_t b) {
+    return std::pair(op_of(a).invoke, a) < std::pair(op_of(b).invoke, b);
+  };
+}
+template <typename F>
+requires std::invocable<F, size_t>
+auto ByReturn(F op_of) {
+  return [op_of](size_t a, size_t b) {
+    return std::pair(op_of(a).ret, a) < std::pair(op_of(b).ret, b);
+  };
+}
+// Numbers are indices.
+inline auto ByInvocation(absl::Span<const Operation> operations) {
+  return ByInvocation(
+      [operations](size_t i) -> const Operation& { return operations[i]; });
+}
+inline auto ByReturn(absl::Span<const Operation> operations) {
+  return ByReturn(
+      [operations](size_t i) -> const Operation& { return operations[i]; });
+}
+
+size_t CountClients(const History& history);
 
 }  // namespace quorate::lincheck
 

@@ -8,7 +8,8 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "lincheck/utf8.h"
+#include "lincheck/text/utf8.h"
+#include "lincheck/text/words.h"
 
 namespace quorate::lincheck {
 
@@ -31,13 +32,6 @@ std::string Escaped(std::string_view bytes) {
     }
   }
   return shown;
-}
-
-// The last place up to `at` between two characters, if this is text.
-size_t BetweenCharacters(std::string_view bytes, size_t at) {
-  size_t end = at;
-  for (int i = 0; i < 3 && (bytes[end] & 0xc0) == 0x80; ++i) --end;
-  return (bytes[end] & 0xc0) == 0x80 ? at : end;
 }
 
 }  // namespace

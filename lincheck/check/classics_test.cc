@@ -6,7 +6,6 @@
 #include "lincheck/check/checker.h"
 #include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/models/register.h"
 
 namespace quorate::lincheck {
 namespace {

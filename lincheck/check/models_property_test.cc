@@ -244,11 +244,12 @@ Datum AnyInitial(uint64_t seed) {
 }
 RC_GTEST_PROP(ModelProperty, RegisterThatBeginsAtAValue_AgreesWithBruteForce,
               (uint64_t seed)) {
-  AgreeWithBruteForce<Register>(seed, {.initial = AnyInitial(seed)});
+  AgreeWithBruteForce<Register>(seed, StartingAs<Register>(AnyInitial(seed)));
 }
 RC_GTEST_PROP(ModelProperty, CasRegisterThatBeginsAtAValue_AgreesWithBruteForce,
               (uint64_t seed)) {
-  AgreeWithBruteForce<CasRegister>(seed, {.initial = AnyInitial(seed)});
+  AgreeWithBruteForce<CasRegister>(seed,
+                                   StartingAs<CasRegister>(AnyInitial(seed)));
 }
 RC_GTEST_PROP(ModelProperty, KvThatBeginsAtAValue_AgreesWithBruteForce,
               (uint64_t seed)) {

@@ -16,11 +16,11 @@
 #include "lincheck/cmd/progress.h"
 #include "lincheck/cmd/report.h"
 #include "lincheck/cmd/threads.h"
-#include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/levels/levels.h"
 #include "lincheck/page/page.h"
+#include "lincheck/text/json.h"
 
 namespace quorate::lincheck {
 namespace {

@@ -9,6 +9,8 @@
 #include "lincheck/check/checker.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/page/page.h"
+#include "lincheck/text/json.h"
+#include "lincheck/text/words.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -18,25 +20,6 @@ std::string Seconds(double seconds) {
   std::snprintf(text, sizeof(text), seconds < 0.0995 ? "%.4f s" : "%.2f s",
                 seconds);
   return text;
-}
-
-// 1234567 → "1,234,567".
-std::string Grouped(uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
-  return digits;
-}
-
-std::string Count(uint64_t number, const char* one, const char* many) {
-  return absl::StrCat(Grouped(number), " ", number == 1 ? one : many);
-}
-
-size_t CountClients(const History& history) {
-  std::vector<uint32_t> clients;
-  clients.reserve(history.operations().size());
-  for (const Operation& op : history.operations()) clients.push_back(op.client);
-  std::sort(clients.begin(), clients.end());
-  return std::unique(clients.begin(), clients.end()) - clients.begin();
 }
 
 std::string KeyName(const History& history, uint32_t partition) {
@@ -153,140 +136,121 @@ std::string CounterExampleText(const FileReport& report) {
   return text + "\n";
 }
 
-// Writes the members of one JSON object.
-class JsonObject {
- public:
-  explicit JsonObject(std::string* out) : out_(out) { *out_ += '{'; }
-  void Text(std::string_view name, std::string_view text) {
-    Name(name);
-    AppendJsonString(text, out_);
-  }
-  void Number(std::string_view name, uint64_t number) {
-    Name(name);
-    absl::StrAppend(out_, number);
-  }
-  void Seconds(std::string_view name, double seconds) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%.6f", seconds);
-    Name(name);
-    *out_ += text;
-  }
-  // The name alone; the value is for the caller to write.
-  void Name(std::string_view name) {
-    if (any_) *out_ += ',';
-    any_ = true;
-    AppendJsonString(name, out_);
-    *out_ += ':';
-  }
-  void End() { *out_ += '}'; }
-
- private:
-  std::string* const out_;
-  bool any_ = false;
-};
+void AddSeconds(std::string_view name, double seconds, JsonWriter* json) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.6f", seconds);
+  json->Name(name).Raw(text);
+}
 
 // Each as a line of our own form would have it.
-void AppendOperations(const FileReport& report,
-                      const std::vector<size_t>& operations, std::string* out) {
-  JsonLinesWriter writer(*report.model, report.recording.model, out);
+void AddOperations(const FileReport& report,
+                   const std::vector<size_t>& operations, JsonWriter* json) {
   const History& history = report.recording.history;
-  *out += '[';
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (i > 0) *out += ',';
-    const Operation& op = history.operations()[operations[i]];
+  json->Open('[');
+  for (const size_t i : operations) {
+    std::string line;
+    JsonLinesWriter writer(*report.model, report.recording.model, &line);
+    const Operation& op = history.operations()[i];
     writer.Add(op, history.partition_name(op.partition));
-    out->pop_back();
+    line.pop_back();
+    json->Raw(line);
   }
-  *out += ']';
+  json->Close(']');
 }
 
-void AppendCounterExample(const FileReport& report, std::string* out) {
+void AddCounterExample(const FileReport& report, JsonWriter* json) {
   const CounterExample& example = *report.verdict.counter_example;
-  JsonObject object(out);
-  object.Text("key",
-              report.recording.history.partition_name(example.partition));
-  object.Name("minimal");
-  *out += example.minimal ? "true" : "false";
-  object.Text("reason", example.reason);
-  object.Name("operations");
-  AppendOperations(report, example.operations, out);
+  json->Name("counter_example").Open('{');
+  json->Name("key").Text(
+      report.recording.history.partition_name(example.partition));
+  json->Name("minimal").Raw(example.minimal ? "true" : "false");
+  json->Name("reason").Text(example.reason);
+  AddOperations(report, example.operations, &json->Name("operations"));
   if (!example.context.empty()) {
-    object.Name("context");
-    AppendOperations(report, example.context, out);
+    AddOperations(report, example.context, &json->Name("context"));
   }
-  object.End();
+  json->Close('}');
 }
 
-void AppendLevels(const FileReport& report, std::string* out) {
-  const LevelsVerdict& verdict = *report.levels;
-  *out += '[';
-  for (size_t i = 0; i < verdict.levels.size(); ++i) {
-    const LevelVerdict& level = verdict.levels[i];
-    if (i > 0) *out += ',';
-    JsonObject object(out);
-    object.Text("level", LevelName(level.level));
-    object.Text("ok", VerdictWord(level.result));
-    if (!level.reason.empty()) object.Text("reason", level.reason);
+void AddLevels(const FileReport& report, JsonWriter* json) {
+  json->Name("levels").Open('[');
+  for (const LevelVerdict& level : report.levels->levels) {
+    json->Open('{');
+    json->Name("level").Text(LevelName(level.level));
+    json->Name("ok").Text(VerdictWord(level.result));
+    if (!level.reason.empty()) json->Name("reason").Text(level.reason);
     if (!level.witness.empty()) {
-      object.Name("witness");
-      AppendOperations(report, level.witness, out);
+      AddOperations(report, level.witness, &json->Name("witness"));
     }
-    object.End();
+    json->Close('}');
   }
-  *out += ']';
-}
-
-void AppendStaleness(const Staleness& staleness, std::string* out) {
-  JsonObject object(out);
-  object.Number("versions_max", staleness.versions_max);
-  object.Number("time_max", static_cast<uint64_t>(staleness.time_max));
-  object.End();
+  json->Close(']');
+  const Staleness& staleness = report.levels->staleness;
+  if (staleness.result != Result::kOk) return;
+  json->Name("staleness").Open('{');
+  json->Name("versions_max").Number(staleness.versions_max);
+  json->Name("time_max").Number(static_cast<uint64_t>(staleness.time_max));
+  json->Close('}');
 }
 
 // The members for every file, even for one that could not be read.
-void AppendFigures(const FileReport& report, JsonObject* object) {
+void AddFigures(const FileReport& report, JsonWriter* json) {
   const Verdict& verdict = report.verdict;
-  object->Text("file", report.file);
-  object->Text("ok", report.status.ok() ? VerdictWord(verdict.result)
-                                        : VerdictWord(Result::kUnknown));
-  object->Text("form", report.recording.form);
-  object->Text("model", report.recording.model);
+  json->Name("file").Text(report.file);
+  json->Name("ok").Text(report.status.ok() ? VerdictWord(verdict.result)
+                                           : VerdictWord(Result::kUnknown));
+  json->Name("form").Text(report.recording.form);
+  json->Name("model").Text(report.recording.model);
   if (!report.recording.initial.empty()) {
-    object->Text("initial", report.recording.initial);
+    json->Name("initial").Text(report.recording.initial);
   }
-  object->Number("operations", report.recording.history.operations().size());
+  json->Name("operations").Number(report.recording.history.operations().size());
   const FailedCas& failed = report.recording.failed_cas;
   if (failed.count > 0) {
-    object->Text("failed_cas", FailedCasName(failed.observes));
-    object->Number("failed_cas_operations", failed.count);
+    json->Name("failed_cas").Text(FailedCasName(failed.observes));
+    json->Name("failed_cas_operations").Number(failed.count);
   }
-  object->Number("partitions", verdict.partitions);
-  object->Number("wrong_partitions", verdict.wrong.size());
-  object->Number("undecided_partitions", verdict.undecided.size());
-  object->Seconds("seconds", report.seconds);
-  object->Seconds("read_seconds", report.read_seconds);
-  object->Seconds("explain_seconds", report.explain_seconds);
-  object->Number("peak_bytes", report.peak_bytes);
+  json->Name("partitions").Number(verdict.partitions);
+  json->Name("wrong_partitions").Number(verdict.wrong.size());
+  json->Name("undecided_partitions").Number(verdict.undecided.size());
+  AddSeconds("seconds", report.seconds, json);
+  AddSeconds("read_seconds", report.read_seconds, json);
+  AddSeconds("explain_seconds", report.explain_seconds, json);
+  json->Name("peak_bytes").Number(report.peak_bytes);
 }
 
-std::string BadInputJson(const FileReport& report) {
-  std::string out;
-  JsonObject object(&out);
-  AppendFigures(report, &object);
-  // "line:column: reason", where it is the content that is wrong.
-  std::string reason(report.status.message());
+// "line:column: reason", where it is the content that is wrong.
+void AddBadInput(std::string reason, JsonWriter* json) {
   unsigned long long line = 0, column = 0;
   int used = 0;
   if (std::sscanf(reason.c_str(), "%llu:%llu: %n", &line, &column, &used) ==
           2 &&
       used > 0) {
-    object.Number("line", line);
-    object.Number("column", column);
+    json->Name("line").Number(line);
+    json->Name("column").Number(column);
     reason.erase(0, static_cast<size_t>(used));
   }
-  object.Text("error", reason);
-  object.End();
-  return out + "\n";
+  json->Name("error").Text(reason);
+}
+
+void AddAnswer(const FileReport& report, JsonWriter* json) {
+  const Verdict& verdict = report.verdict;
+  if (!verdict.model_fault.empty()) {
+    json->Name("error").Text(verdict.model_fault);
+  }
+  if (!verdict.unproven.empty()) json->Name("unproven").Text(verdict.unproven);
+  if (verdict.counter_example.has_value()) AddCounterExample(report, json);
+  std::optional<ConsistencyLevel> strongest;
+  if (report.levels.has_value()) {
+    strongest = report.levels->strongest;
+  } else if (verdict.result == Result::kOk) {
+    strongest = ConsistencyLevel::kLinearizable;
+  }
+  if (strongest.has_value()) {
+    json->Name("strongest_level").Text(LevelName(*strongest));
+  }
+  if (report.levels.has_value()) AddLevels(report, json);
+  if (!report.page.empty()) json->Name("page").Text(report.page);
 }
 
 }  // namespace
@@ -314,9 +278,8 @@ std::string StalenessText(const Staleness& staleness, TimeUnit unit) {
   if (staleness.result != Result::kOk) return "";
   // Operations that also write are left out.
   if (staleness.versions_max == 0) return "Nothing that only reads is stale.";
-  std::string text =
-      absl::StrCat("Reads are stale by at most ",
-                   Count(staleness.versions_max, "version", "versions"));
+  std::string text = absl::StrCat("Reads are stale by at most ",
+                                  Counted(staleness.versions_max, "version"));
   if (unit != TimeUnit::kOrder) {
     absl::StrAppend(&text, " and ",
                     Grouped(static_cast<uint64_t>(staleness.time_max)), " ",
@@ -340,14 +303,13 @@ std::string ReportText(const FileReport& report) {
       text += "unknown\n";
       break;
   }
-  absl::StrAppend(&text, "  ",
-                  Count(history.operations().size(), "operation", "operations"),
-                  " of ", Count(CountClients(history), "client", "clients"),
-                  " on ", Count(verdict.partitions, "object", "objects"), " (",
-                  report.recording.form, ", model ",
-                  ModelText(report.recording), "); read in ",
-                  Seconds(report.read_seconds), ", checked in ",
-                  Seconds(report.seconds), "\n");
+  absl::StrAppend(
+      &text, "  ", Counted(history.operations().size(), "operation"), " of ",
+      Counted(CountClients(history), "client"), " on ",
+      Counted(verdict.partitions, "object"), " (", report.recording.form,
+      ", model ", ModelText(report.recording), "); read in ",
+      Seconds(report.read_seconds), ", checked in ", Seconds(report.seconds),
+      "\n");
   const std::string failed = DescribeFailedCas(report.recording.failed_cas);
   if (!failed.empty()) absl::StrAppend(&text, "  ", failed, "\n");
   // Where there is but one object without a name, it goes without saying.
@@ -376,32 +338,16 @@ std::string ReportText(const FileReport& report) {
 }
 
 std::string ReportJson(const FileReport& report) {
-  if (!report.status.ok()) return BadInputJson(report);
-  const Verdict& verdict = report.verdict;
   std::string out;
-  JsonObject object(&out);
-  AppendFigures(report, &object);
-  if (!verdict.model_fault.empty()) object.Text("error", verdict.model_fault);
-  if (!verdict.unproven.empty()) object.Text("unproven", verdict.unproven);
-  if (verdict.counter_example.has_value()) {
-    object.Name("counter_example");
-    AppendCounterExample(report, &out);
+  JsonWriter json(&out);
+  json.Open('{');
+  AddFigures(report, &json);
+  if (report.status.ok()) {
+    AddAnswer(report, &json);
+  } else {
+    AddBadInput(std::string(report.status.message()), &json);
   }
-  if (report.levels.has_value()) {
-    if (report.levels->strongest.has_value()) {
-      object.Text("strongest_level", LevelName(*report.levels->strongest));
-    }
-    object.Name("levels");
-    AppendLevels(report, &out);
-    if (report.levels->staleness.result == Result::kOk) {
-      object.Name("staleness");
-      AppendStaleness(report.levels->staleness, &out);
-    }
-  } else if (verdict.result == Result::kOk) {
-    object.Text("strongest_level", LevelName(ConsistencyLevel::kLinearizable));
-  }
-  if (!report.page.empty()) object.Text("page", report.page);
-  object.End();
+  json.Close('}');
   return out + "\n";
 }
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/models/register.h"
 #include "lincheck/testing/brute_force.h"
 #include "lincheck/testing/proof.h"
 #include "lincheck/testing/random_history.h"

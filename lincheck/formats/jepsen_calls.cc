@@ -157,25 +157,8 @@ absl::StatusOr<uint32_t> JepsenCalls::PartitionOf(const EdnParser& edn,
 }
 
 Value JepsenCalls::ToValue(const EdnParser& edn, uint32_t node) {
-  if (node == kNoNode) return Value::Nil();
-  const EdnNode& form = edn.node(node);
-  switch (form.kind) {
-    case EdnKind::kNil:
-      return Value::Nil();
-    case EdnKind::kBoolean:
-      return Value::Integer(form.integer);
-    case EdnKind::kString:
-      return recording_->history.String(edn.String(form, &scratch_));
-    case EdnKind::kInteger:
-      if (form.integer >= Value::kIntegerMin &&
-          form.integer <= Value::kIntegerMax) {
-        return Value::Integer(form.integer);
-      }
-      break;
-    default:
-      break;
-  }
-  return recording_->history.String(edn.Print(node));
+  return node == kNoNode ? Value::Nil()
+                         : ValueOf(DatumOf(edn, node), &recording_->history);
 }
 
 absl::Status JepsenCalls::Invoke(const EdnParser& edn, const JepsenEntry& entry,
@@ -361,7 +344,7 @@ void JepsenCalls::Fail(const EdnParser& edn, const JepsenEntry& entry,
   if (cas) ++recording_->failed_cas.count;
   // A value that is not the arguments, or an :error, is a reason of its own.
   if (!cas || !options_.jepsen.failed_cas_observes || entry.error != kNoNode ||
-      !HasOwnArguments(edn, value, form, *op)) {
+      !RepeatsPair(edn, value, *op)) {
     ++recording_->left_out;
     return pairing_.Drop(op->client);
   }
@@ -392,8 +375,7 @@ bool JepsenCalls::RepeatsCall(const EdnParser& edn, uint32_t value,
   if (kind == EdnKind::kNil) return true;
   if (form.argument == ArgumentForm::kFor ||
       form.argument == ArgumentForm::kPair) {
-    return IsPair(edn, value) && ToValue(edn, value + 1) == op.expected &&
-           ToValue(edn, edn.node(value + 1).end) == op.argument;
+    return RepeatsPair(edn, value, op);
   }
   return ToValue(edn, value) == op.argument;
 }
@@ -427,11 +409,10 @@ bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
   });
 }
 
-bool JepsenCalls::HasOwnArguments(const EdnParser& edn, uint32_t value,
-                                  const FunctionForm& form,
-                                  const Operation& op) {
-  return form.argument == ArgumentForm::kPair && value != kNoNode &&
-         IsPair(edn, value) && ToValue(edn, value + 1) == op.expected &&
+bool JepsenCalls::RepeatsPair(const EdnParser& edn, uint32_t value,
+                              const Operation& op) {
+  return value != kNoNode && IsPair(edn, value) &&
+         ToValue(edn, value + 1) == op.expected &&
          ToValue(edn, edn.node(value + 1).end) == op.argument;
 }
 
@@ -474,10 +455,11 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       if (value == kNoNode || !TriplesOf(edn, value, &list, &error)) {
         return BadInput(locate(at), error);
       }
-      error = WhyNotResultOf(op->argument.bytes(), list);
-      if (!error.empty()) return BadInput(locate(at), error);
       NoteTransaction(edn, value, /*returned=*/true, locate);
-      return KeepList(list, locate(at), &op->result);
+      absl::Status status = KeepList(list, locate(at), &op->result);
+      const std::string_view why = WhyNotResultOf(op->argument, op->result);
+      if (status.ok() && !why.empty()) return BadInput(locate(at), why);
+      return status;
     }
     case ResultForm::kAny:
       if (value != kNoNode && edn.node(value).kind != EdnKind::kNil) {

@@ -18,7 +18,6 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "lincheck/formats/edn.h"
-#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/pairing.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
@@ -129,8 +128,8 @@ class JepsenCalls {
   absl::StatusOr<uint32_t> PartitionOf(const EdnParser& edn, uint32_t key,
                                        Locate locate);
   Value ToValue(const EdnParser& edn, uint32_t node);
-  bool HasOwnArguments(const EdnParser& edn, uint32_t value,
-                       const FunctionForm& form, const Operation& op);
+  // Whether it is the pair of the arguments of `op`.
+  bool RepeatsPair(const EdnParser& edn, uint32_t value, const Operation& op);
 
   void NoteWritten(const EdnParser& edn, uint32_t value);
   void NoteRead(const EdnParser& edn, uint32_t value, Position position);

@@ -18,7 +18,6 @@
 #include "absl/status/statusor.h"
 #include "lincheck/formats/edn.h"
 #include "lincheck/formats/jepsen_calls.h"
-#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"

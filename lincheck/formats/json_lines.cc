@@ -8,10 +8,13 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "lincheck/formats/json_cursor.h"
+#include "lincheck/models/transaction.h"
 #include "lincheck/models/value_list.h"
-#include "lincheck/utf8.h"
+#include "lincheck/text/json.h"
+#include "lincheck/text/names.h"
+#include "lincheck/text/utf8.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -51,16 +54,9 @@ constexpr uint32_t kEventFields =
 constexpr uint32_t kHeaderFields = Bit(kVersion) | Bit(kModel) | Bit(kUnit);
 
 Field FindField(std::string_view name) {
-  for (int i = 0; i < kFieldCount; ++i) {
-    if (kNames[i] == name) return static_cast<Field>(i);
-  }
-  return kFieldCount;
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
+  Field field = kFieldCount;
+  ParseName(name, kNames, &field);
+  return field;
 }
 
 class Reader {
@@ -94,7 +90,6 @@ class Reader {
   bool ReadField(Field field, JsonCursor* cursor, Fields* fields);
   bool ReadTextField(Field field, JsonCursor* cursor, Fields* fields);
   bool ReadValue(Field field, JsonCursor* cursor, Fields* fields, Value* value);
-  bool ReadList(JsonCursor* cursor, int depth, std::vector<Datum>* items);
   bool ReadHex(JsonCursor* cursor, Value* value);
   bool TakeHeader(JsonCursor* cursor, const Fields& fields);
   bool TakeEvent(JsonCursor* cursor, const Fields& fields);
@@ -303,13 +298,8 @@ bool Reader::ReadValue(Field field, JsonCursor* cursor, Fields* fields,
   if (next == '{') return ReadHex(cursor, value);
   if (next == '[') {
     std::vector<Datum> items;
-    if (!ReadList(cursor, 0, &items)) return false;
-    const std::string list = FormatList(items);
-    // Models read it with this.
-    if (!ParseList(list, &items)) {
-      return cursor->Fail(at, "too large an integer in a list");
-    }
-    *value = recording_.history.String(list);
+    if (!ReadList(cursor, &items)) return false;
+    *value = recording_.history.String(FormatList(items));
     fields->lists |= Bit(field);
     return true;
   }
@@ -317,39 +307,6 @@ bool Reader::ReadValue(Field field, JsonCursor* cursor, Fields* fields,
   if (!cursor->ReadWord(&word)) return false;
   *value = word == "null" ? Value::Nil() : Value::Integer(word == "true");
   return true;
-}
-
-// Items of arrays in it count as if they stood in it.
-bool Reader::ReadList(JsonCursor* cursor, int depth,
-                      std::vector<Datum>* items) {
-  if (depth > JsonCursor::kDepthMax) {
-    return cursor->Fail(cursor->offset(), "too many arrays in each other");
-  }
-  if (!cursor->Expect('[')) return false;
-  if (cursor->Take(']')) return true;
-  do {
-    const char next = cursor->Peek();
-    const size_t at = cursor->offset();
-    if (next == '[') {
-      if (!ReadList(cursor, depth + 1, items)) return false;
-      continue;
-    }
-    Datum& item = items->emplace_back();
-    std::string_view text;
-    int64_t number = 0;
-    if (next == '"') {
-      if (!cursor->ReadString(&text)) return false;
-      item.Append(text);
-    } else if (next == '-' || (next >= '0' && next <= '9')) {
-      if (!cursor->ReadInteger(&number)) return false;
-      item.AssignInteger(number);
-    } else if (!cursor->ReadWord(&text)) {
-      return false;
-    } else if (text != "null") {
-      return cursor->Fail(at, "a list is of null, integers and strings");
-    }
-  } while (cursor->Take(','));
-  return cursor->Expect(']');
 }
 
 bool Reader::ReadHex(JsonCursor* cursor, Value* value) {
@@ -361,16 +318,12 @@ bool Reader::ReadHex(JsonCursor* cursor, Value* value) {
     return cursor->Fail(at, "an object as a value is {\"hex\":\"…\"}");
   }
   if (!cursor->ReadString(&digits)) return false;
-  std::string bytes;
-  bool good = digits.size() % 2 == 0;
-  for (size_t i = 0; good && i < digits.size(); i += 2) {
-    const int high = HexDigit(digits[i]);
-    const int low = HexDigit(digits[i + 1]);
-    good = high >= 0 && low >= 0;
-    bytes.push_back(static_cast<char>(high * 16 + low));
-  }
+  const bool good =
+      digits.size() % 2 == 0 &&
+      digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
   if (!good) return cursor->Fail(at, "pairs of digits 0-9 and a-f expected");
-  *value = recording_.history.String(bytes);
+  *value = recording_.history.String(
+      absl::HexStringToBytes(absl::string_view(digits.data(), digits.size())));
   return cursor->Expect('}');
 }
 
@@ -517,8 +470,9 @@ bool Reader::CheckArguments(JsonCursor* cursor, const Fields& fields) {
   };
   if (form == ArgumentForm::kTriples) {
     if (!fields.arg.is_string()) return fail(kArg, "a list of triples");
-    const std::string why = WhyNotTriples(fields.arg.bytes());
-    return why.empty() || cursor->Fail(fields.offsets[kArg], why);
+    std::vector<Datum> triples;
+    const std::string_view why = Transaction::Read(fields.arg, &triples);
+    return why.empty() || cursor->Fail(fields.offsets[kArg], std::string(why));
   }
   for (Field field : {kArg, kExpected}) {
     if ((fields.lists & Bit(field)) != 0) {
@@ -567,8 +521,8 @@ bool Reader::CheckResult(JsonCursor* cursor, Fields* fields) {
   }
   if (form == ResultForm::kTriples) {
     if (!result.is_string()) return fail("a list of triples");
-    const std::string why = WhyNotResultOf(fields->arg.bytes(), result.bytes());
-    return why.empty() || cursor->Fail(at, why);
+    const std::string_view why = WhyNotResultOf(fields->arg, result);
+    return why.empty() || cursor->Fail(at, std::string(why));
   }
   if (form == ResultForm::kList) {
     std::vector<Datum> items;
@@ -591,26 +545,20 @@ bool Reader::CheckResult(JsonCursor* cursor, Fields* fields) {
   return true;
 }
 
-void AppendValue(Value value, bool list, std::string* out) {
-  if (value.is_nil() || value.is_none()) {
-    *out += "null";
-  } else if (value.is_string() && list &&
-             FindInvalidUtf8(value.bytes()) == std::string_view::npos) {
-    *out += value.bytes();  // It is JSON.
-  } else if (value.is_integer()) {
-    absl::StrAppend(out, value.integer());
-  } else if (FindInvalidUtf8(value.bytes()) == std::string_view::npos) {
-    AppendJsonString(value.bytes(), out);
-  } else {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    *out += "{\"hex\":\"";
-    for (const char c : value.bytes()) {
-      const auto byte = static_cast<uint8_t>(c);
-      out->push_back(kDigits[byte >> 4]);
-      out->push_back(kDigits[byte & 15]);
-    }
-    *out += "\"}";
+std::string ValueAsJson(Value value, bool list) {
+  if (value.is_integer()) return std::to_string(value.integer());
+  if (!value.is_string()) return "null";
+  const std::string_view bytes = value.bytes();
+  if (FindInvalidUtf8(bytes) != std::string_view::npos) {
+    return absl::StrCat(
+        "{\"hex\":\"",
+        absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size())),
+        "\"}");
   }
+  if (list) return std::string(bytes);  // It is JSON.
+  std::string text;
+  AppendJsonString(bytes, &text);
+  return text;
 }
 
 }  // namespace
@@ -620,89 +568,54 @@ absl::StatusOr<Recording> ReadJsonLines(Window* window, std::string_view model,
   return Reader(window, model, own).Run();
 }
 
-void AppendJsonString(std::string_view text, std::string* out) {
-  out->push_back('"');
-  while (!text.empty()) {
-    const auto c = static_cast<uint8_t>(text[0]);
-    size_t size = 1;
-    if (c == '"' || c == '\\') {
-      out->push_back('\\');
-      out->push_back(text[0]);
-    } else if (c < 0x20 || c == 0x7f) {
-      constexpr std::string_view kDigits = "0123456789abcdef";
-      *out += "\\u00";
-      out->push_back(kDigits[c >> 4]);
-      out->push_back(kDigits[c & 15]);
-    } else if (c < 0x80) {
-      out->push_back(text[0]);
-    } else {
-      size = Utf8CharacterSize(text);
-      *out += size == 0 ? "\xef\xbf\xbd" : text.substr(0, size);
-      size = std::max<size_t>(size, 1);
-    }
-    text.remove_prefix(size);
-  }
-  out->push_back('"');
-}
-
 void JsonLinesWriter::Header(TimeUnit unit) {
-  absl::StrAppend(out_, "{\"lincheck\":", kJsonLinesVersion, ",\"model\":");
-  AppendJsonString(name_, out_);
-  *out_ += ",\"unit\":";
-  AppendJsonString(TimeUnitName(unit), out_);
-  *out_ += "}\n";
+  JsonWriter json(out_);
+  json.Open('{');
+  json.Name("lincheck").Number(kJsonLinesVersion);
+  json.Name("model").Text(name_);
+  json.Name("unit").Text(TimeUnitName(unit));
+  json.Close('}');
+  *out_ += '\n';
 }
 
 void JsonLinesWriter::Add(const Operation& op, std::string_view key) {
-  absl::StrAppend(out_, "{\"client\":", op.client, ",\"key\":");
-  AppendJsonString(key, out_);
-  *out_ += ",\"f\":";
-  AppendJsonString(model_.FunctionName(op.function), out_);
+  const std::string_view function = model_.FunctionName(op.function);
   const FunctionForm* const form =
-      vocabulary_.has_value()
-          ? vocabulary_->Find(model_.FunctionName(op.function))
-          : nullptr;
+      vocabulary_.has_value() ? vocabulary_->Find(function) : nullptr;
   const bool list_argument =
       form != nullptr && form->argument == ArgumentForm::kTriples;
   const bool list_result =
       form != nullptr && (form->result == ResultForm::kTriples ||
                           form->result == ResultForm::kList);
-  AddValue("expected", op.expected, false);
-  AddValue("arg", op.argument, list_argument);
-  if (op.known()) AddValue("result", op.result, list_result);
-  absl::StrAppend(out_, ",\"invoke\":", op.invoke);
-  if (op.known()) absl::StrAppend(out_, ",\"return\":", op.ret);
-  if (op.seen != kNoVersion && op.known()) {
-    absl::StrAppend(out_, ",\"seen\":", op.seen);
-  }
-  if (op.written != kNoVersion) {
-    absl::StrAppend(out_, ",\"written\":", op.written);
-  }
-  *out_ += "}\n";
-}
-
-void JsonLinesWriter::AddValue(std::string_view field, Value value, bool list) {
-  if (value.is_none()) return;
-  *out_ += ",\"";
-  *out_ += field;
-  *out_ += "\":";
-  AppendValue(value, list, out_);
+  JsonWriter json(out_);
+  const auto add = [&](std::string_view field, Value value, bool list) {
+    if (!value.is_none()) json.Name(field).Raw(ValueAsJson(value, list));
+  };
+  json.Open('{');
+  json.Name("client").Number(op.client);
+  json.Name("key").Text(key);
+  json.Name("f").Text(function);
+  add("expected", op.expected, false);
+  add("arg", op.argument, list_argument);
+  if (op.known()) add("result", op.result, list_result);
+  json.Name("invoke").Number(op.invoke);
+  if (op.known()) json.Name("return").Number(op.ret);
+  if (op.known() && op.seen != kNoVersion) json.Name("seen").Number(op.seen);
+  if (op.written != kNoVersion) json.Name("written").Number(op.written);
+  json.Close('}');
+  *out_ += '\n';
 }
 
 void JsonLinesWriter::Add(const TimelineEvent& event) {
-  *out_ += "{\"event\":";
-  AppendJsonString(TimelineEventKindName(event.kind), out_);
-  absl::StrAppend(out_, ",\"at\":", event.at);
-  if (event.until != kNever) absl::StrAppend(out_, ",\"until\":", event.until);
-  if (!event.node.empty()) {
-    *out_ += ",\"node\":";
-    AppendJsonString(event.node, out_);
-  }
-  if (!event.text.empty()) {
-    *out_ += ",\"text\":";
-    AppendJsonString(event.text, out_);
-  }
-  *out_ += "}\n";
+  JsonWriter json(out_);
+  json.Open('{');
+  json.Name("event").Text(TimelineEventKindName(event.kind));
+  json.Name("at").Number(event.at);
+  if (event.until != kNever) json.Name("until").Number(event.until);
+  if (!event.node.empty()) json.Name("node").Text(event.node);
+  if (!event.text.empty()) json.Name("text").Text(event.text);
+  json.Close('}');
+  *out_ += '\n';
 }
 
 std::string WriteJsonLines(const Recording& recording, const Model& model) {

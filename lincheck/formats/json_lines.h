@@ -39,8 +39,6 @@ class JsonLinesWriter {
   void Add(const TimelineEvent& event);
 
  private:
-  void AddValue(std::string_view field, Value value, bool list);
-
   const Model& model_;
   const std::string name_;
   const std::optional<Vocabulary> vocabulary_;
@@ -49,10 +47,6 @@ class JsonLinesWriter {
 
 // All of a recording.
 std::string WriteJsonLines(const Recording& recording, const Model& model);
-
-// Appends `text` as a JSON string, quotes included. Bytes that are not valid
-// UTF-8 become U+FFFD.
-void AppendJsonString(std::string_view text, std::string* out);
 
 }  // namespace quorate::lincheck
 

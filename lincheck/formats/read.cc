@@ -1,7 +1,6 @@
 #include "lincheck/formats/read.h"
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
+#include "lincheck/text/names.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -258,12 +258,7 @@ std::string_view FormName(Form form) {
 }
 
 bool ParseForm(std::string_view name, Form* form) {
-  for (size_t i = 0; i < std::size(kFormNames); ++i) {
-    if (kFormNames[i] != name) continue;
-    *form = static_cast<Form>(i);
-    return true;
-  }
-  return false;
+  return ParseName(name, kFormNames, form);
 }
 
 absl::StatusOr<Recording> ReadHistory(ByteSource* source,

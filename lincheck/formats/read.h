@@ -15,7 +15,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "lincheck/formats/edn_lists.h"
-#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/source.h"
 #include "lincheck/models/registry.h"

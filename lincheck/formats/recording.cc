@@ -1,8 +1,7 @@
 #include "lincheck/formats/recording.h"
 
-#include <iterator>
-
 #include "absl/strings/str_cat.h"
+#include "lincheck/text/names.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -10,17 +9,7 @@ namespace {
 constexpr std::string_view kUnits[] = {"order", "ns", "us", "ms"};
 constexpr std::string_view kKinds[] = {"fault", "leader", "note"};
 constexpr std::string_view kFailedCas[] = {"absent", "observes"};
-
-template <typename Enum, size_t n>
-bool Parse(std::string_view name, const std::string_view (&names)[n],
-           Enum* value) {
-  for (size_t i = 0; i < n; ++i) {
-    if (names[i] != name) continue;
-    *value = static_cast<Enum>(i);
-    return true;
-  }
-  return false;
-}
+constexpr std::string_view kKeyForms[] = {"auto", "independent", "none"};
 
 }  // namespace
 
@@ -28,13 +17,17 @@ std::string_view TimeUnitName(TimeUnit unit) {
   return kUnits[static_cast<size_t>(unit)];
 }
 bool ParseTimeUnit(std::string_view name, TimeUnit* unit) {
-  return Parse(name, kUnits, unit);
+  return ParseName(name, kUnits, unit);
 }
 std::string_view TimelineEventKindName(TimelineEvent::Kind kind) {
   return kKinds[static_cast<size_t>(kind)];
 }
 bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind) {
-  return Parse(name, kKinds, kind);
+  return ParseName(name, kKinds, kind);
+}
+
+bool ParseKeyForm(std::string_view name, KeyForm* keys) {
+  return ParseName(name, kKeyForms, keys);
 }
 
 std::string_view FailedCasName(bool observes) {
@@ -42,7 +35,7 @@ std::string_view FailedCasName(bool observes) {
 }
 
 bool ParseFailedCas(std::string_view name, bool* observes) {
-  return Parse(name, kFailedCas, observes);
+  return ParseName(name, kFailedCas, observes);
 }
 
 std::string DescribeFailedCas(const FailedCas& failed) {

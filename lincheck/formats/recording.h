@@ -35,6 +35,24 @@ struct TimelineEvent {
 std::string_view TimelineEventKindName(TimelineEvent::Kind kind);
 bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind);
 
+// Whether values are pairs of a key and a value (tuples of jepsen.independent).
+enum class KeyForm : uint8_t {
+  kAuto,         // The whole file says.
+  kIndependent,  // All are.
+  kNone,         // None is.
+};
+
+// "auto", "independent", "none".
+bool ParseKeyForm(std::string_view name, KeyForm* keys);
+
+struct JepsenOptions {
+  KeyForm keys = KeyForm::kAuto;
+  // The store promises that a compare-and-swap fails only because it saw
+  // another value than it expected. Otherwise :fail says no more than that it
+  // did not take place.
+  bool failed_cas_observes = false;
+};
+
 // The compare-and-swaps that end with :fail in the history of a Jepsen test.
 struct FailedCas {
   bool observes = false;  // JepsenOptions::failed_cas_observes.

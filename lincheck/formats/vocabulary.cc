@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "lincheck/models/value_list.h"
+#include "lincheck/models/transaction.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -60,36 +60,13 @@ bool Has(std::string_view model, std::string_view row) {
 
 }  // namespace
 
-std::string WhyNotTriples(std::string_view list) {
-  std::vector<Datum> items;
-  if (!ParseList(list, &items)) return "not a list of values";
-  if (items.size() % 3 != 0) return "a transaction is a list of triples";
-  for (size_t i = 0; i < items.size(); i += 3) {
-    const std::string_view what = items[i].bytes();
-    if (what != "r" && what != "w" && what != "append") {
-      return "what a transaction does is \"r\", \"w\" or \"append\"";
-    }
-    const Datum& value = items[i + 2];
-    if (what == "append" && !value.is_string()) {
-      return "append takes a string";
-    }
-  }
-  return "";
-}
-
-std::string WhyNotResultOf(std::string_view list, std::string_view result) {
-  std::string why = WhyNotTriples(result);
-  if (!why.empty()) return why;
+std::string_view WhyNotResultOf(Value list, Value result) {
   std::vector<Datum> wanted;
   std::vector<Datum> got;
-  ParseList(list, &wanted);
-  ParseList(result, &got);
-  bool same = wanted.size() == got.size();
-  for (size_t i = 0; same && i < wanted.size(); ++i) {
-    same = (i % 3 == 2 && wanted[i - 2].bytes() == "r") || wanted[i] == got[i];
-  }
-  return same ? ""
-              : "the result of a transaction repeats it, with what it read";
+  Transaction::Read(list, &wanted);
+  const std::string_view why = Transaction::Read(result, &got);
+  if (!why.empty() || Transaction::Repeats(got, wanted)) return why;
+  return "the result of a transaction repeats it, with what it read";
 }
 
 const ModelEntry* FindModelAmong(std::string_view name,

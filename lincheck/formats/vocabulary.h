@@ -51,10 +51,8 @@ struct FunctionForm {
   uint8_t function = 0;  // Operation::function.
 };
 
-// The mistake in a list (models/value_list.h) as a transaction; empty: none.
-std::string WhyNotTriples(std::string_view list);
 // The mistake in the result of the transaction `list`; empty: none.
-std::string WhyNotResultOf(std::string_view list, std::string_view result);
+std::string_view WhyNotResultOf(Value list, Value result);
 
 // One of `own`, else one of those that come with the checker; null if there is
 // none of this name.

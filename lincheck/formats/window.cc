@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/utf8.h"
+#include "lincheck/text/words.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -32,22 +32,13 @@ void Advance(std::string_view bytes, Position* position) {
 
 absl::Status BadInput(Position position, std::string_view reason) {
   std::string shown;
-  bool gap = false;
-  for (size_t at = 0; at < reason.size();) {
-    const size_t size =
-        std::max<size_t>(Utf8CharacterSize(reason.substr(at)), 1);
-    if (at < kReasonBeginBytes || at + kReasonEndBytes >= reason.size()) {
-      const auto byte = static_cast<uint8_t>(reason[at]);
-      if (byte < 0x20 || byte == 0x7f) {
-        absl::StrAppend(&shown, "\\x", absl::Hex(byte, absl::kZeroPad2));
-      } else {
-        shown.append(reason.substr(at, size));
-      }
-    } else if (!gap) {
-      gap = true;
-      shown += "…";
+  for (const char c : Shortened(reason, kReasonBeginBytes, kReasonEndBytes)) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      absl::StrAppend(&shown, "\\x", absl::Hex(byte, absl::kZeroPad2));
+    } else {
+      shown.push_back(c);
     }
-    at += size;
   }
   return absl::InvalidArgumentError(
       absl::StrCat(position.line, ":", position.column, ": ", shown));

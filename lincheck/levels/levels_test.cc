@@ -7,8 +7,8 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/check/checker.h"
+#include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/models/register.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

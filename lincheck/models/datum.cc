@@ -27,6 +27,12 @@ std::string Datum::ToString() const {
   return arena.String(bytes_).ToString();
 }
 
+Value ValueOf(const Datum& datum, History* history) {
+  if (datum.is_nil()) return Value::Nil();
+  return datum.is_integer() ? history->Integer(datum.integer())
+                            : history->String(datum.bytes());
+}
+
 bool RenameInitial(const Datum& initial, Links* links) {
   if (initial.is_nil()) return true;
   // To those who append, nil is the empty string.

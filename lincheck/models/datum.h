@@ -3,17 +3,35 @@
 #ifndef QUORATE_LINCHECK_MODELS_DATUM_H_
 #define QUORATE_LINCHECK_MODELS_DATUM_H_
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lincheck/model.h"
 #include "lincheck/value.h"
 
 namespace quorate::lincheck {
+
+// For models that keep sets in vectors: in order, none twice.
+template <typename T>
+void SortSet(std::vector<T>* set) {
+  std::sort(set->begin(), set->end());
+  set->erase(std::unique(set->begin(), set->end()), set->end());
+}
+template <typename T>
+void AddToSet(const T& item, std::vector<T>* set) {
+  const auto at = std::lower_bound(set->begin(), set->end(), item);
+  if (at == set->end() || *at != item) set->insert(at, item);
+}
+template <typename T>
+bool IsInSet(const T& item, const std::vector<T>& set) {
+  return std::binary_search(set.begin(), set.end(), item);
+}
 
 // An argument that was left out counts as nil.
 inline Value OrNil(Value value) {
@@ -33,6 +51,11 @@ class Datum {
   static Datum Text(std::string_view bytes) {
     Datum datum;
     datum.Append(bytes);
+    return datum;
+  }
+  static Datum Of(Value value) {
+    Datum datum;
+    datum.Assign(value);
     return datum;
   }
   bool is_nil() const { return kind_ == Kind::kNil; }
@@ -136,6 +159,17 @@ class Datum {
   int64_t integer_ = 0;
   std::string bytes_;
 };
+
+// The value of a datum, whose string `history` keeps.
+Value ValueOf(const Datum& datum, History* history);
+
+// A model of objects that start as `initial`.
+template <typename M>
+M StartingAs(Datum initial) {
+  M model;
+  model.initial = std::move(initial);
+  return model;
+}
 
 // Names the initial value nil, as Links do, in those of an object that starts
 // as `initial`. False if that is impossible: nil is another value of this

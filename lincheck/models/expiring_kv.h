@@ -66,7 +66,7 @@ struct ExpiringKv {
       c = was;
       if (GoesBefore(op, &c, &moments)) step(std::move(c), moments);
     }
-    Sort(&next);
+    SortSet(&next);
     state = std::move(next);
     return !state.empty();
   }
@@ -85,7 +85,7 @@ struct ExpiringKv {
     std::vector<Datum> values;  // In order.
   };
   bool Look(const Operation& op, Sight* sight) const {
-    const bool says = op.known() && !op.result.is_none();
+    const bool says = op.says();
     Value value;
     switch (op.function) {
       case Kv::kPut:
@@ -111,26 +111,17 @@ struct ExpiringKv {
         return true;
     }
     sight->more |= value.is_nil();
-    Datum datum;
-    datum.Assign(value);
-    const auto at =
-        std::lower_bound(sight->values.begin(), sight->values.end(), datum);
-    if (at == sight->values.end() || *at != datum) {
-      sight->values.insert(at, datum);
-    }
+    AddToSet(Datum::Of(value), &sight->values);
     return true;
   }
   // Values that no operation looks for become one, which stays.
   void Blur(const Sight& sight, State* state) const {
     if (sight.more) return;
     for (Case& c : *state) {
-      if (c.value.is_nil() || std::binary_search(sight.values.begin(),
-                                                 sight.values.end(), c.value)) {
-        continue;
-      }
+      if (c.value.is_nil() || IsInSet(c.value, sight.values)) continue;
       c = {.value = Datum::Text("(some other value)"), .now = c.now};
     }
-    Sort(state);
+    SortSet(state);
   }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"put_for", "expire", "persist"};
@@ -169,10 +160,6 @@ struct ExpiringKv {
     Time to = 0;
   };
 
-  static void Sort(State* state) {
-    std::sort(state->begin(), state->end());
-    state->erase(std::unique(state->begin(), state->end()), state->end());
-  }
   // a + b, as far as there are times.
   static Time Sum(Time a, Time b) {
     Time sum = 0;
@@ -205,11 +192,6 @@ struct ExpiringKv {
     return moments->from <= moments->to;
   }
 
-  static bool Gives(const Operation& op, bool done) {
-    return !op.known() || op.result.is_none() ||
-           op.result == Value::Integer(done);
-  }
-
   bool StepCase(Case& c, const Operation& op, const Moments& moments) const {
     const bool there = !c.value.is_nil();
     switch (op.function) {
@@ -220,12 +202,13 @@ struct ExpiringKv {
         Stay(c, moments);
         return op.expected.is_integer();
       case kExpire:
-        if (!op.argument.is_integer() || !Gives(op, there)) return false;
+        if (!op.argument.is_integer() || !op.MayReturn(Value::Integer(there)))
+          return false;
         return !there || SetEnd(c, op.argument, moments);
       case kPersist: {
         const bool does = there && c.ends();
         Stay(c, moments);
-        return Gives(op, does);
+        return op.MayReturn(Value::Integer(does));
       }
       default: {
         // A new value, or none, begins a new life; a changed one goes on.

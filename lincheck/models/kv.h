@@ -16,14 +16,14 @@ namespace quorate::lincheck {
 
 struct Kv {
   enum Function : uint8_t {
-    kGet,        // -> value or nil
-    kPut,        // (value)
-    kAppend,     // (bytes) -> length afterwards
-    kDelete,     // -> 1 if it was there, else 0
-    kIncrement,  // (delta) -> value afterwards; a missing key counts as 0.
-                 // Impossible on a string, and beyond 64 bits.
+    kGet,  // -> value or nil
+    kPut,  // (value)
     kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0;
            // expected nil: not there
+    kAppend,       // (bytes) -> length afterwards
+    kDelete,       // -> 1 if it was there, else 0
+    kIncrement,    // (delta) -> value afterwards; a missing key counts as 0.
+                   // Impossible on a string, and beyond 64 bits.
     kSwap,         // (value) -> the value before, or nil
     kTake,         // -> the value before, or nil; deletes it
     kPutIfExists,  // (value) -> 1 if it was there and is replaced, else 0
@@ -43,8 +43,8 @@ struct Kv {
       case kAppend:
         if (!op.argument.is_string()) return false;
         state.Append(op.argument.bytes());
-        if (state.is_forgotten()) return !op.known() || op.result.is_none();
-        return Gives(op, static_cast<int64_t>(state.size()));
+        if (state.is_forgotten()) return !op.says();
+        return op.MayReturn(Integer(state.size()));
       case kIncrement:
         return Increment(state, op.argument) && Gives(op, state);
       case kSwap:
@@ -87,9 +87,9 @@ struct Kv {
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
-    constexpr std::string_view kNames[] = {"get",    "put",  "append",
-                                           "delete", "incr", "cas",
-                                           "swap",   "take", "put_if_exists"};
+    constexpr std::string_view kNames[] = {"get",    "put",    "cas",
+                                           "append", "delete", "incr",
+                                           "swap",   "take",   "put_if_exists"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
   CallInWords InWords(const Operation& op) const {
@@ -111,7 +111,7 @@ struct Kv {
         *value = op.expected;
         return true;
       case kAppend:  // A length that was told.
-        return !op.known() || op.result.is_none();
+        return !op.says();
       default:
         return op.function != kIncrement;
     }
@@ -195,8 +195,8 @@ struct Kv {
   static bool Gives(const Operation& op, const State& state) {
     return !op.known() || state.Explains(op.result);
   }
-  static bool Gives(const Operation& op, int64_t n) {
-    return !op.known() || op.result.is_none() || op.result == Value::Integer(n);
+  static Value Integer(size_t n) {
+    return Value::Integer(static_cast<int64_t>(n));
   }
   // For functions that do something only if the state fits.
   static bool Fits(const State& state, const Operation& op) {
@@ -208,7 +208,7 @@ struct Kv {
       return false;
     }
     const bool fits = Fits(state, op);
-    if (!Gives(op, static_cast<int64_t>(fits))) return false;
+    if (!op.MayReturn(Value::Integer(fits))) return false;
     if (fits) state.Assign(op.function == kDelete ? Value::Nil() : op.argument);
     return true;
   }

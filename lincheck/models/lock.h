@@ -58,7 +58,7 @@ struct Lock {
       }
     }
     if (next.empty()) return false;
-    Sort(&next);
+    SortSet(&next);
     state = std::move(next);
     return true;
   }
@@ -77,16 +77,14 @@ struct Lock {
       const std::optional<int64_t> token = IntegerOf(value);
       if (token.has_value()) sight->push_back(*token);
     }
-    std::sort(sight->begin(), sight->end());
-    sight->erase(std::unique(sight->begin(), sight->end()), sight->end());
+    SortSet(sight);
     return true;
   }
   // Only the comparison of a token with those in `sight` counts.
   void Blur(const Sight& sight, State* state) const {
     for (Case& c : *state) {
-      std::erase_if(c.not_its_token, [&](int64_t token) {
-        return !std::binary_search(sight.begin(), sight.end(), token);
-      });
+      std::erase_if(c.not_its_token,
+                    [&](int64_t token) { return !IsInSet(token, sight); });
       if (!c.greatest.has_value()) continue;
       auto at = std::upper_bound(sight.begin(), sight.end(), *c.greatest);
       const bool seen = at != sight.begin() && *std::prev(at) == *c.greatest;
@@ -95,7 +93,7 @@ struct Lock {
       c.greatest.reset();
       if (at != sight.begin()) c.greatest = *std::prev(at);
     }
-    Sort(state);
+    SortSet(state);
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
@@ -115,10 +113,6 @@ struct Lock {
   }
 
  private:
-  static void Sort(State* state) {
-    std::sort(state->begin(), state->end());
-    state->erase(std::unique(state->begin(), state->end()), state->end());
-  }
   static std::string DescribeCase(const Case& c) {
     const std::string greatest =
         c.greatest.has_value() ? std::to_string(*c.greatest) : std::string();
@@ -134,16 +128,13 @@ struct Lock {
     return text;
   }
 
-  static bool Says(const Operation& op) {
-    return op.known() && !op.result.is_none();
-  }
   static void Acquire(const Case& before, const Operation& op, State* next) {
     if (before.held) {
-      if (!Says(op) || op.result.is_nil()) next->push_back(before);
+      if (!op.says() || op.result.is_nil()) next->push_back(before);
       return;
     }
     const std::optional<int64_t> token = IntegerOf(op.result);
-    if (!Says(op)) {
+    if (!op.says()) {
       next->push_back({true, false, before.greatest, {}});
     } else if (token > before.greatest) {
       next->push_back({true, true, token, {}});
@@ -153,24 +144,16 @@ struct Lock {
                    State* next) {
     const bool unsure = before.held && !before.told &&
                         token > before.greatest &&
-                        !std::binary_search(before.not_its_token.begin(),
-                                            before.not_its_token.end(), token);
+                        !IsInSet(token, before.not_its_token);
     const bool holds = before.held && before.told && token == before.greatest;
-    if ((unsure || holds) && MaySay(op, 1)) {
+    if ((unsure || holds) && op.MayReturn(Value::Integer(1))) {
       next->push_back(
           {op.function == kCheck, op.function == kCheck, token, {}});
     }
-    if (!holds && MaySay(op, 0)) {
+    if (!holds && op.MayReturn(Value::Integer(0))) {
       Case& after = next->emplace_back(before);
-      if (unsure) {
-        std::vector<int64_t>& others = after.not_its_token;
-        others.insert(std::lower_bound(others.begin(), others.end(), token),
-                      token);
-      }
+      if (unsure) AddToSet(token, &after.not_its_token);
     }
-  }
-  static bool MaySay(const Operation& op, int64_t result) {
-    return !Says(op) || op.result == Value::Integer(result);
   }
 };
 template <>

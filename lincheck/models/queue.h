@@ -4,7 +4,6 @@
 #ifndef QUORATE_LINCHECK_MODELS_QUEUE_H_
 #define QUORATE_LINCHECK_MODELS_QUEUE_H_
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +39,7 @@ struct Queue {
         }
         return true;
       case kLength:
-        return !op.known() || op.result.is_none() ||
-               op.result == Value::Integer(static_cast<int64_t>(state.size()));
+        return op.MayReturn(Value::Integer(static_cast<int64_t>(state.size())));
       default:
         return false;
     }
@@ -61,19 +59,14 @@ struct Queue {
     const Value value = op.function == kEnqueue ? op.argument : op.result;
     if (value.is_none()) return true;
     sight->all |= op.function == kLength;
-    Datum element;
-    element.Assign(value);
-    State& elements = sight->elements;
-    const auto at = std::lower_bound(elements.begin(), elements.end(), element);
-    if (at == elements.end() || *at != element) elements.insert(at, element);
+    AddToSet(Datum::Of(value), &sight->elements);
     return true;
   }
   // Other elements are only in the way.
   void Blur(const Sight& sight, State* state) const {
     if (sight.all) return;
     std::erase_if(*state, [&](const Datum& element) {
-      return !std::binary_search(sight.elements.begin(), sight.elements.end(),
-                                 element);
+      return !IsInSet(element, sight.elements);
     });
   }
   bool LooksBeyondCall(const Operation&) const { return false; }

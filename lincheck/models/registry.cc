@@ -6,7 +6,6 @@
 #include "lincheck/models/lock.h"
 #include "lincheck/models/mutex.h"
 #include "lincheck/models/queue.h"
-#include "lincheck/models/register.h"
 #include "lincheck/models/set.h"
 #include "lincheck/models/transaction.h"
 
@@ -20,7 +19,7 @@ std::unique_ptr<Model> Make() {
 
 template <typename M>
 std::unique_ptr<Model> MakeFrom(const Datum& initial) {
-  return std::make_unique<ModelOf<M>>(M{.initial = initial});
+  return std::make_unique<ModelOf<M>>(StartingAs<M>(initial));
 }
 
 std::unique_ptr<Model> MakeTextKv() { return MakeFrom<Kv>(Datum::Text("")); }

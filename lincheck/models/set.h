@@ -27,15 +27,11 @@ struct Set {
 
   bool Step(State& state, const Operation& op) const {
     if (op.function == kRead) return Reads(state, op);
-    Datum value;
-    value.Assign(op.argument);
+    const Datum value = Datum::Of(op.argument);
     const auto at = std::lower_bound(state.begin(), state.end(), value);
     const bool there = at != state.end() && *at == value;
     const bool does = op.function == kAdd ? !there : there;
-    if (op.known() && !op.result.is_none() &&
-        op.result != Value::Integer(does)) {
-      return false;
-    }
+    if (!op.MayReturn(Value::Integer(does))) return false;
     if (does && op.function == kAdd) state.insert(at, value);
     if (does && op.function == kRemove) state.erase(at);
     return op.function <= kContains;
@@ -55,37 +51,34 @@ struct Set {
     State in_all;      // Every read of all elements has these.
   };
   bool Look(const Operation& op, Sight* sight) const {
-    Datum element;
-    element.Assign(op.argument);
+    const Datum element = Datum::Of(op.argument);
     if (!op.known()) {
-      if (op.function == kAdd) Include(element, &sight->offered);
+      if (op.function == kAdd) AddToSet(element, &sight->offered);
       return true;
     }
     if (op.function == kRead) return op.result.is_none() || LookAll(op, sight);
     const bool yes = op.result == Value::Integer(1);
-    if (op.function == kAdd) Include(element, &sight->added);
+    if (op.function == kAdd) AddToSet(element, &sight->added);
     if (op.function == kRemove && (yes || op.result.is_none())) {
-      Include(element, &sight->removed);
+      AddToSet(element, &sight->removed);
     }
     if (op.result.is_none()) return true;
     const bool there = yes != (op.function == kAdd);
-    Include(element, there ? &sight->there : &sight->not_there);
+    AddToSet(element, there ? &sight->there : &sight->not_there);
     return true;
   }
   // An element that no operation needs may be missing. One that no operation
   // needs to be missing, and that may have been added, may be there.
   void Blur(const Sight& sight, State* state) const {
-    const auto in = [](const Datum& element, const State& list) {
-      return std::binary_search(list.begin(), list.end(), element);
-    };
     std::erase_if(*state, [&](const Datum& element) {
-      return !in(element, sight.there) && !in(element, sight.added);
+      return !IsInSet(element, sight.there) && !IsInSet(element, sight.added);
     });
     for (const Datum& element : sight.offered) {
-      const bool hinders = in(element, sight.not_there) ||
-                           (sight.all && !in(element, sight.in_all));
-      if (!hinders && in(element, sight.there) && !in(element, sight.removed)) {
-        Include(element, state);
+      const bool hinders = IsInSet(element, sight.not_there) ||
+                           (sight.all && !IsInSet(element, sight.in_all));
+      if (!hinders && IsInSet(element, sight.there) &&
+          !IsInSet(element, sight.removed)) {
+        AddToSet(element, state);
       }
     }
   }
@@ -105,10 +98,6 @@ struct Set {
   }
 
  private:
-  static void Include(const Datum& element, State* list) {
-    const auto at = std::lower_bound(list->begin(), list->end(), element);
-    if (at == list->end() || *at != element) list->insert(at, element);
-  }
   // False if what was read is no set.
   static bool LookAll(const Operation& op, Sight* sight) {
     State seen;
@@ -130,7 +119,7 @@ struct Set {
     return true;
   }
   bool Reads(const State& state, const Operation& op) const {
-    if (!op.known() || op.result.is_none()) return true;
+    if (!op.says()) return true;
     State seen;
     if (!op.result.is_string() || !ParseList(op.result.bytes(), &seen)) {
       return false;

@@ -22,10 +22,7 @@ void Sight::Add(Datum datum) {
 }
 
 void Sight::Add(Value value) {
-  if (value.is_none()) return;
-  Datum datum;
-  datum.Assign(value);
-  Add(std::move(datum));
+  if (!value.is_none()) Add(Datum::Of(value));
 }
 
 bool Sight::Sees(const Datum& datum) const {

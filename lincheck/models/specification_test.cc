@@ -16,7 +16,6 @@
 #include "lincheck/models/lock.h"
 #include "lincheck/models/mutex.h"
 #include "lincheck/models/queue.h"
-#include "lincheck/models/register.h"
 #include "lincheck/models/set.h"
 #include "lincheck/models/transaction.h"
 #include "rapidcheck/gtest.h"
@@ -325,13 +324,13 @@ RC_GTEST_PROP(ModelSpecification, RegisterThatBeginsAtAValue_IsFollowed,
               (uint64_t seed)) {
   const Datum initial = AnyInitial(seed);
   FollowsSpecification<Register, RegisterSpecification>(
-      seed, {.initial = initial}, {}, ItemOf(initial));
+      seed, StartingAs<Register>(initial), {}, ItemOf(initial));
 }
 RC_GTEST_PROP(ModelSpecification, CasRegisterThatBeginsAtAValue_IsFollowed,
               (uint64_t seed)) {
   const Datum initial = AnyInitial(seed);
   FollowsSpecification<CasRegister, CasRegisterSpecification>(
-      seed, {.initial = initial}, {}, ItemOf(initial));
+      seed, StartingAs<CasRegister>(initial), {}, ItemOf(initial));
 }
 RC_GTEST_PROP(ModelSpecification, KvThatBeginsAtAValue_IsFollowed,
               (uint64_t seed)) {

@@ -33,7 +33,7 @@ struct Transaction {
     std::vector<Datum> wanted;
     std::vector<Datum> got;
     if (op.function != kTransact || !Parse(op.argument, &wanted)) return false;
-    const bool says = op.known() && !op.result.is_none();
+    const bool says = op.says();
     if (says && (!Parse(op.result, &got) || !Repeats(got, wanted))) {
       return false;
     }
@@ -64,7 +64,7 @@ struct Transaction {
   using Sight = std::map<Datum, lincheck::Sight>;
   bool Look(const Operation& op, Sight* sight) const {
     std::vector<Datum> got;
-    if (!op.known() || op.result.is_none()) return true;
+    if (!op.says()) return true;
     if (!Parse(op.result, &got)) return true;  // It is impossible.
     for (size_t i = 0; i < got.size(); i += 3) {
       if (got[i].bytes() == "r") (*sight)[got[i + 1]].Add(got[i + 2]);
@@ -97,7 +97,7 @@ struct Transaction {
     std::vector<Datum> calls;
     std::vector<Datum> got;
     if (!Parse(op.argument, &calls)) return {};
-    const bool says = op.known() && !op.result.is_none();
+    const bool says = op.says();
     if (says && (!Parse(op.result, &got) || !Repeats(got, calls))) return {};
     std::string text = "txn(";
     for (size_t i = 0; i < calls.size(); i += 3) {
@@ -115,21 +115,25 @@ struct Transaction {
     return {.call = text + (op.known() ? ")" : ") = ?"), .result = {}};
   }
 
- private:
-  static bool Parse(Value value, std::vector<Datum>* triples) {
-    if (!value.is_string() || !ParseList(value.bytes(), triples) ||
-        triples->size() % 3 != 0) {
-      return false;
+  // Reads the triples of a transaction, or of its result. Returns the mistake
+  // in them; empty: there is none.
+  static std::string_view Read(Value value, std::vector<Datum>* triples) {
+    if (!value.is_string() || !ParseList(value.bytes(), triples)) {
+      return "not a list of values";
     }
+    if (triples->size() % 3 != 0) return "a transaction is a list of triples";
     for (size_t i = 0; i < triples->size(); i += 3) {
       const std::string_view what = (*triples)[i].bytes();
-      const Datum& value = (*triples)[i + 2];
-      if (what != "r" && what != "w" && what != "append") return false;
-      if (what == "append" && !value.is_string()) return false;
+      if (what != "r" && what != "w" && what != "append") {
+        return "what a transaction does is \"r\", \"w\" or \"append\"";
+      }
+      if (what == "append" && !(*triples)[i + 2].is_string()) {
+        return "append takes a string";
+      }
     }
-    return true;
+    return "";
   }
-  // All but the values read.
+  // Whether `got` is `wanted` with other values read.
   static bool Repeats(const std::vector<Datum>& got,
                       const std::vector<Datum>& wanted) {
     if (got.size() != wanted.size()) return false;
@@ -138,6 +142,11 @@ struct Transaction {
       if (!read && got[i] != wanted[i]) return false;
     }
     return true;
+  }
+
+ private:
+  static bool Parse(Value value, std::vector<Datum>* triples) {
+    return Read(value, triples).empty();
   }
   Datum& At(State& state, const Datum& key) const {
     auto at = std::lower_bound(

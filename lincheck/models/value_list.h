@@ -12,6 +12,7 @@
 
 #include "absl/types/span.h"
 #include "lincheck/models/datum.h"
+#include "lincheck/text/json.h"
 
 namespace quorate::lincheck {
 
@@ -23,6 +24,9 @@ std::string FormatList(absl::Span<const Datum> items);
 // that [["r","x",null],["w","y",3]] reads like ["r","x",null,"w","y",3]. False
 // if it is not a list.
 bool ParseList(std::string_view text, std::vector<Datum>* items);
+
+// The same from a cursor, with its error.
+bool ReadList(JsonCursor* cursor, std::vector<Datum>* items);
 
 }  // namespace quorate::lincheck
 

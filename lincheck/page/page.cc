@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/formats/json_lines.h"
 #include "lincheck/page/page_assets.h"
+#include "lincheck/text/json.h"
+#include "lincheck/text/words.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -24,21 +25,6 @@ constexpr size_t kWrongNamedMax = 5;
 // Of the words for a state, of which there may be many: its beginning and end.
 constexpr size_t kStateBeginBytes = 300;
 constexpr size_t kStateEndBytes = 100;
-
-// `text` without the middle of it, if it is long.
-std::string Shortened(std::string_view text) {
-  if (text.size() <= kStateBeginBytes + kStateEndBytes)
-    return std::string(text);
-  const auto inside = [&](size_t at) {
-    return at < text.size() && (text[at] & 0xc0) == 0x80;
-  };
-  size_t begin = kStateBeginBytes;
-  size_t end = text.size() - kStateEndBytes;
-  while (inside(begin)) --begin;
-  while (inside(end)) ++end;
-  return absl::StrCat(std::string(text.substr(0, begin)), "…",
-                      std::string(text.substr(end)));
-}
 
 // The name of the object of a history without keys is empty.
 enum Role : int { kOther = 0, kCore = 1, kContext = 2 };
@@ -60,14 +46,14 @@ class PageMaker {
   Time Distance(const Operation& op, const std::vector<Operation>& anchors);
   // The number of an operation in the page; -1: it is not there.
   int64_t NumberOf(size_t operation) const;
-  void AppendNumbers(const std::vector<size_t>& operations);
-  void AppendTime(Time time);
-  void AppendText(std::string_view text) { AppendJsonString(text, &json_); }
-  void AppendOperations();
-  void AppendEvents();
-  void AppendWrong();
-  void AppendOrders();
-  void AppendLevels();
+  void AddNumbers(std::string_view name, const std::vector<size_t>& operations);
+  void AddTime(Time time);
+  void AddOperation(size_t i, size_t key);
+  void AddOperations();
+  void AddEvents();
+  void AddWrong();
+  void AddOrders();
+  void AddLevels();
   std::string Facts() const;
 
   const PageInput& input_;
@@ -77,7 +63,8 @@ class PageMaker {
   std::map<size_t, Role> roles_;
   std::set<size_t> needed_;  // Has to be in the page, whatever its role.
   Time origin_ = 0;
-  std::string json_;
+  std::string text_;
+  JsonWriter json_{&text_};
 };
 
 // How long `op` is away from the nearest of `anchors`.
@@ -161,177 +148,135 @@ int64_t PageMaker::NumberOf(size_t operation) const {
   return found - shown_.begin();
 }
 
-void PageMaker::AppendNumbers(const std::vector<size_t>& operations) {
-  json_ += '[';
-  for (size_t i = 0; i < operations.size(); ++i) {
-    absl::StrAppend(&json_, i == 0 ? "" : ",", NumberOf(operations[i]));
-  }
-  json_ += ']';
+void PageMaker::AddNumbers(std::string_view name,
+                           const std::vector<size_t>& operations) {
+  json_.Name(name).Open('[');
+  for (const size_t i : operations) json_.Number(NumberOf(i));
+  json_.Close(']');
 }
 
-void PageMaker::AppendTime(Time time) {
-  if (time == kNever) {
-    json_ += "null";
-    return;
-  }
+void PageMaker::AddTime(Time time) {
+  if (time == kNever) return json_.Raw("null");
+  if (time < origin_) return json_.Number(0);
   // Without overflow, whatever the two times are.
   const auto difference =
       static_cast<uint64_t>(time) - static_cast<uint64_t>(origin_);
-  if (time < origin_) {
-    absl::StrAppend(&json_, "0");
+  json_.Number(std::min(difference, static_cast<uint64_t>(kSpanMax)));
+}
+
+void PageMaker::AddOperation(size_t i, size_t key) {
+  const Operation& op = history_.operations()[i];
+  Operation call = op;
+  call.ret = op.invoke;
+  call.result = {};
+  const auto role = roles_.find(i);
+  const std::string own = input_.model->InWords(op).call;
+  json_.Open('[');
+  json_.Number(op.client);
+  json_.Number(key);
+  AddTime(op.invoke);
+  AddTime(op.ret);
+  json_.Text(DescribeCall(*input_.model, call));
+  if (op.says()) {
+    json_.Text(DescribeResult(*input_.model, op));
   } else {
-    absl::StrAppend(&json_,
-                    std::min(difference, static_cast<uint64_t>(kSpanMax)));
+    json_.Raw("null");
   }
+  json_.Number(static_cast<int>(role == roles_.end() ? kOther : role->second));
+  if (!own.empty()) json_.Text(own);
+  json_.Close(']');
 }
 
-void PageMaker::AppendOperations() {
+void PageMaker::AddOperations() {
   std::map<uint32_t, size_t> keys;
-  std::vector<uint32_t> names;
-  for (size_t i : shown_) {
+  json_.Name("keys").Open('[');
+  for (const size_t i : shown_) {
     const uint32_t partition = history_.operations()[i].partition;
-    if (keys.try_emplace(partition, names.size()).second) {
-      names.push_back(partition);
+    if (keys.try_emplace(partition, keys.size()).second) {
+      json_.Text(history_.partition_name(partition));
     }
   }
-  json_ += ",\"keys\":[";
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) json_ += ',';
-    AppendText(history_.partition_name(names[i]));
+  json_.Close(']');
+  json_.Name("ops").Open('[');
+  for (const size_t i : shown_) {
+    AddOperation(i, keys[history_.operations()[i].partition]);
   }
-  json_ += "],\"ops\":[";
-  for (size_t n = 0; n < shown_.size(); ++n) {
-    const Operation& op = history_.operations()[shown_[n]];
-    absl::StrAppend(&json_, n == 0 ? "[" : ",\n[", op.client, ",",
-                    keys[op.partition], ",");
-    AppendTime(op.invoke);
-    json_ += ',';
-    AppendTime(op.ret);
-    json_ += ',';
-    Operation call = op;
-    call.ret = op.invoke;
-    call.result = {};
-    AppendText(DescribeCall(*input_.model, call));
-    json_ += ',';
-    const std::string own = input_.model->InWords(op).call;
-    if (op.known() && !op.result.is_none()) {
-      AppendText(DescribeResult(*input_.model, op));
-    } else {
-      json_ += "null";
-    }
-    const auto role = roles_.find(shown_[n]);
-    absl::StrAppend(
-        &json_, ",",
-        static_cast<int>(role == roles_.end() ? kOther : role->second));
-    if (!own.empty()) {
-      json_ += ',';
-      AppendText(own);
-    }
-    json_ += ']';
-  }
-  json_ += ']';
+  json_.Close(']');
 }
 
-void PageMaker::AppendEvents() {
+void PageMaker::AddEvents() {
   std::vector<TimelineEvent> events = input_.recording->events;
   std::stable_sort(events.begin(), events.end(),
                    [](const TimelineEvent& a, const TimelineEvent& b) {
                      return a.at < b.at;
                    });
-  json_ += ",\"events\":[";
-  bool any = false;
+  json_.Name("events").Open('[');
   for (const TimelineEvent& event : events) {
     // Over before anything that is shown.
     if (event.until < origin_) continue;
-    json_ += any ? ",\n[" : "[";
-    any = true;
-    AppendText(TimelineEventKindName(event.kind));
-    json_ += ',';
-    AppendTime(event.at);
-    json_ += ',';
-    AppendTime(event.until);
-    json_ += ',';
-    AppendText(event.node);
-    json_ += ',';
-    AppendText(event.text);
-    json_ += ']';
+    json_.Open('[');
+    json_.Text(TimelineEventKindName(event.kind));
+    AddTime(event.at);
+    AddTime(event.until);
+    json_.Text(event.node);
+    json_.Text(event.text);
+    json_.Close(']');
   }
-  json_ += ']';
+  json_.Close(']');
 }
 
-void PageMaker::AppendWrong() {
-  const std::vector<uint32_t>& wrong = input_.verdict->wrong;
-  std::vector<uint32_t> others;
-  for (const uint32_t partition : wrong) {
-    if (example_ != nullptr && partition == example_->partition) continue;
-    others.push_back(partition);
+void PageMaker::AddWrong() {
+  std::vector<uint32_t> others = input_.verdict->wrong;
+  if (example_ != nullptr) std::erase(others, example_->partition);
+  json_.Name("alsoWrong").Number(others.size());
+  others.resize(std::min(others.size(), kWrongNamedMax));
+  json_.Name("wrongKeys").Open('[');
+  for (const uint32_t partition : others) {
+    json_.Text(history_.partition_name(partition));
   }
-  absl::StrAppend(&json_, ",\"alsoWrong\":", others.size(), ",\"wrongKeys\":[");
-  for (size_t i = 0; i < others.size() && i < kWrongNamedMax; ++i) {
-    if (i > 0) json_ += ',';
-    AppendText(history_.partition_name(others[i]));
-  }
-  json_ += ']';
+  json_.Close(']');
 }
 
-void PageMaker::AppendOrders() {
-  absl::StrAppend(&json_, ",\"blocked\":",
-                  example_ == nullptr ? -1 : NumberOf(example_->blocked),
-                  ",\"orders\":[");
-  if (example_ != nullptr) {
-    bool any = false;
-    for (const PartialOrder& order : example_->partial_orders) {
-      absl::StrAppend(&json_, any ? "," : "", "{\"before\":", order.before,
-                      ",\"placed\":");
-      any = true;
-      AppendNumbers(order.placed);
-      json_ += ",\"states\":[";
-      for (size_t i = 0; i < order.states.size(); ++i) {
-        if (i > 0) json_ += ',';
-        AppendText(Shortened(order.states[i]));
-      }
-      absl::StrAppend(&json_, "],\"blocked\":", NumberOf(order.blocked), "}");
+void PageMaker::AddOrders() {
+  json_.Name("blocked").Number(
+      example_ == nullptr ? -1 : NumberOf(example_->blocked));
+  json_.Name("orders").Open('[');
+  const std::vector<PartialOrder> none;
+  for (const PartialOrder& order :
+       example_ == nullptr ? none : example_->partial_orders) {
+    json_.Open('{');
+    json_.Name("before").Number(order.before);
+    AddNumbers("placed", order.placed);
+    json_.Name("states").Open('[');
+    for (const std::string& state : order.states) {
+      json_.Text(Shortened(state, kStateBeginBytes, kStateEndBytes));
     }
+    json_.Close(']');
+    json_.Name("blocked").Number(NumberOf(order.blocked));
+    json_.Close('}');
   }
-  json_ += ']';
+  json_.Close(']');
 }
 
-void PageMaker::AppendLevels() {
-  json_ += ",\"levels\":[";
-  bool any = false;
+void PageMaker::AddLevels() {
+  json_.Name("levels").Open('[');
   for (const PageLevel& level : input_.levels) {
-    json_ += any ? ",{\"name\":" : "{\"name\":";
-    any = true;
-    AppendText(level.name);
-    json_ += ",\"ok\":";
-    AppendText(VerdictWord(level.result));
-    json_ += ",\"reason\":";
-    AppendText(level.reason);
-    json_ += ",\"witness\":";
-    AppendNumbers(level.witness);
-    json_ += '}';
+    json_.Open('{');
+    json_.Name("name").Text(level.name);
+    json_.Name("ok").Text(VerdictWord(level.result));
+    json_.Name("reason").Text(level.reason);
+    AddNumbers("witness", level.witness);
+    json_.Close('}');
   }
-  json_ += "],\"staleness\":";
-  AppendText(input_.staleness);
+  json_.Close(']');
+  json_.Name("staleness").Text(input_.staleness);
 }
 
 std::string PageMaker::Facts() const {
-  std::vector<uint32_t> clients;
-  for (const Operation& op : history_.operations()) {
-    clients.push_back(op.client);
-  }
-  std::sort(clients.begin(), clients.end());
-  const size_t count =
-      std::unique(clients.begin(), clients.end()) - clients.begin();
-  const auto counted = [](size_t n, std::string_view one) {
-    std::string digits = std::to_string(n);
-    for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
-    return absl::StrCat(digits, " ", std::string(one), n == 1 ? "" : "s");
-  };
   const std::string failed = DescribeFailedCas(input_.recording->failed_cas);
-  return absl::StrCat(counted(history_.operations().size(), "operation"),
-                      " of ", counted(count, "client"), " on ",
-                      counted(history_.partition_count(), "object"),
+  return absl::StrCat(Counted(history_.operations().size(), "operation"),
+                      " of ", Counted(CountClients(history_), "client"), " on ",
+                      Counted(history_.partition_count(), "object"),
                       input_.verdict->wrong.size() > 1
                           ? absl::StrCat(", ", input_.verdict->wrong.size(),
                                          " of which are wrong")
@@ -343,31 +288,28 @@ std::string PageMaker::Facts() const {
 
 std::string PageMaker::Run() {
   Choose();
-  json_ = "{\"title\":";
-  AppendText(input_.title);
-  json_ += ",\"verdict\":";
-  AppendText(VerdictWord(input_.verdict->result));
-  json_ += ",\"facts\":";
-  AppendText(Facts());
-  json_ += ",\"unit\":";
-  AppendText(TimeUnitName(input_.recording->unit));
-  absl::StrAppend(&json_, ",\"origin\":\"", origin_,
-                  "\",\"total\":", history_.operations().size(),
-                  ",\"shown\":", shown_.size(), ",\"minimal\":",
-                  example_ != nullptr && example_->minimal ? "true" : "false");
-  json_ += ",\"key\":";
-  AppendText(example_ == nullptr
-                 ? std::string_view()
-                 : history_.partition_name(example_->partition));
-  json_ += ",\"reason\":";
-  AppendText(example_ == nullptr ? std::string_view() : example_->reason);
-  AppendWrong();
-  AppendOperations();
-  AppendEvents();
-  AppendOrders();
-  AppendLevels();
-  json_ += '}';
-  return std::move(json_);
+  json_.Open('{');
+  json_.Name("title").Text(input_.title);
+  json_.Name("verdict").Text(VerdictWord(input_.verdict->result));
+  json_.Name("facts").Text(Facts());
+  json_.Name("unit").Text(TimeUnitName(input_.recording->unit));
+  json_.Name("origin").Text(std::to_string(origin_));
+  json_.Name("total").Number(history_.operations().size());
+  json_.Name("shown").Number(shown_.size());
+  json_.Name("minimal").Raw(example_ != nullptr && example_->minimal ? "true"
+                                                                     : "false");
+  json_.Name("key").Text(example_ == nullptr
+                             ? std::string_view()
+                             : history_.partition_name(example_->partition));
+  json_.Name("reason").Text(example_ == nullptr ? std::string_view()
+                                                : example_->reason);
+  AddWrong();
+  AddOperations();
+  AddEvents();
+  AddOrders();
+  AddLevels();
+  json_.Close('}');
+  return std::move(text_);
 }
 
 void ReplaceAll(std::string_view what, std::string_view with,

@@ -17,7 +17,6 @@
 #include "lincheck/models/lock.h"
 #include "lincheck/models/mutex.h"
 #include "lincheck/models/queue.h"
-#include "lincheck/models/register.h"
 #include "lincheck/models/set.h"
 #include "lincheck/models/transaction.h"
 
@@ -37,11 +36,6 @@ inline std::vector<Value> Numbers(int count) {
   std::vector<Value> numbers;
   for (int i = 0; i < count; ++i) numbers.push_back(Value::Integer(i));
   return numbers;
-}
-inline Value ValueOf(const Datum& datum, History* history) {
-  if (datum.is_nil()) return Value::Nil();
-  if (datum.is_integer()) return Value::Integer(datum.integer());
-  return history->String(datum.bytes());
 }
 
 template <>

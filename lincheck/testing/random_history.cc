@@ -84,7 +84,7 @@ class Generator {
         break;
       case Kv::kCas:
         op.argument = NewValue();
-        op.expected = Below(2) == 0 ? ValueOf(state) : NewValue();
+        op.expected = Below(2) == 0 ? ValueOf(state, &history_) : NewValue();
         break;
       case Kv::kPut:
       case Kv::kAppend:
@@ -98,12 +98,6 @@ class Generator {
     return op;
   }
 
-  Value ValueOf(const Datum& state) {
-    if (state.is_nil()) return Value::Nil();
-    if (state.is_integer()) return Value::Integer(state.integer());
-    return history_.String(state.bytes());
-  }
-
   // Runs the model and fills in what it answers.
   void Effect(Operation* op) {
     Datum& state = states_[op->partition];
@@ -115,7 +109,7 @@ class Generator {
       case Kv::kGet:
       case Kv::kSwap:
       case Kv::kTake:
-        op->result = ValueOf(before);
+        op->result = ValueOf(before, &history_);
         break;
       case Kv::kAppend:
         // Some stores tell the size, others do not.
@@ -124,7 +118,7 @@ class Generator {
         }
         break;
       case Kv::kIncrement:
-        op->result = ValueOf(state);
+        op->result = ValueOf(state, &history_);
         break;
       case Kv::kDelete:
       case Kv::kPutIfExists:

@@ -1,11 +1,10 @@
-// lincheck/formats/json_cursor.h: reads JSON (RFC 8259) from one line, piece by
-// piece.
+// lincheck/text/json.h: reads and writes JSON (RFC 8259) piece by piece.
 //
 // A cursor over text with an error that knows its place. It is made for
 // millions of lines of known shape, so it builds only what the caller asks for.
 // It knows nothing of histories.
-#ifndef QUORATE_LINCHECK_FORMATS_JSON_CURSOR_H_
-#define QUORATE_LINCHECK_FORMATS_JSON_CURSOR_H_
+#ifndef QUORATE_LINCHECK_TEXT_JSON_H_
+#define QUORATE_LINCHECK_TEXT_JSON_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -16,10 +15,9 @@ namespace quorate::lincheck {
 
 class JsonCursor {
  public:
-  // Arrays and objects in each other, in what is skipped.
-  static constexpr int kDepthMax = 200;
-
-  explicit JsonCursor(std::string_view text) : text_(text) {}
+  // `any_bytes`: strings may have bytes that JSON does not permit.
+  explicit JsonCursor(std::string_view text, bool any_bytes = false)
+      : text_(text), any_bytes_(any_bytes) {}
 
   // Every reader below returns false and sets the error if the text is not what
   // it is asked for; nothing may be read after that.
@@ -55,8 +53,6 @@ class JsonCursor {
   bool ReadInteger(int64_t* value);
   // "null", "true" or "false", whichever it is.
   bool ReadWord(std::string_view* word);
-  // Any value at all.
-  bool Skip(int depth = 0);
 
  private:
   void SkipBlanks() {
@@ -68,15 +64,66 @@ class JsonCursor {
   // The rest of a string in which something at `at_` needs care.
   bool ReadHardString(size_t opening, std::string_view* value);
   bool ReadEscape();
-  bool SkipNumber();
 
   std::string_view text_;
+  const bool any_bytes_;
   size_t at_ = 0;
   std::string scratch_;
   std::string error_;
   size_t error_offset_ = 0;
 };
 
+// Appends `text` as a JSON string, quotes included. Bytes that are not valid
+// UTF-8 become U+FFFD.
+void AppendJsonString(std::string_view text, std::string* out);
+
+// Writes JSON piece by piece, with the commas between.
+class JsonWriter {
+ public:
+  // Appends to `out`, which must outlive the writer.
+  explicit JsonWriter(std::string* out) : out_(out) {}
+
+  // The name of a member, whose value is written next.
+  JsonWriter& Name(std::string_view name) {
+    Text(name);
+    *out_ += ':';
+    apart_ = false;
+    return *this;
+  }
+  void Text(std::string_view text) {
+    SetApart();
+    AppendJsonString(text, out_);
+  }
+  // A value that is JSON already.
+  void Raw(std::string_view json) {
+    SetApart();
+    *out_ += json;
+  }
+  template <typename Integer>
+  void Number(Integer number) {
+    Raw(std::to_string(number));
+  }
+  // Begins an object or an array.
+  void Open(char bracket) {
+    SetApart();
+    *out_ += bracket;
+    apart_ = false;
+  }
+  void Close(char bracket) {
+    *out_ += bracket;
+    apart_ = true;
+  }
+
+ private:
+  void SetApart() {
+    if (apart_) *out_ += ',';
+    apart_ = true;
+  }
+
+  std::string* const out_;
+  bool apart_ = false;  // A comma stands before the next value.
+};
+
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_FORMATS_JSON_CURSOR_H_
+#endif  // QUORATE_LINCHECK_TEXT_JSON_H_

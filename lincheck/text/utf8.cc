@@ -1,8 +1,20 @@
-#include "lincheck/utf8.h"
+#include "lincheck/text/utf8.h"
 
+#include <charconv>
 #include <cstring>
 
 namespace quorate::lincheck {
+namespace {
+
+// Four hexadecimal digits at the front of `text`.
+bool ReadHex4(std::string_view text, uint32_t* value) {
+  if (text.size() < 4) return false;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + 4, *value, 16);
+  return error == std::errc() && end == text.data() + 4;
+}
+
+}  // namespace
 
 size_t Utf8CharacterSize(std::string_view bytes) {
   const auto byte = [&](size_t i) {
@@ -64,6 +76,18 @@ void AppendUtf8(uint32_t code_point, std::string* out) {
     tail(6);
     tail(0);
   }
+}
+
+size_t ReadUnicodeEscape(std::string_view text, uint32_t* code_point) {
+  uint32_t low = 0;
+  if (!ReadHex4(text, code_point)) return 0;
+  if (*code_point < 0xd800 || *code_point > 0xdfff) return 4;
+  if (*code_point > 0xdbff || text.substr(4, 2) != "\\u" ||
+      !ReadHex4(text.substr(6), &low) || low < 0xdc00 || low > 0xdfff) {
+    return 0;
+  }
+  *code_point = 0x10000 + ((*code_point - 0xd800) << 10) + (low - 0xdc00);
+  return 10;
 }
 
 }  // namespace quorate::lincheck

@@ -1,10 +1,10 @@
-#include "lincheck/formats/json_cursor.h"
+#include "lincheck/text/json.h"
 
 #include <array>
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/utf8.h"
+#include "lincheck/text/utf8.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -16,8 +16,6 @@ constexpr std::array<bool, 256> MakePlain() {
   return plain;
 }
 constexpr std::array<bool, 256> kPlain = MakePlain();
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
@@ -67,17 +65,17 @@ bool JsonCursor::ReadHardString(size_t opening, std::string_view* value) {
     }
     if (c == '\\') {
       if (!ReadEscape()) return false;
-    } else if (static_cast<uint8_t>(c) < 0x20) {
+    } else if (!any_bytes_ && static_cast<uint8_t>(c) < 0x20) {
       return Fail(at_, "a control character in a string: escape it");
     } else {
-      size_t end = at_;
+      size_t end = at_ + 1;
       while (end < text_.size() && text_[end] != '"' && text_[end] != '\\' &&
              static_cast<uint8_t>(text_[end]) >= 0x20) {
         ++end;
       }
       const std::string_view piece = text_.substr(at_, end - at_);
       const size_t bad = FindInvalidUtf8(piece);
-      if (bad != std::string_view::npos) {
+      if (!any_bytes_ && bad != std::string_view::npos) {
         return Fail(at_ + bad, "not valid UTF-8");
       }
       scratch_.append(piece);
@@ -98,26 +96,11 @@ bool JsonCursor::ReadEscape() {
     scratch_.push_back(kMeanings[known]);
     return true;
   }
-  const auto hex4 = [&](uint32_t* code) {
-    const std::string_view digits =
-        text_.substr(std::min(at_, text_.size()), 4);
-    const auto [end, error] = std::from_chars(
-        digits.data(), digits.data() + digits.size(), *code, 16);
-    at_ += 4;
-    return digits.size() == 4 && error == std::errc() &&
-           end == digits.data() + 4;
-  };
   uint32_t code = 0;
-  if (letter != 'u' || !hex4(&code)) return Fail(begin, "not a valid escape");
-  if (code >= 0xd800 && code <= 0xdfff) {
-    uint32_t low = 0;
-    if (code > 0xdbff ||
-        text_.substr(std::min(at_, text_.size()), 2) != "\\u" ||
-        (at_ += 2, !hex4(&low)) || low < 0xdc00 || low > 0xdfff) {
-      return Fail(begin, "half of a surrogate pair");
-    }
-    code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-  }
+  const size_t size =
+      letter == 'u' ? ReadUnicodeEscape(text_.substr(at_), &code) : 0;
+  if (size == 0) return Fail(begin, "not a valid escape");
+  at_ += size;
   AppendUtf8(code, &scratch_);
   return true;
 }
@@ -158,56 +141,29 @@ bool JsonCursor::ReadWord(std::string_view* word) {
                        : "a value expected");
 }
 
-bool JsonCursor::SkipNumber() {
-  const size_t begin = at_;
-  const auto digits = [&] {
-    const size_t from = at_;
-    while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
-    return at_ > from;
-  };
-  if (at_ < text_.size() && text_[at_] == '-') ++at_;
-  const size_t whole = at_;
-  if (!digits() || (text_[whole] == '0' && at_ > whole + 1)) {
-    return Fail(begin, "not a number");
+void AppendJsonString(std::string_view text, std::string* out) {
+  out->push_back('"');
+  while (!text.empty()) {
+    const auto c = static_cast<uint8_t>(text[0]);
+    size_t size = 1;
+    if (c == '"' || c == '\\') {
+      out->push_back('\\');
+      out->push_back(text[0]);
+    } else if (c < 0x20 || c == 0x7f) {
+      constexpr std::string_view kDigits = "0123456789abcdef";
+      *out += "\\u00";
+      out->push_back(kDigits[c >> 4]);
+      out->push_back(kDigits[c & 15]);
+    } else if (c < 0x80) {
+      out->push_back(text[0]);
+    } else {
+      size = Utf8CharacterSize(text);
+      *out += size == 0 ? "\xef\xbf\xbd" : text.substr(0, size);
+      size = std::max<size_t>(size, 1);
+    }
+    text.remove_prefix(size);
   }
-  if (at_ < text_.size() && text_[at_] == '.') {
-    ++at_;
-    if (!digits()) return Fail(begin, "not a number");
-  }
-  if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
-    ++at_;
-    if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
-    if (!digits()) return Fail(begin, "not a number");
-  }
-  return true;
-}
-
-bool JsonCursor::Skip(int depth) {
-  if (depth > kDepthMax) {
-    return Fail(at_, absl::StrCat("more than ", kDepthMax,
-                                  " arrays and objects in each other"));
-  }
-  std::string_view ignored;
-  const char c = Peek();
-  if (c == '"') return ReadString(&ignored);
-  if (c == '-' || IsDigit(c)) return SkipNumber();
-  if (c == '[') {
-    ++at_;
-    if (Take(']')) return true;
-    do {
-      if (!Skip(depth + 1)) return false;
-    } while (Take(','));
-    return Expect(']');
-  }
-  if (c == '{') {
-    ++at_;
-    if (Take('}')) return true;
-    do {
-      if (!ReadName(&ignored) || !Skip(depth + 1)) return false;
-    } while (Take(','));
-    return Expect('}');
-  }
-  return ReadWord(&ignored);
+  out->push_back('"');
 }
 
 }  // namespace quorate::lincheck
