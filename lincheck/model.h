@@ -125,13 +125,22 @@ struct Links {
   Value looked_for;
 };
 
+// Sets of members of a model that may be left unused. The model then says what
+// is always right and only slower.
+using Hooks = uint32_t;
+inline constexpr Hooks kHookIsRead = 1;
+inline constexpr Hooks kHookFindLinks = 2;
+inline constexpr Hooks kHookLooksBeyondCall = 4;
+inline constexpr Hooks kHookSight = 8;  // Look() and Blur().
+inline constexpr Hooks kAllHooks = 15;
+
 // The form of a model that the checker works with.
 class Model {
  public:
   virtual ~Model() = default;
   // Every partition has a space of its own, so that partitions can be checked
-  // side by side.
-  virtual std::unique_ptr<StateSpace> NewStates() const = 0;
+  // side by side. It uses no hook of `unused`.
+  virtual std::unique_ptr<StateSpace> NewStates(Hooks unused = 0) const = 0;
   // True if tests compare the optional members with Step(), see
   // kHooksAreTested. Otherwise Check() does (lincheck/decide/audit.h).
   virtual bool HooksAreTested() const = 0;
@@ -286,7 +295,7 @@ template <typename M>
 class States final : public StateSpace {
  public:
   using State = typename M::State;
-  explicit States(M model) : model_(std::move(model)) {}
+  States(M model, Hooks unused) : model_(std::move(model)), unused_(unused) {}
   StateId Initial() override {
     scratch_ = model_.Initial();
     Blur();
@@ -303,6 +312,7 @@ class States final : public StateSpace {
   }
   bool MaySee(StateId state, const Operation& op) const override {
     if constexpr (kForgets) {
+      if (!Uses(kHookFindLinks)) return true;
       const State& there = *states_[state];
       Links links;
       model_.FindLinks(op, &links);
@@ -319,6 +329,7 @@ class States final : public StateSpace {
   }
   StateId Forget(StateId state) override {
     if constexpr (kForgets) {
+      if (!Uses(kHookFindLinks)) return state;
       scratch_ = *states_[state];
       // Every state shows whether there is anything.
       if (!scratch_.is_nil()) scratch_.Forget();
@@ -328,6 +339,7 @@ class States final : public StateSpace {
   }
   void Watch(absl::Span<const Operation> operations) override {
     if constexpr (HasSight<M>) {
+      if (!Uses(kHookSight)) return;
       sight_.emplace();
       for (const Operation& op : operations) {
         if (!model_.Look(op, &*sight_)) return sight_.reset();
@@ -379,7 +391,10 @@ class States final : public StateSpace {
     }
   }
 
+  bool Uses(Hooks hook) const { return (unused_ & hook) == 0; }
+
   const M model_;
+  const Hooks unused_;
   std::optional<typename SightOf<M>::Type> sight_;
   // Looked up, never iterated over. Keys stay where they are.
   std::unordered_map<State, StateId, absl::Hash<State>> numbers_;
@@ -399,8 +414,8 @@ class ModelOf final : public Model {
                 "InWords() has another form than lincheck/model.h says");
 
   explicit ModelOf(M model = {}) : model_(std::move(model)) {}
-  std::unique_ptr<StateSpace> NewStates() const override {
-    return std::make_unique<model_internal::States<M>>(model_);
+  std::unique_ptr<StateSpace> NewStates(Hooks unused) const override {
+    return std::make_unique<model_internal::States<M>>(model_, unused);
   }
   bool HooksAreTested() const override { return kHooksAreTested<M>; }
   Reading ReadingOf(const Operation& op) const override {

@@ -53,7 +53,7 @@ struct CheckOptions {
   bool explain = true;
 };
 
-struct Decision;  // lincheck/decide/decide.h
+struct Decision;  // lincheck/links/decision.h
 
 // One of the longest orders that explain part of a counter-example.
 struct PartialOrder {

@@ -71,11 +71,8 @@ CounterExample WholePartition(const History& history, uint32_t partition,
   for (size_t i : indices) {
     if (history.operations()[i].known()) example.operations.push_back(i);
   }
-  std::stable_sort(example.operations.begin(), example.operations.end(),
-                   [&](size_t a, size_t b) {
-                     return history.operations()[a].invoke <
-                            history.operations()[b].invoke;
-                   });
+  std::sort(example.operations.begin(), example.operations.end(),
+            ByInvocation(history.operations()));
   example.blocked = CounterExample::kNotKnown;
   example.reason =
       "The limits of time and memory left no room to look for a smaller part.";
@@ -225,10 +222,7 @@ CounterExample::Core CoreOf(const History& history,
     const auto found = std::find(nearest.begin(), nearest.end(), i);
     if (found != nearest.end()) --core.left_out;
   }
-  std::sort(nearest.begin(), nearest.end(), [&](size_t a, size_t b) {
-    return std::pair(operations[a].invoke, a) <
-           std::pair(operations[b].invoke, b);
-  });
+  std::sort(nearest.begin(), nearest.end(), ByInvocation(operations));
   core.operations = std::move(nearest);
   return core;
 }

@@ -70,26 +70,16 @@ std::string NameFault(absl::Span<const Operation> operations,
   return text + ").";
 }
 
-// Takes an order step by step. True if it has each operation that returned,
-// none twice, keeps real time, and every step is possible.
+// Takes a linearization step by step. True if every step is possible.
 bool Replays(absl::Span<const Operation> operations, const Model& model,
              const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
-  Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
-  std::vector<bool> placed(operations.size(), false);
   for (const size_t i : order) {
-    const Operation& op = operations[i];
-    if (placed[i] || op.ret < latest) return false;
-    placed[i] = true;
-    latest = std::max(latest, op.invoke);
-    state = states->Step(state, op);
+    state = states->Step(state, operations[i]);
     if (state == kImpossible || !states->fault().empty()) return false;
   }
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].known() && !placed[i]) return false;
-  }
-  return true;
+  return IsLinearization(operations, order);
 }
 
 bool ReplaysBySteps(absl::Span<const Operation> operations, const Model& model,
@@ -124,44 +114,19 @@ std::vector<Operation> RelaxOthers(absl::Span<const Operation> operations,
 
 }  // namespace
 
-class ModelWithout::States final : public StateSpace {
- public:
-  explicit States(const ModelWithout& model)
-      : model_(model), inner_(model.model_.NewStates()) {}
-
-  StateId Initial() override { return inner_->Initial(); }
-  StateId Step(StateId state, const Operation& op) override {
-    return Note(inner_->Step(state, op));
+bool IsLinearization(absl::Span<const Operation> operations,
+                     const std::vector<size_t>& order) {
+  Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
+  std::vector<bool> placed(operations.size(), false);
+  for (const size_t i : order) {
+    if (placed[i] || operations[i].ret < latest) return false;
+    placed[i] = true;
+    latest = std::max(latest, operations[i].invoke);
   }
-  bool MaySee(StateId state, const Operation& op) const override {
-    return model_.Lacks(kHookFindLinks) || inner_->MaySee(state, op);
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].known() && !placed[i]) return false;
   }
-  StateId Forget(StateId state) override {
-    return model_.Lacks(kHookFindLinks) ? state : inner_->Forget(state);
-  }
-  void Watch(absl::Span<const Operation> operations) override {
-    if (!model_.Lacks(kHookSight)) inner_->Watch(operations);
-  }
-  StateId Import(const StateSpace& from, StateId state) override {
-    return inner_->Import(*static_cast<const States&>(from).inner_, state);
-  }
-  std::string Describe(StateId state) const override {
-    return inner_->Describe(state);
-  }
-  size_t size_bytes() const override { return inner_->size_bytes(); }
-
- private:
-  StateId Note(StateId next) {
-    if (fault_.empty() && !inner_->fault().empty()) fault_ = inner_->fault();
-    return next;
-  }
-
-  const ModelWithout& model_;
-  const std::unique_ptr<StateSpace> inner_;
-};
-
-std::unique_ptr<StateSpace> ModelWithout::NewStates() const {
-  return std::make_unique<States>(*this);
+  return true;
 }
 
 Hooks SpeedHooks(absl::Span<const Operation> operations) {

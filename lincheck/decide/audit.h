@@ -11,24 +11,17 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "lincheck/decide/decide.h"
 #include "lincheck/history.h"
+#include "lincheck/links/decision.h"
 #include "lincheck/model.h"
 #include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
-
-// Sets of members of a model that may be left unused. The model then says what
-// is always right and only slower.
-using Hooks = uint32_t;
-inline constexpr Hooks kHookIsRead = 1;
-inline constexpr Hooks kHookFindLinks = 2;
-inline constexpr Hooks kHookLooksBeyondCall = 4;
-inline constexpr Hooks kHookSight = 8;  // Look() and Blur().
-inline constexpr Hooks kAllHooks = 15;
 
 // A model without some of its hooks.
 class ModelWithout final : public Model {
@@ -37,7 +30,9 @@ class ModelWithout final : public Model {
   ModelWithout(const Model& model, Hooks hooks)
       : model_(model), hooks_(hooks) {}
 
-  std::unique_ptr<StateSpace> NewStates() const override;
+  std::unique_ptr<StateSpace> NewStates(Hooks unused) const override {
+    return model_.NewStates(unused | hooks_);
+  }
   bool HooksAreTested() const override { return model_.HooksAreTested(); }
   Reading ReadingOf(const Operation& op) const override {
     return Lacks(kHookIsRead) ? Reading::kChanges : model_.ReadingOf(op);
@@ -56,13 +51,16 @@ class ModelWithout final : public Model {
   }
 
  private:
-  class States;
-
   bool Lacks(Hooks hooks) const { return (hooks_ & hooks) != 0; }
 
   const Model& model_;
   const Hooks hooks_;
 };
+
+// True if `order` has each operation that returned, none twice, and keeps real
+// time.
+bool IsLinearization(absl::Span<const Operation> operations,
+                     const std::vector<size_t>& order);
 
 // The hooks that say nothing about what an object does. Where versions are
 // told, IsRead() says something: a read makes no version.

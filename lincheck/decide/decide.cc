@@ -1,10 +1,7 @@
 #include "lincheck/decide/decide.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
-#include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,23 +13,16 @@
 namespace quorate::lincheck {
 namespace {
 
-// Whether the order that zones found by versions is one of every operation that
-// returned, keeps real time, and explains results and versions.
+// Whether the order that zones found by versions explains results and versions.
 bool Replay(absl::Span<const Operation> operations, const Model& model,
             const std::vector<size_t>& order) {
+  if (!IsLinearization(operations, order)) return false;
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
   StateVersion version = kInitialVersion;
-  Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
-  std::vector<bool> placed(operations.size(), false);
   std::vector<StateVersion> made = {kInitialVersion};
-  size_t known = 0;
-  for (size_t i : order) {
+  for (const size_t i : order) {
     const Operation& op = operations[i];
-    if (placed[i] || op.ret < latest) return false;
-    placed[i] = true;
-    latest = std::max(latest, op.invoke);
-    known += op.known() ? 1 : 0;
     if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
     state = states->Step(state, op);
     if (state == kImpossible) return false;
@@ -41,19 +31,12 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
     if (!OnlyReads(model, op)) version = op.written;
   }
   std::sort(made.begin(), made.end());
-  return std::adjacent_find(made.begin(), made.end()) == made.end() &&
-         known == static_cast<size_t>(std::count_if(
-                      operations.begin(), operations.end(),
-                      [](const Operation& op) { return op.known(); }));
+  return std::adjacent_find(made.begin(), made.end()) == made.end();
 }
 
 Decision DecideBySearch(absl::Span<const Operation> operations,
                         const Model& model, const SearchOptions& options) {
-  SearchResult found =
-      TellVersions(operations)
-          ? Search(operations, VersionedModel(model, operations, operations),
-                   options)
-          : Search(operations, model, options);
+  SearchResult found = SearchPartition(operations, operations, model, options);
   Decision decision{.result = found.result,
                     .fault = std::move(found.fault),
                     .nodes = found.nodes,
@@ -141,21 +124,21 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
 
 Decision DecideByZones(absl::Span<const Operation> operations,
                        const Model& model) {
-  std::optional<ZonesResult> zones = CheckZones(operations, model);
-  if (!zones.has_value()) return {.result = Result::kUnknown};
-  if (zones->result == Result::kViolation) {
-    return {.result = Result::kViolation,
-            .by_zones = true,
-            .core = std::move(zones->core),
-            .reason = std::move(zones->reason),
-            .named = std::move(zones->named),
-            .scope = std::move(zones->scope)};
+  Decision decision = CheckZones(operations, model);
+  if (decision.result == Result::kOk && TellVersions(operations) &&
+      !Replay(operations, model, decision.order)) {
+    return {.result = Result::kUnknown};
   }
-  if (!TellVersions(operations) ||
-      (!zones->partial && Replay(operations, model, zones->order))) {
-    return {.by_zones = true, .order = std::move(zones->order)};
-  }
-  return {.result = Result::kUnknown};
+  return decision;
+}
+
+SearchResult SearchPartition(absl::Span<const Operation> operations,
+                             absl::Span<const Operation> all,
+                             const Model& model, const SearchOptions& options) {
+  return TellVersions(operations)
+             ? Search(operations, VersionedModel(model, operations, all),
+                      options)
+             : Search(operations, model, options);
 }
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,

@@ -3,39 +3,15 @@
 #ifndef QUORATE_LINCHECK_DECIDE_DECIDE_H_
 #define QUORATE_LINCHECK_DECIDE_DECIDE_H_
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "lincheck/history.h"
+#include "lincheck/links/decision.h"
 #include "lincheck/model.h"
 #include "lincheck/search/search.h"
-#include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
-
-struct Decision {
-  Result result = Result::kOk;
-  // kUnknown: if not empty, which hook of the model is at fault, in words.
-  std::string fault;
-  // kUnknown: if not empty, which hooks of the model give a verdict that Step()
-  // did not confirm, in words.
-  std::string unproven;
-  bool by_zones = false;
-  uint64_t nodes = 0;
-  // kViolation: indices into the argument; not linearizable even if all others
-  // are relaxed. In order.
-  std::vector<size_t> core;
-  std::string reason;
-  std::vector<size_t> named;  // Operations that the reason names, by zones.
-  bool by_search = false;     // The reason tells where a search was stuck.
-  size_t stuck = 0;           // If by_search: this operation had no place.
-  // kViolation: what may matter to the core or a part of it; empty: anything.
-  std::vector<size_t> scope;
-  // kOk: an order that explains everything.
-  std::vector<size_t> order;
-};
 
 // In words: where a search of `operations` was stuck.
 std::string DescribeStuck(absl::Span<const Operation> operations,
@@ -45,6 +21,12 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
 // It rests on FindLinks() and IsRead() of the model.
 Decision DecideByZones(absl::Span<const Operation> operations,
                        const Model& model);
+
+// Searches `operations`, by versions where they tell any. `all` operations of
+// the partition say which versions have writers.
+SearchResult SearchPartition(absl::Span<const Operation> operations,
+                             absl::Span<const Operation> all,
+                             const Model& model, const SearchOptions& options);
 
 // `operations` are all of one partition, in any order. The verdict about a
 // model whose optional members are not tested is confirmed by Step().

@@ -9,9 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/explain/minimise.h"
 #include "lincheck/explain/reason.h"
-#include "lincheck/links/links.h"
-#include "lincheck/links/versioned.h"
-#include "lincheck/search/search.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -31,10 +28,7 @@ SearchResult SearchFor(absl::Span<const Operation> operations,
                           .bytes_max = options.bytes_max,
                           .wants_order = order};
   const auto search = [&] {
-    return TellVersions(operations)
-               ? Search(operations,
-                        VersionedModel(model, operations, operations), limits)
-               : Search(operations, model, limits);
+    return SearchPartition(operations, operations, model, limits);
   };
   SearchResult found = search();
   if (found.result != Result::kUnknown) return found;
@@ -189,24 +183,18 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
   if (options.minimise_deadline != nullptr) {
     minimise.deadline = options.minimise_deadline;
   }
-  Minimised small = Minimise(operations, model, std::move(decision), minimise);
-  CounterExample example{.operations = std::move(small.core),
-                         .context = std::move(small.context),
-                         .minimal = small.minimal,
-                         .reason = std::move(small.reason)};
-  const auto earlier = [&](size_t a, size_t b) {
-    return std::pair(operations[a].invoke, a) <
-           std::pair(operations[b].invoke, b);
-  };
+  CounterExample example =
+      Minimise(operations, model, std::move(decision), minimise);
+  const auto earlier = ByInvocation(operations);
   std::sort(example.operations.begin(), example.operations.end(), earlier);
   std::sort(example.context.begin(), example.context.end(), earlier);
-  const bool has_stuck =
-      small.by_search &&
-      std::find(example.operations.begin(), example.operations.end(),
-                small.stuck) != example.operations.end();
-  Reason reason =
-      ReasonOf(operations, model, example,
-               has_stuck ? std::optional(small.stuck) : std::nullopt, options);
+  const bool by_search = example.blocked != CounterExample::kNotKnown;
+  std::optional<size_t> stuck;
+  if (std::find(example.operations.begin(), example.operations.end(),
+                example.blocked) != example.operations.end()) {
+    stuck = example.blocked;
+  }
+  Reason reason = ReasonOf(operations, model, example, stuck, options);
   example.partial_orders = std::move(reason.orders);
   const bool alone = example.operations.size() == 1;
   example.blocked = alone ? example.operations[0] : reason.blocked;
@@ -219,16 +207,16 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
     example.operations.push_back(example.blocked);
     std::sort(example.operations.begin(), example.operations.end(), earlier);
   }
-  if (small.by_search && alone && !HasAllBefore(operations, model, example)) {
+  if (by_search && alone && !HasAllBefore(operations, model, example)) {
     example.reason =
         absl::StrCat(DescribeCallOfClient(model, operations[example.blocked]),
                      " cannot be placed: nothing that was called "
                      "before it returned explains "
                      "it, whatever of that took effect.");
-  } else if (small.by_search && !reason.text.empty()) {
+  } else if (by_search && !reason.text.empty()) {
     example.reason = std::move(reason.text);
   }
-  if (small.by_search && !reason.either && has_blocked) {
+  if (by_search && !reason.either && has_blocked) {
     const std::string missing = FindMissing(operations, model, example.blocked);
     if (!missing.empty()) absl::StrAppend(&example.reason, " ", missing);
   }

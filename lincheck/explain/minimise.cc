@@ -98,29 +98,25 @@ class Minimiser {
         scope_(std::move(decision.scope)),
         linked_(decision.by_zones),
         in_core_(operations.size(), false) {
-    small_.core = std::move(decision.core);
+    small_.operations = std::move(decision.core);
     small_.reason = std::move(decision.reason);
     named_ = std::move(decision.named);
-    small_.by_search = decision.by_search;
-    stuck_ = decision.by_search ? decision.stuck : small_.core[0];
-    small_.stuck = stuck_;
+    stuck_ = decision.by_search ? decision.stuck : small_.operations[0];
+    small_.blocked =
+        decision.by_search ? decision.stuck : CounterExample::kNotKnown;
     if (scope_.empty() || !OutsideIsLinked()) LookEverywhere();
   }
 
-  Minimised Run();
+  CounterExample Run();
 
  private:
-  struct Answer {
-    Result result = Result::kUnknown;
-    std::vector<size_t> order;  // kOk: one that explains everything.
-  };
-
   const Relaxed& relaxed() {
     if (relaxed_ == nullptr) {
       relaxed_ = std::make_unique<Relaxed>(operations_, model_);
     }
     return *relaxed_;
   }
+  bool BySearch() const { return small_.blocked != CounterExample::kNotKnown; }
   void LookEverywhere();
   // Whether all that is outside the scope names what it writes even when
   // relaxed: then it cannot stand for anything in the scope.
@@ -129,14 +125,14 @@ class Minimiser {
   bool KnowsWhatItSaw() const;
   // Decides about the partition with all operations outside `core` relaxed,
   // `among` as in Relaxed.
-  Answer Try(const std::vector<size_t>& core,
-             const std::vector<bool>* among = nullptr);
+  SearchResult Try(const std::vector<size_t>& core,
+                   const std::vector<bool>* among = nullptr);
   // One way of asking that.
   SearchResult Ask(const std::vector<size_t>& core,
                    const std::vector<bool>* among, bool counted);
   // The same by zones alone.
-  Answer TryLinked(const std::vector<size_t>& core,
-                   const std::vector<bool>* among);
+  SearchResult TryLinked(const std::vector<size_t>& core,
+                         const std::vector<bool>* among);
   bool IsWrong(const std::vector<size_t>& core) {
     return Try(core).result == Result::kViolation;
   }
@@ -180,7 +176,7 @@ class Minimiser {
   std::vector<size_t> named_;   // Operations that the reason names.
   // An order that explains the core without one of its operations.
   std::vector<std::pair<size_t, std::vector<size_t>>> orders_;
-  Minimised small_;
+  CounterExample small_;
 };
 
 void Minimiser::LookEverywhere() {
@@ -220,8 +216,8 @@ bool Minimiser::KnowsWhatItSaw() const {
   });
 }
 
-Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
-                                       const std::vector<bool>* among) {
+SearchResult Minimiser::TryLinked(const std::vector<size_t>& core,
+                                  const std::vector<bool>* among) {
   std::vector<Operation> relaxed;
   std::vector<size_t> indices;
   size_t at = 0;
@@ -244,12 +240,12 @@ Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
   }
   if (decision.result == Result::kViolation && among == nullptr) {
     small_.reason = std::move(decision.reason);
-    small_.by_search = false;
+    small_.blocked = CounterExample::kNotKnown;
     named_ = std::move(decision.named);
     for (size_t& i : named_) i = indices[i];
   }
   for (size_t& i : decision.order) i = indices[i];
-  return {decision.result, std::move(decision.order)};
+  return {.result = decision.result, .order = std::move(decision.order)};
 }
 
 SearchResult Minimiser::Ask(const std::vector<size_t>& core,
@@ -265,12 +261,12 @@ SearchResult Minimiser::Ask(const std::vector<size_t>& core,
   return found;
 }
 
-Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
-                                 const std::vector<bool>* among) {
-  if (core.empty()) return {Result::kOk, {}};
+SearchResult Minimiser::Try(const std::vector<size_t>& core,
+                            const std::vector<bool>* among) {
+  if (core.empty()) return {.result = Result::kOk};
   if (Over()) return {};
   if (linked_) {
-    Answer answer = TryLinked(core, among);
+    SearchResult answer = TryLinked(core, among);
     if (answer.result != Result::kUnknown) return answer;
   }
   if (relaxed_ == nullptr) counts_ = relaxed().relaxable() <= kCountedMax;
@@ -281,12 +277,11 @@ Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
     if (found.result != Result::kUnknown) counts_ = !counts_;
   }
   if (found.result == Result::kViolation && among == nullptr) {
-    small_.by_search = true;
-    small_.stuck = found.foreseen.value_or(found.stuck);
+    small_.blocked = found.foreseen.value_or(found.stuck);
     named_.clear();
     small_.reason = DescribeStuck(operations_, model_, found);
   }
-  return {found.result, std::move(found.order)};
+  return found;
 }
 
 std::vector<size_t> Minimiser::Core() const {
@@ -298,30 +293,28 @@ std::vector<size_t> Minimiser::Core() const {
 }
 
 bool Minimiser::Begin() {
-  if (!small_.by_search && IsWrong(small_.core)) return true;
-  if (!small_.by_search) {
+  if (!BySearch() && IsWrong(small_.operations)) return true;
+  if (!BySearch()) {
     // An operation of unknown outcome may do something else than it did while
     // its result was known: begin with all.
     LookEverywhere();
-    small_.core.clear();
+    small_.operations.clear();
     for (size_t i = 0; i < operations_.size(); ++i) {
-      if (operations_[i].known()) small_.core.push_back(i);
+      if (operations_[i].known()) small_.operations.push_back(i);
     }
-    if (linked_ && !IsWrong(small_.core)) return false;
+    if (linked_ && !IsWrong(small_.operations)) return false;
   }
   if (!CutAround(stuck_, kNearMax) &&
-      !CutAround(LastOf(small_.core), kNearMax)) {
+      !CutAround(LastOf(small_.operations), kNearMax)) {
     CutEnd();
-    CutAround(LastOf(small_.core), small_.core.size());
+    CutAround(LastOf(small_.operations), small_.operations.size());
   }
   return true;
 }
 
 void Minimiser::CutEnd() {
-  std::vector<size_t>& core = small_.core;
-  std::sort(core.begin(), core.end(), [&](size_t a, size_t b) {
-    return std::pair(operations_[a].ret, a) < std::pair(operations_[b].ret, b);
-  });
+  std::vector<size_t>& core = small_.operations;
+  std::sort(core.begin(), core.end(), ByReturn(operations_));
   size_t right = 0;
   size_t wrong = core.size();
   while (wrong - right > 1) {
@@ -334,20 +327,18 @@ void Minimiser::CutEnd() {
 }
 
 size_t Minimiser::LastOf(const std::vector<size_t>& core) const {
-  return *std::max_element(core.begin(), core.end(), [&](size_t a, size_t b) {
-    return std::pair(operations_[a].ret, a) < std::pair(operations_[b].ret, b);
-  });
+  return *std::max_element(core.begin(), core.end(), ByReturn(operations_));
 }
 
 bool Minimiser::CutAround(size_t middle, size_t near_max) {
-  Surroundings around(operations_, small_.core, middle);
+  Surroundings around(operations_, small_.operations, middle);
   for (int given_up = 0; given_up < kCutsGivenUpMax;) {
     std::vector<size_t> core = around.taken();
     std::sort(core.begin(), core.end());
-    const Answer answer = Try(core);
+    const SearchResult answer = Try(core);
     if (answer.result == Result::kViolation) {
       candidates_.assign(around.taken().rbegin(), around.taken().rend());
-      small_.core = std::move(core);
+      small_.operations = std::move(core);
       return true;
     }
     if (answer.result == Result::kUnknown) ++given_up;
@@ -375,7 +366,7 @@ void Minimiser::Reduce(size_t begin, size_t end, bool needed) {
   Result result = Result::kOk;
   if (end - begin == 1 || !needed) {
     for (size_t c = begin; c < end; ++c) in_core_[candidates_[c]] = false;
-    Answer answer = Try(Core());
+    SearchResult answer = Try(Core());
     result = answer.result;
     if (result == Result::kViolation) return;
     for (size_t c = begin; c < end; ++c) in_core_[candidates_[c]] = true;
@@ -397,22 +388,17 @@ void Minimiser::Reduce(size_t begin, size_t end, bool needed) {
 }
 
 std::vector<size_t> Minimiser::LastWrites() const {
-  const Operation& alone = operations_[small_.core[0]];
+  const Operation& alone = operations_[small_.operations[0]];
   std::vector<size_t> writes;
   for (size_t i = 0; i < operations_.size(); ++i) {
     // Operations that failed are left out.
-    if (i != small_.core[0] && operations_[i].invoke <= alone.ret &&
+    if (i != small_.operations[0] && operations_[i].invoke <= alone.ret &&
         !OnlyReads(model_, operations_[i])) {
       writes.push_back(i);
     }
   }
-  const size_t count = std::min(writes.size(), kLastWrites);
-  std::partial_sort(writes.begin(), writes.begin() + count, writes.end(),
-                    [&](size_t a, size_t b) {
-                      return std::pair(operations_[a].invoke, a) >
-                             std::pair(operations_[b].invoke, b);
-                    });
-  writes.resize(count);
+  std::sort(writes.rbegin(), writes.rend(), ByInvocation(operations_));
+  writes.resize(std::min(writes.size(), kLastWrites));
   return writes;
 }
 
@@ -434,7 +420,8 @@ void Minimiser::FillContext() {
   // it is there before the questions.
   size_t writers = 0;
   absl::flat_hash_set<StateVersion> versions_seen;  // Looked up only.
-  for (const size_t i : small_.core) versions_seen.insert(operations_[i].seen);
+  for (const size_t i : small_.operations)
+    versions_seen.insert(operations_[i].seen);
   for (size_t i = 0; i < operations_.size(); ++i) {
     const StateVersion written = operations_[i].written;
     if (written != kNoVersion && versions_seen.contains(written) &&
@@ -445,32 +432,29 @@ void Minimiser::FillContext() {
     }
   }
   for (const auto& [left_out, order] : orders_) {
-    std::vector<size_t> rest = small_.core;
+    std::vector<size_t> rest = small_.operations;
     std::erase(rest, left_out);
     among[left_out] = true;
     const bool enough = Try(rest, &among).result == Result::kOk;
     among[left_out] = false;
     if (enough) continue;
-    const Answer answer = Try(rest);
+    const SearchResult answer = Try(rest);
     add(answer.result == Result::kOk ? answer.order : order);
   }
-  if (small_.context.size() == writers && small_.core.size() == 1) {
+  if (small_.context.size() == writers && small_.operations.size() == 1) {
     add(LastWrites());
   }
   std::sort(small_.context.begin(), small_.context.end());
 }
 
-Minimised Minimiser::Run() {
+CounterExample Minimiser::Run() {
   if (!Begin()) return std::move(small_);
-  for (const size_t i : small_.core) in_core_[i] = true;
+  for (const size_t i : small_.operations) in_core_[i] = true;
   if (candidates_.empty()) {
     // Operations that returned late are left out first, so that a writer stays
     // rather than a second reader.
-    candidates_ = small_.core;
-    std::sort(candidates_.begin(), candidates_.end(), [&](size_t a, size_t b) {
-      return std::pair(operations_[a].ret, a) >
-             std::pair(operations_[b].ret, b);
-    });
+    candidates_ = small_.operations;
+    std::sort(candidates_.rbegin(), candidates_.rend(), ByReturn(operations_));
   }
   bool minimal = false;
   for (;;) {
@@ -480,7 +464,7 @@ Minimised Minimiser::Run() {
     candidates_ = std::exchange(unsure_, {});
     harder_ *= kHarder;
   }
-  small_.core = Core();
+  small_.operations = Core();
   small_.minimal = minimal;
   if (minimal) FillContext();
   return std::move(small_);
@@ -488,8 +472,9 @@ Minimised Minimiser::Run() {
 
 }  // namespace
 
-Minimised Minimise(absl::Span<const Operation> operations, const Model& model,
-                   Decision decision, const CheckOptions& options) {
+CounterExample Minimise(absl::Span<const Operation> operations,
+                        const Model& model, Decision decision,
+                        const CheckOptions& options) {
   return Minimiser(operations, model, std::move(decision), options).Run();
 }
 

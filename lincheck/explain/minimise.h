@@ -20,23 +20,16 @@
 
 namespace quorate::lincheck {
 
-// Indices are those of the operations, in order.
-struct Minimised {
-  // Not linearizable even if all others are relaxed.
-  std::vector<size_t> core;
-  // Relaxing any one of them makes it linearizable.
-  bool minimal = false;
-  // Set if it is minimal. Operations of unknown outcome that explain the core
-  // once one of its own is relaxed, and those that the reason names.
-  std::vector<size_t> context;
-  std::string reason;
-  bool by_search = false;  // The reason tells where a search was stuck:
-  size_t stuck = 0;        // at this operation.
-};
-
-// `decision` is kViolation about these operations, all of one partition.
-Minimised Minimise(absl::Span<const Operation> operations, const Model& model,
-                   Decision decision, const CheckOptions& options);
+// The operations of a small counter-example are not linearizable even if all
+// others are relaxed. It is minimal if relaxing any one of them makes it
+// linearizable. Its context is set if it is minimal. The context has operations
+// of unknown outcome that explain the rest once one is relaxed, and operations
+// that the reason names. `blocked` is where a search was stuck, of which the
+// reason tells; kNotKnown if zones decided. Indices are those of `operations`,
+// in order. `decision` is kViolation about them; all are of one partition.
+CounterExample Minimise(absl::Span<const Operation> operations,
+                        const Model& model, Decision decision,
+                        const CheckOptions& options);
 
 }  // namespace quorate::lincheck
 

@@ -341,13 +341,11 @@ class Helpers {
   static constexpr size_t kCallsMax = 64;
 
   size_t FindCall(const Operation& op) const {
-    size_t i = 0;
-    while (i < calls_.size() && !(calls_[i].function == op.function &&
-                                  calls_[i].argument == op.argument &&
-                                  calls_[i].expected == op.expected)) {
-      ++i;
-    }
-    return i;
+    const auto at =
+        std::find_if(calls_.begin(), calls_.end(), [&](const Operation& call) {
+          return CallKey::Of(call) == CallKey::Of(op);
+        });
+    return static_cast<size_t>(at - calls_.begin());
   }
   bool Fits(StateId state) {
     return states_->Step(state, helped_) != kImpossible;

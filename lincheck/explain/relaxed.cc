@@ -10,8 +10,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "lincheck/decide/decide.h"
 #include "lincheck/links/links.h"
-#include "lincheck/links/versioned.h"
 #include "lincheck/value.h"
 
 namespace quorate::lincheck {
@@ -283,10 +283,7 @@ void Asking::FindGroups(bool counted) {
   }
   for (Group& group : groups_) {
     std::sort(group.members.begin(), group.members.end(),
-              [&](size_t a, size_t b) {
-                return std::pair(operations_[a].invoke, a) <
-                       std::pair(operations_[b].invoke, b);
-              });
+              ByInvocation(operations_));
   }
 }
 
@@ -384,10 +381,7 @@ SearchResult Asking::Run(const SearchOptions& limits) {
     options.merges_states = merges_;
     options.wants_order = true;
     SearchResult result =
-        TellVersions(assembled_)
-            ? Search(assembled_,
-                     VersionedModel(model_, assembled_, operations_), options)
-            : Search(assembled_, model_, options);
+        SearchPartition(assembled_, operations_, model_, options);
     nodes += result.nodes;
     result.nodes = nodes;
     if (result.result == Result::kViolation) {
@@ -421,29 +415,14 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
       !TellVersions(operations);
   std::vector<size_t> order(operations.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return std::pair(operations[a].invoke, a) <
-           std::pair(operations[b].invoke, b);
-  });
-  struct Call {
-    uint8_t function = 0;
-    Value argument;
-    Value expected;
-    bool operator==(const Call&) const = default;
-  };
-  const auto hash = [](const Call& call) {
-    const ValueHash of;
-    return absl::HashOf(call.function, of(call.argument), of(call.expected));
-  };
-  // Looked up only.
-  absl::flat_hash_map<Call, size_t, decltype(hash)> numbers(0, hash);
+  std::sort(order.begin(), order.end(), ByInvocation(operations));
+  absl::flat_hash_map<CallKey, size_t> numbers;  // Looked up only.
   for (const size_t i : order) {
     const Operation& op = operations[i];
     if (ReadsInAnyCase(model, op)) continue;
     size_t kind = kinds_.size();
     if (calls_suffice_) {
-      kind = numbers.try_emplace({op.function, op.argument, op.expected}, kind)
-                 .first->second;
+      kind = numbers.try_emplace(CallKey::Of(Relax(op)), kind).first->second;
     }
     if (kind == kinds_.size()) {
       kinds_.emplace_back();

@@ -93,4 +93,27 @@ std::vector<Cycles::Edge> Cycles::Near(uint32_t n) const {
   return cycle;
 }
 
+std::vector<Cycles::Edge> Cycles::Best(
+    absl::FunctionRef<bool(uint32_t)> begins,
+    absl::FunctionRef<bool(const std::vector<Edge>&)> sure) const {
+  // So many nodes to begin from are worth the time.
+  const size_t starts_max =
+      std::clamp<size_t>(4'000'000 / (edges_.size() + 1), 3, 30);
+  std::vector<Edge> best;
+  std::pair<bool, ptrdiff_t> best_rank;
+  size_t starts = 0;
+  for (uint32_t n = 0; n < peeled_.size() && starts < starts_max; ++n) {
+    if (peeled_[n] || !begins(n)) continue;
+    ++starts;
+    std::vector<Edge> cycle = Near(n);
+    const std::pair rank(!sure(cycle),
+                         std::count_if(cycle.begin(), cycle.end(),
+                                       [](const Edge& e) { return !e.free; }));
+    if (!best.empty() && rank >= best_rank) continue;
+    best = std::move(cycle);
+    best_rank = rank;
+  }
+  return best;
+}
+
 }  // namespace quorate::lincheck

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 namespace quorate::lincheck {
 
 class Cycles {
@@ -26,24 +28,19 @@ class Cycles {
   bool none() const {
     return std::find(peeled_.begin(), peeled_.end(), false) == peeled_.end();
   }
-  // Whether there is a cycle that `n` is on, or leads to and comes from.
-  bool Leads(uint32_t n) const { return !peeled_[n]; }
-  // The shortest cycle through some node that `n` leads to: its edges, each
-  // from where the one before it led. Requires: Leads(n).
-  std::vector<Edge> Near(uint32_t n) const;
-  // Without what is free.
-  static size_t Length(const std::vector<Edge>& cycle) {
-    return static_cast<size_t>(
-        std::count_if(cycle.begin(), cycle.end(),
-                      [](const Edge& edge) { return !edge.free; }));
-  }
-  // So many nodes to begin from are worth the time.
-  size_t starts_max() const {
-    return std::clamp<size_t>(4'000'000 / (edges_.size() + 1), 3, 30);
-  }
+  // A short cycle of those near to some nodes that `begins` is true of, of
+  // which few are looked at where there are many. One that `sure` is true of
+  // goes before a shorter one. Its edges, each from where the one before it
+  // led; empty: there is none.
+  std::vector<Edge> Best(
+      absl::FunctionRef<bool(uint32_t)> begins,
+      absl::FunctionRef<bool(const std::vector<Edge>&)> sure) const;
 
  private:
   void Peel();
+  // The shortest cycle through some node that `n` leads to. Requires: `n` is on
+  // a cycle, or between two.
+  std::vector<Edge> Near(uint32_t n) const;
 
   std::vector<Edge> edges_;      // By `from`.
   std::vector<uint32_t> begin_;  // By node, into edges_.

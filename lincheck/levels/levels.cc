@@ -113,29 +113,26 @@ void Judge::MeasureStaleness(const VersionOrder& order) {
   for (uint32_t r = 0; r < order.rows.size(); ++r) {
     const VersionOrder::Row& row = order.rows[r];
     if (row.written == kNone) reads.push_back(r);
-    if (row.written != kNone && Op(order, r).known()) writes.push_back(r);
+    if (row.written != kNone) writes.push_back(r);
   }
-  std::sort(reads.begin(), reads.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(Op(order, a).invoke, a) <
-           std::pair(Op(order, b).invoke, b);
-  });
-  std::sort(writes.begin(), writes.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(Op(order, a).ret, a) < std::pair(Op(order, b).ret, b);
-  });
+  const auto op = [&](size_t r) -> const Operation& {
+    return Op(order, static_cast<uint32_t>(r));
+  };
+  std::sort(reads.begin(), reads.end(), ByInvocation(op));
   std::vector<uint32_t> tree(order.states.size() + 1, 0);
   uint64_t counted = 0;
-  for (const uint32_t r : reads) {
+  const auto count = [&](uint32_t write) {
+    for (size_t p = order.rows[write].written + 1; p < tree.size();
+         p += p & (~p + 1)) {
+      ++tree[p];
+    }
+    ++counted;
+  };
+  const auto measure = [&](uint32_t r) {
     const uint32_t seen = order.rows[r].seen;
     const uint32_t missed = first[seen + 1];
     const Time invoke = Op(order, r).invoke;
-    while (counted < writes.size() && Op(order, writes[counted]).ret < invoke) {
-      for (size_t p = order.rows[writes[counted]].written + 1; p < tree.size();
-           p += p & (~p + 1)) {
-        ++tree[p];
-      }
-      ++counted;
-    }
-    if (missed == kNone || Op(order, missed).ret >= invoke) continue;
+    if (missed == kNone || Op(order, missed).ret >= invoke) return;
     uint64_t older = 0;  // Counted writes up to the one it saw.
     for (size_t p = seen + 1; p > 0; p -= p & (~p + 1)) older += tree[p];
     Staleness& staleness = verdict_.staleness;
@@ -149,7 +146,8 @@ void Judge::MeasureStaleness(const VersionOrder& order) {
       staleness.time_max = invoke - Op(order, missed).ret;
       staleness.time_witness = witness;
     }
-  }
+  };
+  WalkInTime(reads, std::move(writes), op, count, measure);
 }
 
 std::string Judge::OnKey(std::string reason, uint32_t partition) const {

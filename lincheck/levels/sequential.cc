@@ -1,6 +1,7 @@
 #include "lincheck/levels/sequential.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -100,38 +101,28 @@ void Graph::AddVersions() {
 
 void Graph::AddSession(absl::Span<const uint32_t> nodes) {
   const absl::Span<const Operation> operations = history_.operations();
-  const auto op = [&](uint32_t n) -> const Operation& {
+  const auto op = [&](size_t n) -> const Operation& {
     return operations[nodes_[n].operation];
   };
-  std::vector<uint32_t> by_return(nodes.begin(), nodes.end());
-  std::erase_if(by_return, [&](uint32_t n) { return !op(n).known(); });
-  const auto returned_before = [&](uint32_t a, uint32_t b) {
-    return std::pair(op(a).ret, a) < std::pair(op(b).ret, b);
-  };
-  // As a rule a client takes turns.
-  if (!std::is_sorted(by_return.begin(), by_return.end(), returned_before)) {
-    std::sort(by_return.begin(), by_return.end(), returned_before);
-  }
-  size_t returned = 0;
   uint32_t last = kNone;  // After all that returned so far.
-  for (const uint32_t n : nodes) {
-    while (returned < by_return.size() &&
-           op(by_return[returned]).ret < op(n).invoke) {
-      const uint32_t next = by_return[returned++];
-      const Time before =
-          returned > 1 ? op(by_return[returned - 2]).ret : op(next).invoke - 1;
-      if (before < op(next).invoke) {
-        last = next;
-        continue;
-      }
-      const auto moment = static_cast<uint32_t>(nodes_.size());
-      nodes_.push_back({});
-      edges_.push_back({last, moment, kSession, true});
-      edges_.push_back({next, moment, kSession, true});
-      last = moment;
+  Time last_return = std::numeric_limits<Time>::min();
+  const auto returned = [&](uint32_t n) {
+    const bool overlaps = last != kNone && last_return >= op(n).invoke;
+    last_return = op(n).ret;
+    if (!overlaps) {
+      last = n;
+      return;
     }
-    if (last != kNone) edges_.push_back({last, n, kSession, true});
-  }
+    const auto moment = static_cast<uint32_t>(nodes_.size());
+    nodes_.push_back({});
+    edges_.push_back({last, moment, kSession, true});
+    edges_.push_back({n, moment, kSession, true});
+    last = moment;
+  };
+  WalkInTime(nodes, {nodes.begin(), nodes.end()}, op, returned,
+             [&](uint32_t n) {
+               if (last != kNone) edges_.push_back({last, n, kSession, true});
+             });
 }
 
 void Graph::AddSessions() {
@@ -224,23 +215,12 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
 }
 
 LevelVerdict Graph::Run() {
-  const Cycles cycles(static_cast<uint32_t>(nodes_.size()), edges_);
-  std::vector<Edge> best;
-  bool best_sure = false;
-  size_t starts = 0;
-  for (uint32_t n = 0; n < nodes_.size() && starts < cycles.starts_max(); ++n) {
-    if (!cycles.Leads(n) || nodes_[n].row == kNone) continue;
-    ++starts;
-    std::vector<Edge> cycle = cycles.Near(n);
-    const bool sure = Sure(cycle);
-    if (best.empty() || std::pair(!sure, Cycles::Length(cycle)) <
-                            std::pair(!best_sure, Cycles::Length(best))) {
-      best = std::move(cycle);
-      best_sure = sure;
-    }
-  }
+  const std::vector<Edge> best =
+      Cycles(static_cast<uint32_t>(nodes_.size()), edges_)
+          .Best([&](uint32_t n) { return nodes_[n].row != kNone; },
+                [&](const std::vector<Edge>& cycle) { return Sure(cycle); });
   if (best.empty()) return {ConsistencyLevel::kSequential, Result::kOk, {}, {}};
-  if (best_sure) return Explain(best);
+  if (Sure(best)) return Explain(best);
   return {ConsistencyLevel::kSequential,
           Result::kUnknown,
           "the order of writes is not known without versions",

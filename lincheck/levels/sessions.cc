@@ -44,18 +44,8 @@ class Graph {
   bool HasCycle() const { return !Cycles(nodes_, edges_).none(); }
   // Of few edges that are not free; empty if there is none.
   std::vector<Cycles::Edge> ShortCycle() const {
-    const Cycles cycles(nodes_, edges_);
-    std::vector<Cycles::Edge> best;
-    size_t starts = 0;
-    for (uint32_t n = 0; n < nodes_ && starts < cycles.starts_max(); ++n) {
-      if (!cycles.Leads(n)) continue;
-      ++starts;
-      std::vector<Cycles::Edge> cycle = cycles.Near(n);
-      if (best.empty() || Cycles::Length(cycle) < Cycles::Length(best)) {
-        best = std::move(cycle);
-      }
-    }
-    return best;
+    return Cycles(nodes_, edges_)
+        .Best([](uint32_t) { return true; }, [](const auto&) { return true; });
   }
 
  private:
@@ -130,9 +120,9 @@ class Judge {
       clients_[Op(r).client].push_back(r);
     }
     for (auto& [client, rows] : clients_) {
-      std::sort(rows.begin(), rows.end(), [&](uint32_t a, uint32_t b) {
-        return std::pair(Op(a).invoke, a) < std::pair(Op(b).invoke, b);
-      });
+      std::sort(rows.begin(), rows.end(), ByInvocation([&](size_t r) {
+                  return Op(static_cast<uint32_t>(r));
+                }));
     }
   }
 
@@ -190,25 +180,21 @@ class Judge {
   // (or sees) afterwards.
   void AddSession(absl::Span<const uint32_t> rows, bool wrote, bool writes,
                   Graph* graph) const {
-    std::vector<uint32_t> by_return(rows.begin(), rows.end());
-    std::erase_if(by_return, [&](uint32_t r) { return !Op(r).known(); });
-    std::sort(by_return.begin(), by_return.end(), [&](uint32_t a, uint32_t b) {
-      return std::pair(Op(a).ret, a) < std::pair(Op(b).ret, b);
-    });
     Past past(graph);
-    size_t returned = 0;
-    for (const uint32_t r : rows) {
-      for (; returned < by_return.size() &&
-             Op(by_return[returned]).ret < Op(r).invoke;
-           ++returned) {
-        const uint32_t before = by_return[returned];
-        const uint32_t state =
-            wrote ? order_.rows[before].written : Seen(before);
-        if (state != kNone) past.Add(state, before);
-      }
-      const uint32_t state = writes ? order_.rows[r].written : Seen(r);
-      if (state != kNone) past.Precede(state, r, writes);
-    }
+    WalkInTime(
+        rows, {rows.begin(), rows.end()},
+        [this](size_t r) -> const Operation& {
+          return Op(static_cast<uint32_t>(r));
+        },
+        [&](uint32_t before) {
+          const uint32_t state =
+              wrote ? order_.rows[before].written : Seen(before);
+          if (state != kNone) past.Add(state, before);
+        },
+        [&](uint32_t r) {
+          const uint32_t state = writes ? order_.rows[r].written : Seen(r);
+          if (state != kNone) past.Precede(state, r, writes);
+        });
   }
 
   LevelVerdict Explain(ConsistencyLevel level, const Graph& graph,

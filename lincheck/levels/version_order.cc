@@ -323,36 +323,31 @@ class Builder {
 }  // namespace
 
 bool VersionOrder::KeepsTime(const History& history, bool writes_alone) const {
-  const auto op = [&](uint32_t r) -> const Operation& {
+  const auto op = [&](size_t r) -> const Operation& {
     return history.operations()[rows[r].operation];
+  };
+  const auto place = [&](uint32_t r) {
+    return rows[r].written != kNone ? rows[r].written : rows[r].seen;
   };
   std::vector<uint32_t> by_invoke;
   for (uint32_t r = 0; r < rows.size(); ++r) {
     if (!writes_alone || rows[r].written != kNone) by_invoke.push_back(r);
   }
-  std::vector<uint32_t> by_return = by_invoke;
-  std::sort(by_invoke.begin(), by_invoke.end(), [&](uint32_t a, uint32_t b) {
-    return op(a).invoke < op(b).invoke;
-  });
-  std::sort(by_return.begin(), by_return.end(),
-            [&](uint32_t a, uint32_t b) { return op(a).ret < op(b).ret; });
+  std::sort(by_invoke.begin(), by_invoke.end(), ByInvocation(op));
   uint32_t reached = 0;  // By all that returned before.
-  size_t returned = 0;
-  for (const uint32_t r : by_invoke) {
-    const auto place = [&](uint32_t row) {
-      return rows[row].written != kNone ? rows[row].written : rows[row].seen;
-    };
-    while (op(by_return[returned]).ret < op(r).invoke) {
-      reached = std::max(reached, place(by_return[returned++]));
-    }
-    const bool writes = rows[r].written != kNone;
-    if (writes ? place(r) <= reached : place(r) < reached) return false;
-    // It cannot stand where it wrote.
-    if (writes && rows[r].seen != kNone && rows[r].seen + 1 != place(r)) {
-      return false;
-    }
-  }
-  return true;
+  bool keeps = true;
+  WalkInTime(
+      by_invoke, by_invoke, op,
+      [&](uint32_t r) { reached = std::max(reached, place(r)); },
+      [&](uint32_t r) {
+        const bool writes = rows[r].written != kNone;
+        // It cannot stand where it wrote.
+        const bool fits =
+            !writes || rows[r].seen == kNone || rows[r].seen + 1 == place(r);
+        keeps = keeps && fits &&
+                (writes ? place(r) > reached : place(r) >= reached);
+      });
+  return keeps;
 }
 
 void VersionOrder::Complete(std::vector<size_t>* witness) const {

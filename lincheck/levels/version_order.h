@@ -10,6 +10,7 @@
 #ifndef QUORATE_LINCHECK_LEVELS_VERSION_ORDER_H_
 #define QUORATE_LINCHECK_LEVELS_VERSION_ORDER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -65,6 +66,27 @@ struct VersionOrder {
   // this one did.
   void Complete(std::vector<size_t>* witness) const;
 };
+
+// Calls `invoked` with each of `by_invoke`, which have this order. Before each
+// it calls `returned` with those of `others` that returned before its
+// invocation, in the order of returns. `op_of` says which operation it is.
+template <typename OpOf, typename Returned, typename Invoked>
+void WalkInTime(absl::Span<const uint32_t> by_invoke,
+                std::vector<uint32_t> others, OpOf op_of, Returned returned,
+                Invoked invoked) {
+  std::erase_if(others, [&](uint32_t r) { return !op_of(r).known(); });
+  // As a rule a client takes turns.
+  if (!std::is_sorted(others.begin(), others.end(), ByReturn(op_of))) {
+    std::sort(others.begin(), others.end(), ByReturn(op_of));
+  }
+  auto next = others.begin();
+  for (const uint32_t r : by_invoke) {
+    for (; next != others.end() && op_of(*next).ret < op_of(r).invoke; ++next) {
+      returned(*next);
+    }
+    invoked(r);
+  }
+}
 
 // `indices` are the operations of one partition.
 VersionOrder OrderVersions(const History& history,

@@ -14,8 +14,8 @@ namespace quorate::lincheck {
 
 class VersionedModel::States final : public StateSpace {
  public:
-  explicit States(const VersionedModel& model)
-      : model_(model), inner_(model.model_.NewStates()) {}
+  States(const VersionedModel& model, Hooks unused)
+      : model_(model), inner_(model.model_.NewStates(unused)) {}
 
   StateId Initial() override {
     return Number({{{{kInitialVersion, 0}, inner_->Initial()}}, {}});
@@ -178,8 +178,8 @@ VersionedModel::VersionedModel(const Model& model,
   }
 }
 
-std::unique_ptr<StateSpace> VersionedModel::NewStates() const {
-  return std::make_unique<States>(*this);
+std::unique_ptr<StateSpace> VersionedModel::NewStates(Hooks unused) const {
+  return std::make_unique<States>(*this, unused);
 }
 
 Reading VersionedModel::ReadingOf(const Operation& op) const {

@@ -20,7 +20,7 @@ class Zones {
         Linked linked)
       : operations_(operations), model_(model), linked_(std::move(linked)) {}
 
-  ZonesResult Run();
+  Decision Run();
 
  private:
   struct Block {
@@ -78,7 +78,7 @@ class Zones {
   std::vector<uint32_t> readers_;
   std::vector<bool> walked_;  // By name.
   std::vector<Block> blocks_;
-  ZonesResult result_;
+  Decision result_{.by_zones = true};
 };
 
 bool Zones::Fail(std::vector<size_t> core, std::string reason) {
@@ -347,10 +347,7 @@ void Zones::Order() {
     };
     return key(a) < key(b);
   });
-  const auto earlier = [&](size_t a, size_t b) {
-    return std::pair(operations_[a].invoke, a) <
-           std::pair(operations_[b].invoke, b);
-  };
+  const auto earlier = ByInvocation(operations_);
   for (const Block& block : blocks_) {
     for (uint32_t name = block.first, op = writer_[name];;) {
       if (op != kNone) result_.order.push_back(op);
@@ -366,7 +363,7 @@ void Zones::Order() {
   }
 }
 
-ZonesResult Zones::Run() {
+Decision Zones::Run() {
   Keep();
   if (!Index()) return std::move(result_);
   walked_.assign(linked_.names, false);
@@ -396,20 +393,23 @@ ZonesResult Zones::Run() {
 
 }  // namespace
 
-std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
-                                      const Model& model) {
+Decision CheckZones(absl::Span<const Operation> operations,
+                    const Model& model) {
   std::optional<Linked> linked = LinkOperations(operations, model);
-  if (!linked.has_value()) return std::nullopt;
+  if (!linked.has_value()) return {.result = Result::kUnknown};
   if (!linked->core.empty()) {
-    return ZonesResult{.result = Result::kViolation,
-                       .core = std::move(linked->core),
-                       .reason = std::move(linked->reason),
-                       .named = std::move(linked->named)};
+    return {.result = Result::kViolation,
+            .by_zones = true,
+            .core = std::move(linked->core),
+            .reason = std::move(linked->reason),
+            .named = std::move(linked->named)};
   }
   const bool partial = linked->partial;
-  ZonesResult result = Zones(operations, model, *std::move(linked)).Run();
-  result.partial = partial;
-  return result;
+  Decision decision = Zones(operations, model, *std::move(linked)).Run();
+  if (decision.result == Result::kOk && partial) {
+    return {.result = Result::kUnknown};
+  }
+  return decision;
 }
 
 }  // namespace quorate::lincheck

@@ -18,39 +18,19 @@
 #define QUORATE_LINCHECK_LINKS_ZONES_H_
 
 #include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "lincheck/history.h"
+#include "lincheck/links/decision.h"
 #include "lincheck/model.h"
-#include "lincheck/verdict.h"
 
 namespace quorate::lincheck {
 
-struct ZonesResult {
-  // kOk or kViolation.
-  Result result = Result::kOk;
-  // kViolation: operations (indices into the argument) that are not
-  // linearizable by themselves, and why in words.
-  std::vector<size_t> core;
-  std::string reason;
-  std::vector<size_t> named;  // Operations that the reason names.
-  // kViolation: the core and all that it depends on. Other operations, given an
-  // unknown outcome, change no verdict on the core or a part of it. Empty: not
-  // known.
-  std::vector<size_t> scope;
-  // kOk: an order that explains everything, unless it is partial (Linked).
-  std::vector<size_t> order;
-  bool partial = false;
-};
-
-// Decides about `operations`, all of one partition, in any order. Nothing if
-// they cannot be linked (lincheck/links/links.h). By versions results are not
-// compared: replay `order` for that.
-std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
-                                      const Model& model);
+// Decides about `operations`, all of one partition, in any order. kUnknown if
+// they cannot be linked (lincheck/links/links.h), or if links leave out
+// versions that matter. By versions results are not compared: replay the order
+// for that.
+Decision CheckZones(absl::Span<const Operation> operations, const Model& model);
 
 }  // namespace quorate::lincheck
 

@@ -56,6 +56,13 @@ class Bits {
   std::vector<uint64_t> more_;
 };
 
+// Lets the values of `op` be those of `arena`.
+void KeepValues(Operation* op, ValueArena* arena) {
+  for (Value* const value : {&op->argument, &op->expected, &op->result}) {
+    *value = arena->Copy(*value);
+  }
+}
+
 }  // namespace
 
 class OnlineChecker::Partition {
@@ -90,9 +97,8 @@ class OnlineChecker::Partition {
     Operation op = call;
     op.invoke = now;
     op.ret = kNever;
-    op.argument = arena_.Copy(call.argument);
-    op.expected = arena_.Copy(call.expected);
     op.result = {};
+    KeepValues(&op, &arena_);
     if (!calls_differ_ && model_.LooksBeyondCall(op)) {
       calls_differ_ = true;
       for (Slot& slot : slots_) slot.kin = kNone;
@@ -191,7 +197,8 @@ class OnlineChecker::Partition {
     for (uint32_t i = 0; i < slots_.size(); ++i) {
       const Operation& other = slots_[i].op;
       if (i == slot || !slots_[i].used || other.known() ||
-          !IsSameCall(other, op) || other.invoke > op.invoke || HasKin(i)) {
+          !(CallKey::Of(other) == CallKey::Of(op)) ||
+          other.invoke > op.invoke || HasKin(i)) {
         continue;
       }
       slots_[slot].kin = i;
@@ -204,16 +211,11 @@ class OnlineChecker::Partition {
     });
   }
 
-  static bool IsSameCall(const Operation& a, const Operation& b) {
-    return a.function == b.function && a.argument == b.argument &&
-           a.expected == b.expected;
-  }
   // Remembers a read, if hooks of the model are not tested, to see that it
   // leaves every state as it is.
   void NoteRead(Operation op) {
     const auto same = [&](const Operation& other) {
-      return IsSameCall(other, op) && other.known() == op.known() &&
-             other.result == op.result;
+      return CallKey::Of(other) == CallKey::Of(op);
     };
     if (model_.HooksAreTested() ||
         std::any_of(reads_.begin(), reads_.end(), same)) {
@@ -225,11 +227,7 @@ class OnlineChecker::Partition {
   }
   void KeepReads() {
     ValueArena values;
-    for (Operation& op : reads_) {
-      op.argument = values.Copy(op.argument);
-      op.expected = values.Copy(op.expected);
-      op.result = values.Copy(op.result);
-    }
+    for (Operation& op : reads_) KeepValues(&op, &values);
     read_values_ = std::move(values);
   }
   // Whether an operation stands for another one of the same call in a state.
@@ -368,9 +366,7 @@ void OnlineChecker::Partition::Keep(Operation op) {
     history_values_ = {};
     return;
   }
-  op.argument = history_values_.Copy(op.argument);
-  op.expected = history_values_.Copy(op.expected);
-  op.result = history_values_.Copy(op.result);
+  KeepValues(&op, &history_values_);
   history_.push_back(op);
 }
 
@@ -482,13 +478,8 @@ void OnlineChecker::Partition::Compact() {
 
 void OnlineChecker::Partition::CompactValues() {
   ValueArena arena;
-  const auto keep = [&](Operation& op) {
-    op.argument = arena.Copy(op.argument);
-    op.expected = arena.Copy(op.expected);
-    op.result = arena.Copy(op.result);
-  };
-  for (Slot& slot : slots_) keep(slot.op);
-  for (auto& [id, op] : running_) keep(op);
+  for (Slot& slot : slots_) KeepValues(&slot.op, &arena);
+  for (auto& [id, op] : running_) KeepValues(&op, &arena);
   arena_ = std::move(arena);
 }
 
@@ -587,10 +578,7 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
         OnlineViolation violation{.partition = partition.name(),
                                   .operation = partition.operation(slot),
                                   .reason = partition.Explain(slot)};
-        Operation& op = violation.operation;
-        op.argument = kept_.Copy(op.argument);
-        op.expected = kept_.Copy(op.expected);
-        op.result = kept_.Copy(op.result);
+        KeepValues(&violation.operation, &kept_);
         violations_.push_back(std::move(violation));
         break;
       }

@@ -11,24 +11,6 @@
 namespace quorate::lincheck {
 namespace {
 
-// The call and result that operations of one class share.
-struct Call {
-  bool known = false;
-  uint8_t function = 0;
-  Value argument;
-  Value expected;
-  Value result;
-
-  friend bool operator==(const Call&, const Call&) = default;
-};
-struct CallHash {
-  size_t operator()(const Call& call) const {
-    const ValueHash hash;
-    return absl::HashOf(call.known, call.function, hash(call.argument),
-                        hash(call.expected), hash(call.result));
-  }
-};
-
 // The numbers below `count` by their times, then by number.
 template <typename F>
 std::vector<uint32_t> SortByTime(size_t count, F time_of) {
@@ -54,18 +36,13 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
       std::none_of(operations.begin(), operations.end(),
                    [&](const auto& op) { return model.LooksBeyondCall(op); });
   // Looked up only.
-  absl::flat_hash_map<Call, uint32_t, CallHash> classes;
+  absl::flat_hash_map<CallKey, uint32_t> classes;
   std::vector<uint32_t> last_of_class;
   const auto class_of = [&](const Operation& op) {
     const auto next = static_cast<uint32_t>(last_of_class.size());
-    const auto number =
-        calls_suffice
-            ? classes
-                  .try_emplace({op.known(), op.function, op.argument,
-                                op.expected, op.known() ? op.result : Value()},
-                               next)
-                  .first->second
-            : next;
+    const uint32_t number =
+        calls_suffice ? classes.try_emplace(CallKey::Of(op), next).first->second
+                      : next;
     if (number == next) last_of_class.push_back(kNone);
     return number;
   };
