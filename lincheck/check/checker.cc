@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "lincheck/decide/audit.h"
 #include "lincheck/decide/decide.h"
 #include "lincheck/explain/explain.h"
@@ -20,53 +21,46 @@ SearchOptions LimitsOf(const CheckOptions& options) {
           .deadline = options.deadline};
 }
 
-// The history's operations by partition: a permutation and where each partition
-// begins in it.
-struct Split {
-  std::vector<size_t> begin;
-  std::vector<size_t> order;
+// Indices of the history's operations, by partition.
+class Split {
+ public:
+  explicit Split(const History& history)
+      : history_(history),
+        begin_(history.partition_count() + 1, 0),
+        indices_(history.operations().size()) {
+    for (const Operation& op : history.operations()) {
+      ++begin_[op.partition + 1];
+    }
+    std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
+    std::vector<size_t> at(begin_.begin(), begin_.end() - 1);
+    for (size_t i = 0; i < indices_.size(); ++i) {
+      indices_[at[history.operations()[i].partition]++] = i;
+    }
+  }
+
+  absl::Span<const size_t> Indices(size_t partition) const {
+    return {indices_.data() + begin_[partition],
+            begin_[partition + 1] - begin_[partition]};
+  }
+  std::vector<Operation> Gather(size_t partition) const {
+    std::vector<Operation> operations;
+    operations.reserve(Indices(partition).size());
+    for (const size_t i : Indices(partition)) {
+      operations.push_back(history_.operations()[i]);
+    }
+    return operations;
+  }
+
+ private:
+  const History& history_;
+  std::vector<size_t> begin_;    // By partition, into indices_.
+  std::vector<size_t> indices_;  // Those of one partition in order.
 };
-
-Split SplitByPartition(const History& history) {
-  Split split;
-  split.begin.assign(history.partition_count() + 1, 0);
-  for (const Operation& op : history.operations()) {
-    ++split.begin[op.partition + 1];
-  }
-  for (size_t i = 1; i < split.begin.size(); ++i) {
-    split.begin[i] += split.begin[i - 1];
-  }
-  split.order.resize(history.operations().size());
-  std::vector<size_t> at(split.begin.begin(), split.begin.end() - 1);
-  for (size_t i = 0; i < history.operations().size(); ++i) {
-    split.order[at[history.operations()[i].partition]++] = i;
-  }
-  return split;
-}
-
-std::vector<Operation> Gather(const History& history, const Split& split,
-                              size_t partition) {
-  std::vector<Operation> operations;
-  operations.reserve(split.begin[partition + 1] - split.begin[partition]);
-  for (size_t i = split.begin[partition]; i < split.begin[partition + 1]; ++i) {
-    operations.push_back(history.operations()[split.order[i]]);
-  }
-  return operations;
-}
-
-// Indices of the operations of one partition.
-std::vector<size_t> OfPartition(const History& history, uint32_t partition) {
-  std::vector<size_t> indices;
-  for (size_t i = 0; i < history.operations().size(); ++i) {
-    if (history.operations()[i].partition == partition) indices.push_back(i);
-  }
-  return indices;
-}
 
 // The counter-example of a wrong partition that could not be checked again
 // within the limits.
 CounterExample WholePartition(const History& history, uint32_t partition,
-                              const std::vector<size_t>& indices) {
+                              absl::Span<const size_t> indices) {
   CounterExample example{.partition = partition};
   for (size_t i : indices) {
     if (history.operations()[i].known()) example.operations.push_back(i);
@@ -82,10 +76,9 @@ CounterExample WholePartition(const History& history, uint32_t partition,
 CounterExample ExplainIn(const History& history, const Model& model,
                          uint32_t partition, std::optional<Decision> decision,
                          const CheckOptions& options) {
-  const std::vector<size_t> indices = OfPartition(history, partition);
-  std::vector<Operation> operations;
-  operations.reserve(indices.size());
-  for (size_t i : indices) operations.push_back(history.operations()[i]);
+  const Split split(history);
+  const absl::Span<const size_t> indices = split.Indices(partition);
+  const std::vector<Operation> operations = split.Gather(partition);
   if (!decision.has_value()) {
     decision = Decide(operations, model, LimitsOf(options));
   }
@@ -140,13 +133,12 @@ Verdict Refuse(std::string fault, size_t partitions) {
 
 Verdict Check(const History& history, const Model& model,
               const CheckOptions& options) {
-  const Split split = SplitByPartition(history);
+  const Split split(history);
   const size_t count = history.partition_count();
   std::vector<Decision> decisions(count);
   const SearchOptions limits = LimitsOf(options);
   const auto decide = [&](size_t partition) {
-    decisions[partition] =
-        Decide(Gather(history, split, partition), model, limits);
+    decisions[partition] = Decide(split.Gather(partition), model, limits);
   };
   if (options.executor != nullptr) {
     options.executor->Run(count, decide);

@@ -1,5 +1,3 @@
-#include "lincheck/formats/jepsen_edn.h"
-
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -8,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen.h"
 #include "lincheck/formats/jepsen_readings.h"
 
 namespace quorate::lincheck {

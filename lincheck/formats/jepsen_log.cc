@@ -1,5 +1,3 @@
-#include "lincheck/formats/jepsen_log.h"
-
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -8,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen.h"
 #include "lincheck/formats/jepsen_readings.h"
 #include "lincheck/formats/plain_line.h"
 

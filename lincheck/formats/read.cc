@@ -7,9 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen.h"
 #include "lincheck/formats/jepsen_calls.h"
-#include "lincheck/formats/jepsen_edn.h"
-#include "lincheck/formats/jepsen_log.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
@@ -240,9 +239,9 @@ absl::StatusOr<Recording> Opener::ReadForm() {
   }
   absl::StatusOr<Vocabulary> vocabulary = FindVocabulary();
   if (!vocabulary.ok()) return std::move(vocabulary).status();
-  const auto read = form_ == Form::kJepsenLog  ? ReadJepsenLog
-                    : form_ == Form::kMapLines ? ReadMapLines
-                                               : ReadJepsenEdn;
+  JepsenReader* const read = form_ == Form::kJepsenLog  ? ReadJepsenLog
+                             : form_ == Form::kMapLines ? ReadMapLines
+                                                        : ReadJepsenEdn;
   const EdnKind initial =
       options_.initial.has_value() ? options_.initial->kind : EdnKind::kNil;
   absl::StatusOr<Recording> recording =
@@ -252,10 +251,6 @@ absl::StatusOr<Recording> Opener::ReadForm() {
 }
 
 }  // namespace
-
-std::string_view FormName(Form form) {
-  return kFormNames[static_cast<size_t>(form)];
-}
 
 bool ParseForm(std::string_view name, Form* form) {
   return ParseName(name, kFormNames, form);

@@ -24,11 +24,11 @@ namespace quorate::lincheck {
 enum class Form : uint8_t {
   kAuto,       // Told from what the file begins with.
   kJsonLines,  // json_lines.h
-  kEdn,        // jepsen_edn.h
-  kJepsenLog,  // jepsen_log.h
-  kMapLines,   // jepsen_edn.h
+  kEdn,        // jepsen.h
+  kJepsenLog,  // jepsen.h
+  kMapLines,   // jepsen.h
 };
-std::string_view FormName(Form form);  // "auto", "jsonl", …
+// "auto", "jsonl", …
 bool ParseForm(std::string_view name, Form* form);
 
 struct ReadOptions {
