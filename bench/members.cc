@@ -34,6 +34,7 @@ using Json = nlohmann::json;
 using Figures = std::vector<Figure>;
 
 constexpr int kClients = 50;
+constexpr int kGroups = 4;
 constexpr size_t kValueBytes = 1024;
 constexpr int64_t kSecond = 1'000'000'000;
 
@@ -164,8 +165,34 @@ absl::StatusOr<Watched> Drain(LiveCluster& cluster, const Workload& load) {
   });
 }
 
+// The load itself makes the nodes write snapshots.
+absl::StatusOr<Watched> Snapshots(LiveCluster& cluster, const Workload& load) {
+  constexpr double kTaken = 6;
+  const auto before = cluster.SnapshotsTaken();
+  if (!before.ok()) return before.status();
+  return Watch(cluster, load, [&] {
+    const int64_t begin_ns = MonotonicNanos();
+    while (SecondsSince(begin_ns) < 120 && !Interrupted()) {
+      const auto taken = cluster.SnapshotsTaken();
+      if (!taken.ok()) return taken.status();
+      if (*taken - *before >= kTaken) return absl::OkStatus();
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+    return absl::DeadlineExceededError("the nodes take no snapshots");
+  });
+}
+
+// A third of the slots goes to the last group.
+absl::StatusOr<Watched> Move(LiveCluster& cluster, const Workload& load) {
+  return Watch(cluster, load, [&] {
+    return JsonOf(net::MoveSlots(cluster.Verb(),
+                                 {.to = kGroups, .slots = "0-5460"}))
+        .status();
+  });
+}
+
 absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
-  auto started = LiveCluster::Start(4);
+  auto started = LiveCluster::Start(kGroups);
   if (!started.ok()) return started.status();
   LiveCluster& cluster = **started;
   Workload load = SetsOf(options);
@@ -193,6 +220,10 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
   const auto quiet_load = Watch(cluster, load, [&] { return sleep(10); });
   if (!quiet_load.ok()) return quiet_load.status();
 
+  const auto snapshots = Snapshots(cluster, load);
+  if (!snapshots.ok()) return snapshots.status();
+  const auto moved = Move(cluster, load);
+  if (!moved.ok()) return moved.status();
   const auto join_seconds = JoinSeconds(cluster);
   if (!join_seconds.ok()) return join_seconds.status();
   // The end of the node is not part of its rebuilding.
@@ -214,6 +245,8 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
     figures.insert(figures.end(), further.begin(), further.end());
   };
   add(NoticedBy("quiet", *quiet_load));
+  add(NoticedBy("snapshots", *snapshots));
+  add(NoticedBy("move", *moved));
   add(NoticedBy("kill", *killed));
   add(NoticedBy("replace", *replaced));
   add(NoticedBy("drain", *drained));

@@ -135,6 +135,19 @@ absl::Status LiveCluster::AwaitSettled() {
   return absl::DeadlineExceededError("groups are not settled: " + last);
 }
 
+absl::StatusOr<double> LiveCluster::SnapshotsTaken() {
+  double sum = 0;
+  for (const auto& [node, server] : servers_) {
+    const auto page = HttpGet(ports_.at(node)[kHttp], "/metrics");
+    if (!page.ok()) return page.status();
+    const auto taken =
+        PrometheusSum(*page, "quorate_snapshots_taken_total", "");
+    if (!taken.ok()) return taken.status();
+    sum += *taken;
+  }
+  return sum;
+}
+
 absl::Status LiveCluster::AwaitSnapshots() {
   double taken = -1;
   int64_t changed_ns = MonotonicNanos();

@@ -70,6 +70,8 @@ class LiveCluster {
   absl::Status AwaitSettled();
   // Waits until no node has begun or written a snapshot for two seconds.
   absl::Status AwaitSnapshots();
+  // The snapshots that nodes of this moment have taken since their starts.
+  absl::StatusOr<double> SnapshotsTaken();
 
  private:
   enum Port { kPlain, kCluster, kHttp, kPeer, kAdmin, kPorts };

@@ -50,11 +50,15 @@ MonoTime BulkPace::Reserve(BulkKind kind, uint64_t bytes, uint64_t haste) {
 
 void BulkPace::OnLogWrite(Duration took, uint64_t bytes) {
   if (!beats()) {
-    usual_write_ = Toward(usual_write_, took, 64);
-    return;
+    return LearnWrite(took, 64);
   }
   round_.writes.Add(took);
   round_.log_bytes += bytes;
+}
+
+void BulkPace::LearnWrite(Duration took, int64_t parts) {
+  usual_write_ =
+      usual_write_ == Duration() ? took : Toward(usual_write_, took, parts);
 }
 
 void BulkPace::OnAnswer(Duration took) {
@@ -84,8 +88,9 @@ void BulkPace::OnBeat() {
 
 BulkBrake BulkPace::BrakeOf(const Round& round) const {
   if (round.late.mean() > kLateMax) return BulkBrake::kLoop;
-  if (round.writes.mean() >
-      usual_write_ + Nanoseconds(usual_write_.ns() / 2) + kSlowerMax) {
+  if (usual_write_ > Duration() &&
+      round.writes.mean() >
+          usual_write_ + Nanoseconds(usual_write_.ns() / 2) + kSlowerMax) {
     return BulkBrake::kDisk;
   }
   return round.answers.mean() > kAnswerLateMax ? BulkBrake::kPeers
@@ -104,9 +109,7 @@ void BulkPace::EndRound() {
   constexpr uint64_t kRoundMs = kBeatsInARound * kBeat.ms();
   const uint64_t log_rate = round_.log_bytes * 1000 / kRoundMs;
   rate_ = Bounded(rate, std::max(limits_.floor, kLogShare * log_rate));
-  if (!round_.writes.empty()) {
-    usual_write_ = Toward(usual_write_, round_.writes.mean(), 256);
-  }
+  if (!round_.writes.empty()) LearnWrite(round_.writes.mean(), 256);
   round_ = Round();
 }
 

@@ -122,6 +122,8 @@ class BulkPace {
 
   uint64_t Bounded(uint64_t rate, uint64_t floor) const;
   bool beats() const { return beat_at_ != MonoTime::Max(); }
+  // The first write is usual, later ones count for one of so many parts.
+  void LearnWrite(Duration took, int64_t parts);
   void SetBeat(MonoTime now);
   void OnBeat();
   BulkBrake BrakeOf(const Round& round) const;
@@ -136,7 +138,8 @@ class BulkPace {
   Round round_;
   BulkBrake brake_ = BulkBrake::kNone;
   // A durable write without bulk work, in the mean. A round with bulk work
-  // counts little, so that another load is usual after some time.
+  // counts little, so that another load is usual after some time. Zero: not
+  // known.
   Duration usual_write_;
   // The shortest answers of the present time and of the one before.
   std::array<Duration, 2> shortest_ = {kLongest, kLongest};

@@ -124,6 +124,17 @@ TEST_F(BulkPaceTest, SlowerWritesForAMinute_AreUsual) {
   EXPECT_GT(pace_.bytes_per_second(), 32 * kMi);
 }
 
+// A node that joins has written nothing before.
+TEST_F(BulkPaceTest, FirstWrites_AreUsual) {
+  BulkPace fresh(loop_, {});
+  for (int i = 0; i < 10; ++i) {
+    fresh.Reserve(BulkKind::kSnapshotReceive, 64 << 10);
+    fresh.OnLogWrite(Milliseconds(20), 100);
+    loop_.RunFor(kRound);
+    EXPECT_EQ(fresh.brake(), BulkBrake::kNone);
+  }
+}
+
 TEST_F(BulkPaceTest, Floor_IsNotBelowWhatTheLogWrites) {
   Work(20, [&] { pace_.OnLogWrite(kUsual * 2, 2 * kMi); });
   EXPECT_EQ(pace_.bytes_per_second(), BulkPace::kLogShare * 20 * kMi);
