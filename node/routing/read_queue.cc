@@ -264,7 +264,9 @@ void ReadQueue::Issue() {
 }
 
 void ReadQueue::Ask(ReadPoint* point) {
-  *point = {++points_asked_, parts_.loop.ReadClock().mono};
+  const MonoTime now = parts_.loop.ReadClock().mono;
+  *point = {++points_asked_, now,
+            now + parts_.config.host.core.heartbeat_interval * 2};
   parts_.host.Read(leadership_.group(),
                    [this, number = point->number](const absl::Status& status) {
                      OnReadPoint(number, status);
@@ -385,7 +387,15 @@ void ReadQueue::Deliver(Request& read, const kv::ResultView& result,
 // A sound replica learns of commits by the next heartbeats. One that receives a
 // snapshot, or whose disk hangs, may be behind for long.
 void ReadQueue::GiveUpOnLatePoint() {
-  if (late_at() > parts_.loop.ReadClock().mono) return;
+  const MonoTime now = parts_.loop.ReadClock().mono;
+  if (late_at() > now) return;
+  // Without an answer of the leader the link to it may be cut, and another
+  // leader may be elected soon.
+  const raft::Core* const core = parts_.host.core(leadership_.group());
+  if (core == nullptr || !core->lags_behind_read()) {
+    asked_.late_at = now + parts_.config.host.core.heartbeat_interval;
+    return;
+  }
   parts_.tracer.Sometimes("node.read_point_was_late");
   late_ = true;
   probe_ = std::exchange(asked_, {});

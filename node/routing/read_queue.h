@@ -71,14 +71,12 @@ class ReadQueue {
   // Requests a read point for the others, if there is a leader.
   void Issue();
   // Lets the leader evaluate reads whose read point the replica here does not
-  // reach in time: it may receive a snapshot.
+  // reach in time. Its leader has given it: the replica may receive a snapshot.
   void GiveUpOnLatePoint();
   // When that is due; Max(): never.
   MonoTime late_at() const {
-    return asked_.number == 0 || late_ ||
-                   leadership_.kind() != Leadership::Kind::kRemote
-               ? MonoTime::Max()
-               : asked_.at + parts_.config.host.core.heartbeat_interval * 2;
+    return asked_.number == 0 || late_ || !LeaderAnswers() ? MonoTime::Max()
+                                                           : asked_.late_at;
   }
   // Fails reads that waited too long for a leader.
   void ExpireWaiting();
@@ -148,6 +146,7 @@ class ReadQueue {
   struct ReadPoint {
     uint64_t number = 0;  // Zero: there is none.
     MonoTime at;
+    MonoTime late_at;
   };
   void Ask(ReadPoint* point);
   void OnReadPoint(uint64_t number, const absl::Status& status);
@@ -226,10 +225,17 @@ class ReadQueue {
   }
   Request* FirstParked(RequestSink* sink) const;
 
-  // The replica here serves reads.
+  // The replica here serves reads. Without a leader that answers, none can.
   bool ReadsHere() const {
     return leadership_.hosted() &&
-           (!late_ || leadership_.kind() == Leadership::Kind::kSelf);
+           (!late_ || leadership_.kind() == Leadership::Kind::kSelf ||
+            !LeaderAnswers());
+  }
+  // Another node leads, and answers.
+  bool LeaderAnswers() const {
+    return leadership_.kind() == Leadership::Kind::kRemote &&
+           parts_.view.ReachableLeader(leadership_.group()) ==
+               leadership_.known().leader;
   }
   // The link to the leader's node has room for a batch of reads.
   bool LinkHasRoom() const {

@@ -362,6 +362,13 @@ RoleKind Core::Impl::role() const {
   return static_cast<RoleKind>(role_.index());
 }
 
+bool Core::Impl::lags_behind_read() const {
+  const auto* follower = std::get_if<Follower>(&role_);
+  return follower != nullptr &&
+         std::any_of(follower->reads.begin(), follower->reads.end(),
+                     [](const ForwardedRead& read) { return read.answered; });
+}
+
 ReplicaId Core::Impl::leader() const {
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
     return follower->leader;
@@ -507,6 +514,7 @@ Term Core::term() const { return impl_->hard_state().term; }
 ReplicaId Core::replica() const { return impl_->replica(); }
 ReplicaId Core::voted_for() const { return impl_->hard_state().voted_for; }
 ReplicaId Core::leader() const { return impl_->leader(); }
+bool Core::lags_behind_read() const { return impl_->lags_behind_read(); }
 Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
 Index Core::halted_at() const { return impl_->halted_at(); }

@@ -442,6 +442,9 @@ class Core {
   ReplicaId voted_for() const;
   // The leader of this replica's term; zero if unknown.
   ReplicaId leader() const;
+  // The leader has given this follower a read point, and the state here is
+  // older than that.
+  bool lags_behind_read() const;
   Index commit_index() const;
   // Last entry that Output::apply has contained.
   Index applied_index() const;

@@ -62,6 +62,7 @@ class Core::Impl {
 
   RoleKind role() const;
   ReplicaId leader() const;
+  bool lags_behind_read() const;
   ReplicaId replica() const { return context_.replica; }
   const HardState& hard_state() const { return hard_state_; }
   const LogView& log() const { return log_; }
