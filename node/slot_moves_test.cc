@@ -123,15 +123,13 @@ TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
   const Duration before = longest(1'000);
   const std::string move = Move(R"({"to":2,"slots":"3300"})");
   const Duration during = longest(1'000);
-  EXPECT_GT(during, before);
   EXPECT_LE(during, before + Milliseconds(8));
   ASSERT_TRUE(Await(move, [&](const Json& row) {
     return row["phase"] == "done";
   })) << last_.dump(1);
 }
 
-// No entry changes the source, so the next copy of the slot is equal. Its
-// pieces are longer, since the window has grown.
+// No entry changes the source, so the next copy of the slot is equal.
 TEST_F(MovesTest, DestinationThatIsCutOffWithinASlot_GetsTheRest) {
   const std::string value(3'000, 'v');
   for (int i = 0; i < 1'500; ++i) {  // Slot 3300 of group 1.
