@@ -453,7 +453,7 @@ void ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape,
   Draw("knob.snapshot.threshold_bytes_max", node,
        &host->snapshot_threshold_bytes_max, {0, 0, 256 << 20});
   Draw("knob.limits.bulk_bytes_per_second", node, &host->bulk.ceiling,
-       {1 << 30, 1 << 30, 32 << 20, 256 << 10});
+       {1 << 30, 1 << 30, 32 << 20, 8 << 20});
   // A snapshot has all values, so large values need fewer snapshots.
   if (host->snapshot_threshold_bytes != 0 &&
       shape.large_value_bytes > Shape().large_value_bytes) {
