@@ -101,20 +101,13 @@ absl::StatusOr<Watched> Watch(LiveCluster& cluster, Workload load,
                  cores(before.load_ns, after.load_ns)};
 }
 
-double P99Millis(const Measurement& load) {
-  return static_cast<double>(load.latency_ns.Percentile(9900)) / 1e6;
-}
-
 // The waits of clients. A stall has one slow second, a long misery many.
 Figures NoticedBy(const std::string& change, const Watched& watched) {
-  std::vector<double> seconds;
+  const std::vector<double> seconds = watched.load.p99_of_seconds_ms();
   std::printf("%s, p99 by second in ms:", change.c_str());
-  for (const uint64_t ns : watched.load.p99_of_seconds_ns) {
-    seconds.push_back(static_cast<double>(ns) / 1e6);
-    std::printf(" %.0f", seconds.back());
-  }
+  for (const double ms : seconds) std::printf(" %.0f", ms);
   std::printf("\n");
-  Figures figures = {{change + "_p99_ms", P99Millis(watched.load), "ms"},
+  Figures figures = {{change + "_p99_ms", watched.load.p99_ms(), "ms"},
                      {change + "_failed_requests",
                       static_cast<double>(watched.load.errors), "1"},
                      {change + "_seconds", watched.seconds, "s"},
@@ -253,9 +246,9 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
   const auto mebibytes = static_cast<double>(options.mebibytes);
   const double rate = mebibytes / replaced->seconds;
   const double copy_rate = mebibytes / *copied;
-  const double quiet_ms = P99Millis(quiet_load->load);
-  add({{"replace_p99_ratio", P99Millis(replaced->load) / quiet_ms, "1"},
-       {"drain_p99_ratio", P99Millis(drained->load) / quiet_ms, "1"},
+  const double quiet_ms = quiet_load->load.p99_ms();
+  add({{"replace_p99_ratio", replaced->load.p99_ms() / quiet_ms, "1"},
+       {"drain_p99_ratio", drained->load.p99_ms() / quiet_ms, "1"},
        {"replace_mib_per_second", rate, "MiB/s"},
        {"copy_mib_per_second", copy_rate, "MiB/s"},
        {"replace_share_of_copy", rate / copy_rate, "1"}});

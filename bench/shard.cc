@@ -238,18 +238,10 @@ absl::Status Fill(LiveCluster& cluster, uint64_t mebibytes) {
   return cluster.AwaitSnapshots();
 }
 
-double P99Millis(const Measurement& load) {
-  return static_cast<double>(load.latency_ns.Percentile(9900)) / 1e6;
-}
-
 // The usual 99th percentile of a second. The disk of a shared machine may stand
 // still for a moment, which the slowest hundredth of a whole run then shows.
 double P99OfASecondMillis(const Measurement& load) {
-  std::vector<double> millis;
-  for (const uint64_t ns : load.p99_of_seconds_ns) {
-    millis.push_back(static_cast<double>(ns) / 1e6);
-  }
-  return MedianOf(std::move(millis));
+  return MedianOf(load.p99_of_seconds_ms());
 }
 
 // Parts of the slots move back, so many less one. Adds their longest pauses.
@@ -324,9 +316,9 @@ absl::StatusOr<Figures> MoveAThird(const Options& options) {
       {"move_pause_p99_ms", pauses[(pauses.size() * 99 + 99) / 100 - 1], "ms"},
       {"move_pause_max_ms", pauses.back(), "ms"},
       {"move_writes_per_second", moved->moving.ops_per_second(), "1/s"},
-      {"unaffected_p99_before_ms", P99Millis(before->others), "ms"},
-      {"unaffected_p99_ratio",
-       P99Millis(moved->others) / P99Millis(before->others), "1"},
+      {"unaffected_p99_before_ms", before->others.p99_ms(), "ms"},
+      {"unaffected_p99_ratio", moved->others.p99_ms() / before->others.p99_ms(),
+       "1"},
       {"unaffected_p99_of_a_second_before_ms",
        P99OfASecondMillis(before->others), "ms"},
       {"unaffected_p99_of_a_second_ratio",

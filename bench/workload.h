@@ -53,6 +53,17 @@ struct Measurement {
   uint64_t unknown = 0;     // Those errors that begin with UNKNOWN.
   std::string first_error;  // Text of the first error, if there was one.
 
+  double p99_ms() const {
+    return static_cast<double>(latency_ns.Percentile(9900)) / 1e6;
+  }
+  // p99_of_seconds_ns in milliseconds.
+  std::vector<double> p99_of_seconds_ms() const {
+    std::vector<double> millis;
+    for (const uint64_t ns : p99_of_seconds_ns) {
+      millis.push_back(static_cast<double>(ns) / 1e6);
+    }
+    return millis;
+  }
   double ops_per_second() const {
     return elapsed_ns == 0 ? 0
                            : static_cast<double>(latency_ns.count()) * 1e9 /

@@ -121,8 +121,18 @@ TEST_F(MovesTest, ClientsOfOtherSlots_HardlyWaitForACopy) {
     return longest;
   };
   const Duration before = longest(1'000);
+  const auto copied = [&] {
+    int64_t bytes = 0;
+    for (size_t node = 0; node < 3; ++node) {
+      bytes += cluster_->Metric(node,
+                                "quorate_bulk_bytes_total{kind=\"slot_copy\"}");
+    }
+    return bytes;
+  };
   const std::string move = Move(R"({"to":2,"slots":"3300"})");
+  const int64_t copied_before = copied();
   const Duration during = longest(1'000);
+  EXPECT_GT(copied(), copied_before);
   EXPECT_LE(during, before + Milliseconds(8));
   ASSERT_TRUE(Await(move, [&](const Json& row) {
     return row["phase"] == "done";

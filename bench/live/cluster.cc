@@ -135,15 +135,14 @@ absl::Status LiveCluster::AwaitSettled() {
   return absl::DeadlineExceededError("groups are not settled: " + last);
 }
 
-absl::StatusOr<double> LiveCluster::SnapshotsTaken() {
+absl::StatusOr<double> LiveCluster::MetricSum(const std::string& name) {
   double sum = 0;
   for (const auto& [node, server] : servers_) {
     const auto page = HttpGet(ports_.at(node)[kHttp], "/metrics");
     if (!page.ok()) return page.status();
-    const auto taken =
-        PrometheusSum(*page, "quorate_snapshots_taken_total", "");
-    if (!taken.ok()) return taken.status();
-    sum += *taken;
+    const auto value = PrometheusSum(*page, name);
+    if (!value.ok()) return value.status();
+    sum += *value;
   }
   return sum;
 }
@@ -153,26 +152,18 @@ absl::Status LiveCluster::AwaitSnapshots() {
   int64_t changed_ns = MonotonicNanos();
   const int64_t begin_ns = changed_ns;
   while (SecondsSince(begin_ns) < 120 && !Interrupted()) {
-    double now = 0;
-    double unwritten = 0;
+    const auto now = SnapshotsTaken();
+    if (!now.ok()) return now.status();
+    const auto unwritten = MetricSum("quorate_snapshot_unwritten_bytes");
+    if (!unwritten.ok()) return unwritten.status();
     bool writing = false;
     for (const auto& [node, server] : servers_) {
-      const auto page = HttpGet(ports_.at(node)[kHttp], "/metrics");
-      if (!page.ok()) return page.status();
-      const auto begun =
-          PrometheusSum(*page, "quorate_snapshots_taken_total", "");
-      const auto left =
-          PrometheusSum(*page, "quorate_snapshot_unwritten_bytes", "");
-      if (!begun.ok()) return begun.status();
-      if (!left.ok()) return left.status();
-      now += *begun;
-      unwritten += *left;
       writing = writing || ReadSnapshotFiles(DataFolder(node)).writing;
     }
-    if (now != taken || unwritten != 0 || writing) {
+    if (*now != taken || *unwritten != 0 || writing) {
       changed_ns = MonotonicNanos();
     }
-    taken = now;
+    taken = *now;
     if (SecondsSince(changed_ns) > 2) return absl::OkStatus();
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }

@@ -71,7 +71,9 @@ class LiveCluster {
   // Waits until no node has begun or written a snapshot for two seconds.
   absl::Status AwaitSnapshots();
   // The snapshots that nodes of this moment have taken since their starts.
-  absl::StatusOr<double> SnapshotsTaken();
+  absl::StatusOr<double> SnapshotsTaken() {
+    return MetricSum("quorate_snapshots_taken_total");
+  }
 
  private:
   enum Port { kPlain, kCluster, kHttp, kPeer, kAdmin, kPorts };
@@ -80,6 +82,8 @@ class LiveCluster {
   std::string Address(int node, Port port) const {
     return absl::StrCat("127.0.0.1:", ports_.at(node)[port]);
   }
+  // The sum of a metric over all nodes, groups and kinds.
+  absl::StatusOr<double> MetricSum(const std::string& name);
   void WriteConfig(int node, int groups);
   absl::Status StartServer(int node, const std::vector<std::string>& flags);
 

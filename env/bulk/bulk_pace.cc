@@ -49,9 +49,7 @@ MonoTime BulkPace::Reserve(BulkKind kind, uint64_t bytes, uint64_t haste) {
 }
 
 void BulkPace::OnLogWrite(Duration took, uint64_t bytes) {
-  if (!beats()) {
-    return LearnWrite(took, 64);
-  }
+  if (!beats()) return LearnWrite(took, 64);
   round_.writes.Add(took);
   round_.log_bytes += bytes;
 }

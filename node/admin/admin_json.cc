@@ -49,6 +49,17 @@ Json BrakeOf(NodeId node, const ClusterUsage& usage) {
   return TextOrNull(std::string(env::BulkBrakeName(found->second.brake)));
 }
 
+bool Leads(const NodeUsage& node, GroupId group) {
+  return std::ranges::binary_search(node.leads, group);
+}
+
+// The node that says that it leads the group; zero: none does.
+NodeId LeaderAmong(const ClusterUsage& usage, GroupId group) {
+  const auto found = std::ranges::find_if(
+      usage, [&](const auto& node) { return Leads(node.second, group); });
+  return found == usage.end() ? NodeId() : found->first;
+}
+
 // `from` leads the group.
 Json MoveJson(NodeId from, const FilledReplica& filled,
               const ClusterUsage& usage) {
@@ -123,12 +134,8 @@ Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
 NodeId PresentLeader(const shardctrl::GroupRow& row,
                      const ClusterUsage& usage) {
   if (row.leader == NodeId() || !usage.contains(row.leader)) return row.leader;
-  const auto leads = [&](const auto& node) {
-    return std::ranges::binary_search(node.second.leads, row.id);
-  };
-  if (leads(*usage.find(row.leader))) return row.leader;
-  const auto other = std::ranges::find_if(usage, leads);
-  return other == usage.end() ? NodeId() : other->first;
+  if (Leads(usage.at(row.leader), row.id)) return row.leader;
+  return LeaderAmong(usage, row.id);
 }
 
 Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
@@ -226,16 +233,6 @@ Json SurvivorsJson(const ClusterState& state,
           {"lost", Ids(plan.lost)},     {"text", plan.text}};
 }
 
-// That of the node which leads the source.
-Json BrakeOf(const shardctrl::MoveRow& move, const ClusterUsage& usage) {
-  for (const auto& [node, its] : usage) {
-    if (std::ranges::binary_search(its.leads, move.from)) {
-      return BrakeOf(node, usage);
-    }
-  }
-  return Json();
-}
-
 Json MovesJson(const ClusterState& state, const ClusterUsage& usage) {
   Json rows = Json::array();
   for (const shardctrl::MoveRow& row : shardctrl::MoveRows(state)) {
@@ -258,8 +255,9 @@ Json MovesJson(const ClusterState& state, const ClusterUsage& usage) {
          {"longest_pause_ms",
           (progress.longest_pause + Milliseconds(1) - Nanoseconds(1)).ms()},
          {"write_pause_ms", progress.write_pause.ms()},
-         {"held_back_by",
-          row.bytes_per_second > 0 ? BrakeOf(row, usage) : Json()},
+         {"held_back_by", row.bytes_per_second > 0
+                              ? BrakeOf(LeaderAmong(usage, row.from), usage)
+                              : Json()},
          {"ended_ms", TimeOrNull(row.ended)},
          {"problem", TextOrNull(row.problem)}});
   }

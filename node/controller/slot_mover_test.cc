@@ -393,7 +393,6 @@ TEST(SlotMover, PiecesOfEmptySlots_AreFewWhileStepsAreSlow) {
   bench.RunFor(Seconds(3));
   ASSERT_TRUE(bench.open());
   EXPECT_GT(bench.pieces(), 50u);
-  // The first answer has waited for none.
   EXPECT_LE(bench.most_pieces(), CopyStream::kPiecesMax);
   bench.RunFor(Seconds(20));
   bench.ExpectOver(/*moved=*/true);

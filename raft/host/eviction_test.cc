@@ -233,7 +233,7 @@ TEST_F(HostEviction, SnapshotInstalledOverAnOwnOne_LeavesNoneToTake) {
     cluster_.Restart(n);
     cluster_.AwaitStart(n);
   };
-  // Its snapshot takes many minutes.
+  // Its snapshot is still being written when it gets another one.
   cluster_.options_.bulk.ceiling = 20'000;
   restart(slow);
   cluster_.options_.bulk = {};

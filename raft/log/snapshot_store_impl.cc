@@ -72,12 +72,17 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartWriting(
       env_, options_, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), ".w",
                    staging.number),
-      [this](uint64_t bytes) {
-        if (pace_ == nullptr) return MonoTime::Min();
-        return pace_->Reserve(env::BulkKind::kSnapshotWrite, bytes, haste_());
-      },
-      SnapshotStaging::Origin::kOwn, remover_, room_);
+      PaceOf(env::BulkKind::kSnapshotWrite), SnapshotStaging::Origin::kOwn,
+      remover_, room_);
   return staging;
+}
+
+SnapshotStaging::Pace SnapshotStoreImpl::PaceOf(env::BulkKind kind) {
+  return [this, kind](uint64_t bytes) {
+    if (pace_ == nullptr) return MonoTime::Min();
+    const bool own = kind == env::BulkKind::kSnapshotWrite;
+    return pace_->Reserve(kind, bytes, own ? haste_() : 1);
+  };
 }
 
 SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
@@ -94,10 +99,7 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
       resumes ? part->second.staging_name
               : absl::StrCat(SnapshotName(group, descriptor.position), ".r",
                              staging.number),
-      [this](uint64_t bytes) {
-        if (pace_ == nullptr) return MonoTime::Min();
-        return pace_->Reserve(env::BulkKind::kSnapshotReceive, bytes);
-      },
+      PaceOf(env::BulkKind::kSnapshotReceive),
       SnapshotStaging::Origin::kReceived, remover_, room_);
   const auto begun = [this, group, number = staging.number,
                       resumes](absl::Status status) {

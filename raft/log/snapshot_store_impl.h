@@ -107,6 +107,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
 
   // Begins to receive a snapshot, behind the part that is there.
   Staging& StartReceiving(GroupKey group, const SnapshotDescriptor& descriptor);
+  SnapshotStaging::Pace PaceOf(env::BulkKind kind);
   void RemovePart(GroupKey group);
   bool MakeRoom();
   Staging& StartWriting(GroupKey group, const SnapshotDescriptor& descriptor);

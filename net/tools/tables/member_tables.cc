@@ -67,12 +67,17 @@ std::string ProblemText(const char* what, const Json& row) {
                       TextOf(problem));
 }
 
-// The same about what holds the copies of the row back.
-std::string HeldBackText(const char* what, const Json& row) {
+// The same about what holds the copies of the row back. `copies`: such as
+// "node 3: its copies are".
+std::string HeldBackText(const std::string& copies, const Json& row) {
   const Json brake = row.value("held_back_by", Json());
   if (brake.is_null()) return "";
-  return absl::StrCat("\n", what, " ", TextOf(row["id"]),
-                      ": its copies are held back by ", TextOf(brake));
+  return absl::StrCat("\n", copies, " held back by ", TextOf(brake));
+}
+// The same for all copies of a node, or of a move of slots.
+std::string AllHeldBackText(const char* what, const Json& row) {
+  return HeldBackText(
+      absl::StrCat(what, " ", TextOf(row["id"]), ": its copies are"), row);
 }
 
 }  // namespace
@@ -104,7 +109,7 @@ std::string NodesText(const Json& answer) {
       row.push_back(at(name));
     }
     rows.push_back(std::move(row));
-    problems += ProblemText("node", node) + HeldBackText("node", node);
+    problems += ProblemText("node", node) + AllHeldBackText("node", node);
   }
   return absl::StrCat(FormatTable(rows), problems,
                       problems.empty() ? "" : "\n");
@@ -123,12 +128,11 @@ std::string GroupsText(const Json& groups) {
     rows.push_back(std::move(row));
     problems += ProblemText("group", group);
     for (const Json& move : group.value("moves", Json::array())) {
-      const Json brake = move.value("held_back_by", Json());
-      if (brake.is_null()) continue;
-      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]),
-                      ": the copy from node ", TextOf(move["from"]),
-                      " to node ", TextOf(move["node"]), " is held back by ",
-                      TextOf(brake));
+      problems += HeldBackText(
+          absl::StrCat("group ", TextOf(group["id"]), ": the copy from node ",
+                       TextOf(move["from"]), " to node ", TextOf(move["node"]),
+                       " is"),
+          move);
     }
     if (group.value("retiring", false)) {
       absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]),
@@ -158,7 +162,7 @@ std::string MovesText(const Json& moves) {
          left.is_null() ? "-" : TextOf(left) + " s",
          TextOf(move["held_requests"]),
          absl::StrCat(TextOf(move["longest_pause_ms"]), " ms")});
-    problems += ProblemText("move", move) + HeldBackText("move", move);
+    problems += ProblemText("move", move) + AllHeldBackText("move", move);
   }
   return absl::StrCat(FormatTable(rows), problems,
                       problems.empty() ? "" : "\n");

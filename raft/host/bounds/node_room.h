@@ -107,21 +107,16 @@ class ReadRoom {
   // Whether the pace allows the first read. If not, the object goes on later.
   bool MayBegin(const Waiting& first) {
     if (pace_ == nullptr) return true;
+    const MonoTime now = loop_.ReadClock().mono;
     if (!first_at_.has_value()) {
       // A follower that lacks entries must not fall behind further.
       const uint64_t haste = first.kind == env::BulkKind::kCatchUp ? 4 : 1;
       first_at_ = pace_->Reserve(first.kind, first.bytes, haste);
-    }
-    if (loop_.ReadClock().mono < *first_at_) {
-      if (!timer_set_) {
-        timer_set_ = true;
-        timer_ = loop_.At(*first_at_, [this] {
-          timer_set_ = false;
-          BeginWaiting();
-        });
+      if (now < *first_at_) {
+        timer_ = loop_.At(*first_at_, [this] { BeginWaiting(); });
       }
-      return false;
     }
+    if (now < *first_at_) return false;
     first_at_.reset();
     return true;
   }
@@ -131,7 +126,6 @@ class ReadRoom {
   NodeRoom room_;
   // The time that the pace gave for the first read.
   std::optional<MonoTime> first_at_;
-  bool timer_set_ = false;
   env::Pending timer_;
   std::map<Key, Waiting> waiting_;
   std::deque<Key> order_;
