@@ -104,6 +104,7 @@ class Disk {
   }
   // All names in the directory, sorted bytewise.
   virtual Pending List(ListDone done) = 0;
+  // The room of a large file may become free later. An open File goes on.
   virtual Pending Remove(std::string_view name, File::Done done) = 0;
   // Renames a file atomically, replacing `to` if it exists.
   virtual Pending Rename(std::string_view from, std::string_view to,

@@ -5,6 +5,10 @@
 namespace quorate::env {
 namespace {
 
+bool IsForFollowers(BulkKind kind) {
+  return kind != BulkKind::kSnapshotWrite && kind != BulkKind::kSlotCopy;
+}
+
 // `mean`, moved by a part of the way to `value`.
 Duration Toward(Duration mean, Duration value, int64_t parts) {
   return mean + Nanoseconds((value - mean).ns() / parts);
@@ -26,10 +30,10 @@ std::string_view BulkBrakeName(BulkBrake brake) {
 }
 
 BulkPace::BulkPace(Loop& loop, const BulkLimits& limits)
-    : loop_(loop), limits_(limits), rate_(Bounded(kFirstRate, limits.floor)) {}
+    : loop_(loop), limits_(limits), rate_(Bounded(kFirstRate)) {}
 
-uint64_t BulkPace::Bounded(uint64_t rate, uint64_t floor) const {
-  return std::min(std::max({rate, floor, uint64_t{1}}),
+uint64_t BulkPace::Bounded(uint64_t rate) const {
+  return std::min(std::max({rate, limits_.floor, uint64_t{1}}),
                   std::max<uint64_t>(limits_.ceiling, 1));
 }
 
@@ -41,9 +45,10 @@ MonoTime BulkPace::Reserve(BulkKind kind, uint64_t bytes, uint64_t haste) {
     round_ = Round();
     SetBeat(now);
   }
-  next_ = std::max(next_, now - kCredit) +
-          Nanoseconds(
-              static_cast<int64_t>(bytes * 1'000'000'000 / (rate_ * haste)));
+  const uint64_t rate = IsForFollowers(kind) ? bytes_per_second() : rate_;
+  next_ =
+      std::max(next_, now - kCredit) +
+      Nanoseconds(static_cast<int64_t>(bytes * 1'000'000'000 / (rate * haste)));
   if (next_ > now) round_.rate_waits = true;
   return next_;
 }
@@ -105,8 +110,8 @@ void BulkPace::EndRound() {
   }
   // A round takes kBeatsInARound beats, or a little longer.
   constexpr uint64_t kRoundMs = kBeatsInARound * kBeat.ms();
-  const uint64_t log_rate = round_.log_bytes * 1000 / kRoundMs;
-  rate_ = Bounded(rate, std::max(limits_.floor, kLogShare * log_rate));
+  rate_ = Bounded(rate);
+  log_floor_ = Bounded(kLogShare * round_.log_bytes * 1000 / kRoundMs);
   if (!round_.writes.empty()) LearnWrite(round_.writes.mean(), 256);
   round_ = Round();
 }

@@ -10,6 +10,7 @@
 #ifndef QUORATE_ENV_BULK_BULK_PACE_H_
 #define QUORATE_ENV_BULK_BULK_PACE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -44,8 +45,9 @@ enum class BulkBrake : uint8_t {
 std::string_view BulkBrakeName(BulkBrake brake);
 
 struct BulkLimits {
-  // Bytes a second. The floor is kLogShare times what the log writes if that is
-  // more. Else a follower or a copy could fall behind for ever.
+  // Bytes a second. Data for followers have a higher floor while the log writes
+  // much: kLogShare times its rate. Else they could fall behind for ever. Own
+  // snapshots and copies of slots are hasty instead.
   uint64_t floor = 16 << 20;
   uint64_t ceiling = 1 << 30;
 };
@@ -83,7 +85,8 @@ class BulkPace {
   // Another node has answered a piece after so long.
   void OnAnswer(Duration took);
 
-  uint64_t bytes_per_second() const { return rate_; }
+  // The rate of data for followers. Other kinds may have less.
+  uint64_t bytes_per_second() const { return std::max(rate_, log_floor_); }
   // Bytes since the start.
   uint64_t done(BulkKind kind) const {
     return done_[static_cast<size_t>(kind)];
@@ -120,7 +123,7 @@ class BulkPace {
     bool rate_waits = false;  // Some work waited for the rate.
   };
 
-  uint64_t Bounded(uint64_t rate, uint64_t floor) const;
+  uint64_t Bounded(uint64_t rate) const;
   bool beats() const { return beat_at_ != MonoTime::Max(); }
   // The first write is usual, later ones count for one of so many parts.
   void LearnWrite(Duration took, int64_t parts);
@@ -132,6 +135,8 @@ class BulkPace {
   Loop& loop_;
   const BulkLimits limits_;
   uint64_t rate_;
+  // Of the last round, within the limits.
+  uint64_t log_floor_ = 0;
   // From when the last bytes may be worked on.
   MonoTime next_ = MonoTime::Min();
   std::array<uint64_t, kBulkKinds> done_ = {};

@@ -49,9 +49,20 @@ absl::StatusOr<struct statvfs> FileSystemOf(int fd,
 // count changes only on the loop's thread.
 class FileDisk::Descriptor {
  public:
-  Descriptor(FileDisk* disk, FileUse use, int fd, std::string name)
-      : disk_(disk), use_(use), fd_(fd), name_(std::move(name)) {}
-  ~Descriptor() { disk_->CloseLater(use_, fd_); }
+  Descriptor(FileDisk* disk, FileUse use, Opened opened, std::string name)
+      : disk_(disk),
+        use_(use),
+        fd_(opened.fd.Release()),
+        inode_(opened.inode),
+        name_(std::move(name)) {
+    ++disk_->open_[inode_];
+  }
+  ~Descriptor() {
+    const auto open = disk_->open_.find(inode_);
+    const bool last = --open->second == 0;
+    if (last) disk_->open_.erase(open);
+    disk_->CloseLater(use_, fd_, last && disk_->openings_ == 0);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
@@ -65,6 +76,7 @@ class FileDisk::Descriptor {
   FileDisk* const disk_;
   const FileUse use_;
   const int fd_;
+  const ino_t inode_;
   const std::string name_;
   std::vector<Operation*> operations_;
 };
@@ -121,6 +133,7 @@ class FileDisk::OperationOf final : public Operation {
   void Finish() override {
     // The callback has begun, so its Pending has no effect any more.
     disk_->operations_.Cancel(id());
+    run_ = nullptr;
     absl::AnyInvocable<void(Result)> done = std::move(done_);
     done_ = nullptr;
     if (done) done(std::move(*result_));
@@ -298,22 +311,94 @@ void FileDisk::Cancel(uint64_t id) {
   if (operation != nullptr) operation->DropCallback();
 }
 
-void FileDisk::CloseLater(FileUse use, int fd) {
-  // Closing a removed file frees its blocks, which takes time.
-  class Close final : public DiskThread::Job {
-   public:
-    explicit Close(int fd) : fd_(fd) {}
-    void Run() override { close(fd_); }
-    void Finish() override {}
+// Counts while an operation may open a file. Destroyed on the loop's thread.
+class FileDisk::Opening {
+ public:
+  explicit Opening(FileDisk* disk) : disk_(disk) { ++disk_->openings_; }
+  Opening(Opening&& other) noexcept
+      : disk_(std::exchange(other.disk_, nullptr)) {}
+  Opening& operator=(Opening&&) = delete;
+  ~Opening() {
+    if (disk_ != nullptr) --disk_->openings_;
+  }
 
-   private:
-    const int fd_;
-  };
+ private:
+  FileDisk* disk_;
+};
+
+// Closing a removed file frees its blocks, which takes time.
+class FileDisk::Close final : public DiskThread::Job {
+ public:
+  // `last`: no other descriptor of the file is open.
+  Close(FileDisk* disk, int fd, bool last)
+      : disk_(disk), file_{{OwnedFd(fd)}}, last_(last) {}
+
+  void Run() override {
+    struct stat info;
+    if (last_ && fstat(file_.opened.fd.get(), &info) == 0 &&
+        info.st_nlink == 0) {
+      file_.opened.inode = info.st_ino;
+      file_.bytes = static_cast<uint64_t>(info.st_size);
+    }
+    if (file_.bytes <= kFreedAtOnceMax) file_.opened.fd = OwnedFd();
+  }
+  void Finish() override {
+    if (file_.opened.fd.get() >= 0) disk_->FreeLater(std::move(file_));
+  }
+
+ private:
+  FileDisk* const disk_;
+  Freed file_;
+  const bool last_;
+};
+
+void FileDisk::CloseLater(FileUse use, int fd, bool last) {
   if (closing_ || ThreadOf(use).full()) {
     close(fd);
   } else {
-    ThreadOf(use).Submit(std::make_unique<Close>(fd));
+    ThreadOf(use).Submit(std::make_unique<Close>(this, fd, last));
   }
+}
+
+void FileDisk::FreeLater(Freed file) {
+  // Its removal may have had a descriptor of its own.
+  if (std::ranges::any_of(freed_, [&file](const Freed& other) {
+        return other.opened.inode == file.opened.inode;
+      })) {
+    return;
+  }
+  freed_.push_back(std::move(file));
+  if (freed_.size() == 1) FreeNext();
+}
+
+void FileDisk::FreeNext() {
+  const auto files = static_cast<int64_t>(freed_.size());
+  free_ =
+      loop_.At(loop_.ReadClock().mono + Nanoseconds(kFreePause.ns() / files),
+               [this] { FreePart(); });
+}
+
+void FileDisk::FreePart() {
+  Freed& file = freed_.front();
+  file.bytes -= std::min(file.bytes, kFreedPart);
+  if (file.bytes == 0) {
+    CloseLater(FileUse::kBulk, file.opened.fd.Release(), /*last=*/false);
+    freed_.pop_front();
+    if (!freed_.empty()) FreeNext();
+    return;
+  }
+  free_ = Do<absl::Status>(
+      FileUse::kBulk, nullptr,
+      [fd = file.opened.fd.get(), bytes = file.bytes] {
+        return ftruncate(fd, static_cast<off_t>(bytes)) == 0
+                   ? absl::OkStatus()
+                   : FileError(errno, "shortening", "a removed file");
+      },
+      [this](const absl::Status& status) {
+        // Closing it frees it, too.
+        if (!status.ok()) freed_.front().bytes = 0;
+        FreeNext();
+      });
 }
 
 Pending FileDisk::Open(std::string_view name, OpenMode mode, FileUse use,
@@ -322,19 +407,23 @@ Pending FileDisk::Open(std::string_view name, OpenMode mode, FileUse use,
   int flags = O_RDWR | O_CLOEXEC;
   if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
   if (mode == OpenMode::kCreateIfAbsent) flags |= O_CREAT;
-  return Do<absl::StatusOr<OwnedFd>>(
+  return Do<absl::StatusOr<Opened>>(
       use, nullptr,
-      [fd = directory_fd_, name = std::string(name),
-       flags]() -> absl::StatusOr<OwnedFd> {
-        OwnedFd file(openat(fd, name.c_str(), flags, 0640));
-        if (file.get() < 0) return FileError(errno, "opening", name);
+      [fd = directory_fd_, name = std::string(name), flags,
+       opening = Opening(this)]() -> absl::StatusOr<Opened> {
+        Opened file{OwnedFd(openat(fd, name.c_str(), flags, 0640))};
+        struct stat info;
+        if (file.fd.get() < 0 || fstat(file.fd.get(), &info) != 0) {
+          return FileError(errno, "opening", name);
+        }
+        file.inode = info.st_ino;
         return file;
       },
       [this, use, name = std::string(name),
-       done = std::move(done)](absl::StatusOr<OwnedFd> fd) mutable {
-        if (!fd.ok()) return done(fd.status());
+       done = std::move(done)](absl::StatusOr<Opened> file) mutable {
+        if (!file.ok()) return done(file.status());
         done(std::make_unique<OpenFile>(
-            this, std::make_shared<Descriptor>(this, use, fd->Release(),
+            this, std::make_shared<Descriptor>(this, use, *std::move(file),
                                                std::move(name))));
       });
 }
@@ -347,14 +436,26 @@ Pending FileDisk::List(ListDone done) {
 
 Pending FileDisk::Remove(std::string_view name, env::File::Done done) {
   CHECK(ValidName(name)) << "'" << name << "'";
-  return Do<absl::Status>(
+  return Do<absl::StatusOr<Opened>>(
       FileUse::kBulk, nullptr,
-      [fd = directory_fd_, name = std::string(name)] {
-        return unlinkat(fd, name.c_str(), 0) == 0
-                   ? absl::OkStatus()
-                   : FileError(errno, "removing", name);
+      [fd = directory_fd_,
+       name = std::string(name)]() -> absl::StatusOr<Opened> {
+        // A file that cannot be opened is removed, too.
+        Opened file{OwnedFd(openat(fd, name.c_str(), O_RDWR | O_CLOEXEC))};
+        struct stat info;
+        if (file.fd.get() >= 0 && fstat(file.fd.get(), &info) == 0) {
+          file.inode = info.st_ino;
+        }
+        if (unlinkat(fd, name.c_str(), 0) == 0) return file;
+        return FileError(errno, "removing", name);
       },
-      std::move(done));
+      [this, done = std::move(done)](absl::StatusOr<Opened> file) mutable {
+        // Its end frees the file, unless that is open elsewhere.
+        if (file.ok() && file->fd.get() >= 0) {
+          Descriptor(this, FileUse::kBulk, *std::move(file), "");
+        }
+        done(file.ok() ? absl::OkStatus() : file.status());
+      });
 }
 
 Pending FileDisk::Rename(std::string_view from, std::string_view to,

@@ -1,7 +1,9 @@
 #include "net/disk/file_disk.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,6 +140,39 @@ TEST_F(FileDiskTest, ListRenameRemove_KeepTheDirectoryInOrder) {
                 return disk_->SyncDirectory(std::move(done));
               }).ok());
   EXPECT_EQ(list(), (std::vector<std::string>{"a"}));
+}
+
+// A reader of an old snapshot goes on while a new one takes its place.
+TEST_F(FileDiskTest, LargeRemovedFile_OnceClosed_IsFreedInParts) {
+  constexpr uint64_t kSize = 40 << 20;
+  auto file = *Open(*disk_, "large", OpenMode::kCreate);
+  const Buffer end = Buffer::Copy("end");
+  ASSERT_TRUE(Get<absl::Status>([&](auto done) {
+                return file->Write(kSize - end.size(), absl::MakeSpan(&end, 1),
+                                   Durability::kLater, std::move(done));
+              }).ok());
+  const OwnedFd seen(
+      open((std::filesystem::path(directory_) / "large").c_str(), O_RDONLY));
+  const auto size = [&] {
+    struct stat info;
+    EXPECT_EQ(fstat(seen.get(), &info), 0);
+    return static_cast<uint64_t>(info.st_size);
+  };
+  ASSERT_TRUE(Get<absl::Status>([&](auto done) {
+                return disk_->Remove("large", std::move(done));
+              }).ok());
+  for (int i = 0; i < 20; ++i) loop_.RunTurn(Milliseconds(5));
+  EXPECT_EQ(size(), kSize);
+
+  file.reset();
+  uint64_t last = kSize;
+  RunUntil([&] {
+    const uint64_t now = size();
+    // A step ends in each turn at most.
+    EXPECT_LE(last - now, FileDisk::kFreedPart);
+    last = now;
+    return now <= FileDisk::kFreedPart;
+  });
 }
 
 TEST_F(FileDiskTest, Pending_Destroyed_WritesWithoutACall) {

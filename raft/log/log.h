@@ -47,9 +47,9 @@ struct LogOptions {
   Duration witness_delay = Seconds(1);
   // Size of a file that is removed if the disk is full at a start; 0: none.
   uint64_t ballast_bytes = 32 << 20;
-  // A snapshot file is synced after each piece of this size, so that no sync of
-  // another file waits for all of it.
-  size_t snapshot_sync_bytes = 4 << 20;
+  // A snapshot file is synced after each piece of this size. A durable write of
+  // the log may wait for one piece.
+  size_t snapshot_sync_bytes = 512 << 10;
   // Size limit of the state machine's bytes of a snapshot, at most 127 GiB. The
   // end of the file has a checksum for each 64 KiB, and is written at once.
   uint64_t snapshot_bytes_max = uint64_t{127} << 30;

@@ -110,7 +110,7 @@ class ReadRoom {
     const MonoTime now = loop_.ReadClock().mono;
     if (!first_at_.has_value()) {
       // A follower that lacks entries must not fall behind further.
-      const uint64_t haste = first.kind == env::BulkKind::kCatchUp ? 4 : 1;
+      const uint64_t haste = first.kind == env::BulkKind::kCatchUp ? 2 : 1;
       first_at_ = pace_->Reserve(first.kind, first.bytes, haste);
       if (now < *first_at_) {
         timer_ = loop_.At(*first_at_, [this] { BeginWaiting(); });
