@@ -106,6 +106,9 @@ struct WallInterval {
 struct Now {
   MonoTime mono;
   WallInterval wall;
+  // How often since the start `mono` was noticed to have stood still or jumped.
+  // Across a change of it, times that `mono` measured mean nothing.
+  uint32_t disruptions = 0;
 };
 
 }  // namespace quorate

@@ -66,7 +66,11 @@ Now Clock::Read() {
   ClockError error = error_;
   error.error_max = error.error_max +
                     (mono - error_mono_) * kDriftPartsPerMillion / 1'000'000;
-  return {.mono = mono, .wall = MakeWallInterval(wall, error, options_)};
+  watch_.Observe(mono, MonoTime(ReadNs(CLOCK_BOOTTIME)),
+                 MonoTime(ReadNs(CLOCK_MONOTONIC_RAW)));
+  return {.mono = mono,
+          .wall = MakeWallInterval(wall, error, options_),
+          .disruptions = watch_.disruptions()};
 }
 
 }  // namespace quorate::net

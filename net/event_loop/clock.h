@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "env/clock_watch.h"
 #include "env/time.h"
 
 namespace quorate::net {
@@ -36,11 +37,16 @@ class Clock {
   explicit Clock(const ClockOptions& options) : options_(options) {}
 
   // Reads CLOCK_MONOTONIC. It stops while the machine is suspended, so
-  // deadlines do not pass while the node cannot act. Code that must not trust
-  // it across a suspension (leases) uses wall time.
+  // deadlines do not pass while the node cannot act. Leases cannot trust it
+  // across a suspension.
   static MonoTime ReadMono();
 
+  // Now::disruptions counts differences from CLOCK_BOOTTIME, which goes on
+  // while the machine is suspended, and from CLOCK_MONOTONIC_RAW, which no time
+  // service slews.
   Now Read();
+  // The reading may be older than it seems.
+  void CountDisruption() { watch_.CountDisruption(); }
 
  private:
   // The kernel's estimate is reused for this long, widened by the drift that
@@ -51,6 +57,7 @@ class Clock {
   ClockError error_;
   MonoTime error_mono_ = MonoTime::Min();
   WallTime error_wall_;
+  env::ClockWatch watch_;
 };
 
 }  // namespace quorate::net

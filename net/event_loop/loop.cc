@@ -52,8 +52,15 @@ Now EventLoop::ReadClock() {
 
 // Apart, so that the many other calls of ReadClock save no registers.
 void EventLoop::ReadClockAgain() {
+  const MonoTime before = now_.mono;
   now_ = clock_.Read();
   now_valid_ = true;
+  // The inputs of a turn may have come any time before its second reading.
+  if (read_turn_ == turn_ && now_.mono - before > kLongStep) {
+    clock_.CountDisruption();
+    ++now_.disruptions;
+  }
+  read_turn_ = turn_;
 }
 
 env::Pending EventLoop::At(MonoTime deadline, env::Callback callback) {

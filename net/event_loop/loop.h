@@ -29,6 +29,9 @@ class EventLoop final : public env::Loop {
   // Limit of handlers in one turn. The rest waits for the next turn, so a flood
   // of input cannot keep step 2 from running.
   static constexpr int kTurnHandlersMax = 4096;
+  // After a longer first step of a turn, its clock reading is not relied on
+  // (Now::disruptions).
+  static constexpr Duration kLongStep = Milliseconds(100);
 
   // Work at the end of a turn. It runs no callback of a node.
   class TurnEnd {
@@ -107,6 +110,7 @@ class EventLoop final : public env::Loop {
 
   Clock clock_;
   Now now_;
+  uint64_t read_turn_ = 0;  // The turn of the last reading.
   // If false, the next ReadClock reads the clocks.
   bool now_valid_ = false;
   bool stopped_ = false;

@@ -135,6 +135,11 @@ absl::Status ValidateConfiguration(const Configuration& c) {
     return absl::InvalidArgumentError(
         absl::StrCat("lease length ", c.lease_length.ns(), "ns is negative"));
   }
+  if (c.lease_drift_ppm > kLeaseDriftPpmMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a drift of ", c.lease_drift_ppm, " ppm, at most ",
+                     kLeaseDriftPpmMax, " are allowed"));
+  }
   if (c.level == Level() || c.raft_level == Level()) {
     return absl::InvalidArgumentError("a configuration has no level");
   }
@@ -160,6 +165,7 @@ Buffer EncodeConfiguration(const Configuration& c) {
   AppendMembers(&out, c.learners);
   AppendMembers(&out, c.next_learners);
   AppendFixed<int64_t>(&out, c.lease_length.ns());
+  AppendFixed<uint32_t>(&out, c.lease_drift_ppm);
   AppendFixed<uint64_t>(&out, c.raft_level.value());
   AppendFixed<uint64_t>(&out, c.level.value());
   AppendFixed<uint64_t>(&out, c.generation);
@@ -184,6 +190,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   c.learners = TakeMembers(&reader);
   c.next_learners = TakeMembers(&reader);
   c.lease_length = Duration(reader.Take<int64_t>());
+  c.lease_drift_ppm = reader.Take<uint32_t>();
   c.raft_level = Level(reader.Take<uint64_t>());
   c.level = Level(reader.Take<uint64_t>());
   c.generation = reader.Take<uint64_t>();

@@ -22,6 +22,8 @@ inline constexpr size_t kConfigurationMembersMax = 128;
 inline constexpr size_t kMemberNoteBytesMax = 64;
 // Largest size of Configuration::parameters.
 inline constexpr size_t kParametersBytesMax = 384 << 10;
+// The greatest Configuration::lease_drift_ppm.
+inline constexpr uint32_t kLeaseDriftPpmMax = 100'000;
 
 // OK if all of these hold:
 //   - every list is strictly sorted by replica and within its maximum;

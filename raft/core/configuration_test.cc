@@ -48,6 +48,7 @@ Configuration DrawValid() {
   }
   c.voters.push_back(MemberOf(12));
   c.lease_length = Milliseconds(*rc::gen::inRange(0, 1000));
+  c.lease_drift_ppm = *rc::gen::inRange<uint32_t>(0, 2000);
   c.raft_level = Level(*rc::gen::inRange<uint64_t>(1, 5));
   c.level = Level(*rc::gen::inRange<uint64_t>(1, 5));
   c.generation = *rc::gen::arbitrary<uint64_t>();
@@ -121,6 +122,7 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
                .priority = 4,
                .note = Buffer::Copy("xyz")}};
   c.lease_length = Nanoseconds(5);
+  c.lease_drift_ppm = 11;
   c.raft_level = Level(9);
   c.level = Level(6);
   c.generation = 8;
@@ -133,14 +135,14 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
       "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
       "\x04\0\0\0\x03\0\0\0xyz"
       "\0\0\0\0\0\0\0\0\0\0\0\0"
-      "\x05\0\0\0\0\0\0\0"
+      "\x05\0\0\0\0\0\0\0\x0b\0\0\0"
       "\x09\0\0\0\0\0\0\0"
       "\x06\0\0\0\0\0\0\0"
       "\x08\0\0\0\0\0\0\0"
       "\x07\0\0\0\0\0\0\0"
       "\x0a\0\0\0"
       "\x02\0\0\0ab",
-      1 + 4 + 20 + 8 + 3 + 12 + 8 + 8 + 8 + 8 + 8 + 4 + 4 + 2);
+      1 + 4 + 20 + 8 + 3 + 12 + 12 + 8 + 8 + 8 + 8 + 4 + 4 + 2);
   EXPECT_EQ(EncodeConfiguration(c).view(), expected);
 }
 
@@ -210,6 +212,12 @@ Configuration NegativeLease() {
   return c;
 }
 
+Configuration FastClocks() {
+  Configuration c = Make({MemberOf(1)}, {}, {}, {});
+  c.lease_drift_ppm = kLeaseDriftPpmMax + 1;
+  return c;
+}
+
 Configuration NoLevel() {
   Configuration c = Make({MemberOf(1)}, {}, {}, {});
   c.level = Level();
@@ -249,6 +257,7 @@ INSTANTIATE_TEST_SUITE_P(
                    {{ReplicaId(1), NodeId(1), StoreIncarnation(5)}}, {}, {})},
         Wrong{"TooMany", Make(Many(kConfigurationMembersMax + 1), {}, {}, {})},
         Wrong{"NegativeLease", NegativeLease()},
+        Wrong{"FastClocks", FastClocks()},
         Wrong{"LongParameters", LongParameters()}),
     [](const ::testing::TestParamInfo<Wrong>& info) {
       return info.param.name;

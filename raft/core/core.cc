@@ -32,6 +32,7 @@ void Output::Clear() {
   proposed.clear();
   refused.clear();
   reads.clear();
+  lease_reads.clear();
   entry_reads.clear();
   snapshots.clear();
   events.clear();
@@ -78,6 +79,8 @@ Core::Impl::Impl(std::shared_ptr<const CoreOptions> options,
   next_read_id_ = random_.Bits("raft.read_id", context_.replica.value(),
                                context_.group.value());
   ResetElectionTimer();
+  // It may have promised before it ended.
+  Promise();
 }
 
 // Calls the handler of an input.
@@ -108,8 +111,9 @@ struct Core::Impl::InputDispatcher {
 void Core::Impl::Step(Now now, Input& input, Output* output) {
   CHECK_GE(now.mono, now_.mono);
   output->Clear();
-  now_ = now;
+  const Now before = std::exchange(now_, now);
   out_ = output;
+  if (now.disruptions != before.disruptions) OnClockDisruption(before.mono);
   std::visit(InputDispatcher{*this}, input);
   FinishStep();
   out_ = nullptr;
@@ -329,13 +333,16 @@ MonoTime Core::Impl::ComputeDeadline() const {
 
 MonoTime Core::Impl::DeadlineWithoutBacklog() const {
   if (const Leader* leader = LeaderOrNull()) {
+    const MonoTime held = leader->hold_until == MonoTime::Min()
+                              ? MonoTime::Max()
+                              : leader->hold_until;
     if (leader->members.empty() && leader->round_reads.empty() &&
-        leader->waiting_reads.empty()) {
-      return MonoTime::Max();
+        leader->waiting_reads.empty() && leader->later_reads.empty()) {
+      return held;
     }
-    if (leader->send_backlog) return now_.mono;
+    if (leader->send_backlog || !leader->later_reads.empty()) return now_.mono;
     MonoTime at = std::min({leader->heartbeat_at, leader->notification_at,
-                            leader->give_away_at, leader->ask_others_at});
+                            leader->give_away_at, leader->ask_others_at, held});
     if (!PulsesAreFresh()) at = std::min(at, leader->quorum_check_at);
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);
     for (const auto* reads : {&leader->round_reads, &leader->waiting_reads}) {

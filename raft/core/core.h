@@ -102,6 +102,9 @@ struct CoreOptions {
   // It asks the others after this time, or after twice the time of the last
   // round if that is longer. Once in a heartbeat interval it asks all members.
   Duration read_hedge_delay = Milliseconds(2);
+  // A leader with a lease serves reads without a round
+  // (Configuration::lease_length).
+  bool lease_reads = true;
   // Unanswered read requests; more are refused.
   uint32_t pending_reads_max = 64 << 10;
 };
@@ -403,6 +406,9 @@ struct Output {
   std::vector<Proposed> proposed;
   std::vector<Refused> refused;
   std::vector<ReadReady> reads;
+  // The index of each read, of this node or another one, that the lease of this
+  // leader confirmed. For checkers and numbers.
+  std::vector<Index> lease_reads;
   std::vector<EntryRead> entry_reads;
   std::vector<SnapshotWork> snapshots;
   std::vector<Event> events;

@@ -2,7 +2,7 @@
 // implement its rules. Private to raft/core. core.cc dispatches inputs, and
 // digest.cc has the digest of the state. The rules are in election.cc (terms,
 // votes, leadership transfer), replication.cc (log, commit, heartbeats),
-// reads.cc, membership.cc (configurations), limits.cc, levels.cc and
+// reads.cc, leases.cc, membership.cc (configurations), limits.cc, levels.cc and
 // snapshots.cc.
 //
 // Three rules hold throughout:
@@ -170,7 +170,8 @@ class Core::Impl {
   Index ApplyEnd() const { return halted() ? halted_at_ - 1 : commit_; }
   void BecomeFollower(Term term, ReplicaId leader);
   void BecomePreCandidate();
-  void BecomeCandidate(bool forced);
+  // `order`: the kTimeoutNow of the leader, or null.
+  void BecomeCandidate(const Message* order);
   void BecomeLeader();
   void LeaveRole();
   void ElectionTimeout();
@@ -336,6 +337,23 @@ class Core::Impl {
   void OnReadIndex(const Message& message);
   void OnReadIndexReply(const Message& message);
 
+  void AnswerRead(const PendingRead& read, Index index);
+
+  // ---- leases.cc
+  // The clocks of two replicas differ by this at most after `duration` of one.
+  Duration Widened(Duration duration) const;
+  void Promise();
+  Duration PromiseLeft() const;
+  void OnClockDisruption(MonoTime before);
+  // Min(): there is none.
+  MonoTime LeaseEnd() const;
+  // False: there is no lease.
+  bool ReadByLease(const PendingRead& read);
+  void ReadByLeaseLater(const PendingRead& read);
+  void TakeLaterReads();
+  // Commits what had to wait.
+  void EndHold();
+
   // ---- snapshots.cc
   void OnSnapshotTaken(SnapshotTaken event);
   void OnChunkRead(ChunkRead event);
@@ -395,6 +413,8 @@ class Core::Impl {
 
   Role role_;
   MonoTime election_deadline_;  // Unused by a leader.
+  // The longest promise to a leader (leases.cc).
+  MonoTime promised_until_ = MonoTime::Min();
 
   Now now_;           // Time of the current Step.
   Index write_from_;  // First entry that it appended; zero: none.

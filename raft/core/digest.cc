@@ -34,6 +34,7 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
     digest.Add(uint64_t{incoming_snapshot_->refused});
     digest.Add(uint64_t{incoming_snapshot_->installing});
   }
+  digest.Add(promised_until_);
   AddRole(&digest);
   return digest.value();
 }
@@ -71,7 +72,10 @@ void Core::Impl::AddRole(CoreDigest* digest) const {
   } else if (const auto* pre = std::get_if<PreCandidate>(&role_)) {
     pre->tally.AddTo(digest);
   } else {
-    std::get<Candidate>(role_).tally.AddTo(digest);
+    const auto& candidate = std::get<Candidate>(role_);
+    candidate.tally.AddTo(digest);
+    digest->Add(uint64_t{candidate.forced});
+    digest->Add(candidate.hold_until);
   }
 }
 
@@ -83,6 +87,9 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   digest->Add(uint64_t{leader.unwritten_bytes});
   digest->Add(uint64_t{leader.refused_bytes});
   digest->Add(leader.give_away_at);
+  digest->Add(leader.hold_until);
+  digest->Add(leader.lease_after);
+  digest->Add(uint64_t{leader.lease_released});
   digest->Add(leader.heartbeat_at);
   digest->Add(leader.quiet_from);
   digest->Add(leader.quorum_check_at);
@@ -94,7 +101,8 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   digest->Add(leader.ask_others_at);
   digest->Add(leader.round_began_at);
   digest->Add(static_cast<uint64_t>(leader.last_round.ns()));
-  for (const auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
+  for (const auto* reads :
+       {&leader.round_reads, &leader.waiting_reads, &leader.later_reads}) {
     digest->Add(uint64_t{reads->size()});
     for (const PendingRead& read : *reads) {
       digest->Add(read.from);

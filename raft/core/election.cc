@@ -114,11 +114,16 @@ void Core::Impl::BecomePreCandidate() {
 // The requests leave after the write that holds the own vote, and the own vote
 // counts when that write is durable. Otherwise a candidate could crash, forget
 // its vote, and collect votes for a log that it lost.
-void Core::Impl::BecomeCandidate(bool forced) {
+void Core::Impl::BecomeCandidate(const Message* order) {
   CHECK(IsNeededInElections());
   const ReplicaId old_leader = leader();
   LeaveRole();
-  role_ = Candidate();
+  Candidate candidate;
+  candidate.forced = order != nullptr;
+  // A leader that gives its leadership away has given up its lease.
+  candidate.hold_until =
+      now_.mono + Widened(candidate.forced ? order->promised : PromiseLeft());
+  role_ = std::move(candidate);
   SetTerm(hard_state_.term + 1);
   SetVote(context_.replica);
   ResetElectionTimer();
@@ -128,7 +133,7 @@ void Core::Impl::BecomeCandidate(bool forced) {
     if (voter == context_.replica) continue;
     Message message = NewMessage(MessageType::kVote, voter);
     message.last_log = log_.last();
-    message.forced = forced;
+    message.forced = order != nullptr;
     Send(std::move(message));
   }
 }
@@ -154,6 +159,8 @@ void Core::Impl::BecomeLeader() {
   const WallTime reading =
       begins ? now_.wall.earliest : now_.wall.bounded_earliest();
   state.anchor_log_time = std::max(state.anchor_log_time, reading);
+  const MonoTime hold_until = std::get<Candidate>(role_).hold_until;
+  if (now_.mono < hold_until) state.hold_until = hold_until;
   state.heartbeat_at = NextHeartbeat();
   state.quorum_check_at = now_.mono + options_->election_timeout_max;
   role_ = Boxed(std::move(state));
@@ -209,7 +216,7 @@ VoteResult Core::Impl::Count(Tally& tally, ReplicaId voter, bool granted) {
 void Core::Impl::CountPreVote(ReplicaId voter, bool granted) {
   switch (Count(std::get<PreCandidate>(role_).tally, voter, granted)) {
     case VoteResult::kWon:
-      return BecomeCandidate(/*forced=*/false);
+      return BecomeCandidate(/*order=*/nullptr);
     case VoteResult::kLost:
       return BecomeFollower(hard_state_.term, ReplicaId());
     case VoteResult::kPending:
@@ -238,6 +245,7 @@ bool Core::Impl::AcceptLeader(const Message& message) {
   Follower& follower = std::get<Follower>(role_);
   follower.last_contact = now_.mono;
   follower.quiet_from = MonoTime::Max();
+  Promise();
   ResetElectionTimer();
   return true;
 }
@@ -278,13 +286,22 @@ void Core::Impl::OnVote(const Message& message) {
   Message reply = NewMessage(MessageType::kVoteReply, message.from);
   reply.reject = !grant;
   reply.log_time = known_log_time_;
+  reply.promised = PromiseLeft();
   Send(std::move(reply));
 }
 
 void Core::Impl::OnVoteReply(const Message& message) {
   Candidate* candidate = std::get_if<Candidate>(&role_);
   if (candidate == nullptr) return;
+  if (message.promised < Duration() ||
+      message.promised > log_.configuration().lease_length) {
+    return DropInvalid();
+  }
   candidate->log_time = std::max(candidate->log_time, message.log_time);
+  if (!candidate->forced) {
+    candidate->hold_until =
+        std::max(candidate->hold_until, now_.mono + Widened(message.promised));
+  }
   CountVote(message.from, !message.reject);
 }
 
@@ -338,17 +355,27 @@ void Core::Impl::GiveAwayLeadership() {
 // Sends kTimeoutNow to the target once its disk has the whole log, and again
 // with each heartbeat. The term makes a second kTimeoutNow harmless.
 void Core::Impl::ContinueLeadershipTransfer() {
-  const Leader& leader = leader_role();
+  Leader& leader = leader_role();
   if (!leader.transfer) return;
   const Progress* target = FindMember(leader.transfer->to);
   if (target == nullptr || target->match() != log_.last().index) return;
-  Send(NewMessage(MessageType::kTimeoutNow, target->replica()));
+  Message order = NewMessage(MessageType::kTimeoutNow, target->replica());
+  if (now_.mono < leader.hold_until) {
+    order.promised = leader.hold_until - now_.mono;
+  }
+  leader.lease_released = true;
+  Send(std::move(order));
 }
 
 // Campaigns at once, without a pre-vote, because the leader requested it.
 void Core::Impl::OnTimeoutNow(const Message& message) {
+  // A transfer behind another one may have added drift.
+  if (message.promised < Duration() ||
+      message.promised > log_.configuration().lease_length * 2) {
+    return DropInvalid();
+  }
   if (leader() != message.from || !MayCampaign()) return;
-  BecomeCandidate(/*forced=*/true);
+  BecomeCandidate(&message);
 }
 
 // In a term that has no other vote of this replica, so the vote is free.

@@ -90,6 +90,7 @@ std::optional<Refused::Reason> Core::Impl::RefuseTarget(
   if (!ValidateConfiguration(target).ok() || !target.outgoing_voters.empty() ||
       !target.next_learners.empty() ||
       target.lease_length != present.lease_length ||
+      target.lease_drift_ppm != present.lease_drift_ppm ||
       target.level < present.level || target.raft_level != present.raft_level ||
       target.generation != present.generation ||
       target.machine_kind != present.machine_kind ||

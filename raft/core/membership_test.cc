@@ -161,7 +161,7 @@ TEST_F(MembershipTest, InvalidTarget_Refuses) {
   Configuration present = With({1, 2, 3}, {4});
   present.level = Level(2);
   Lead(present);
-  std::vector<Configuration> targets(13, present);
+  std::vector<Configuration> targets(14, present);
   targets[0].voters.clear();
   std::swap(targets[1].voters[0], targets[1].voters[1]);
   targets[2].learners.push_back(targets[2].voters[2]);
@@ -176,6 +176,7 @@ TEST_F(MembershipTest, InvalidTarget_Refuses) {
   targets[10].raft_level = Level(2);
   targets[11].generation = 1;
   targets[12].machine_kind = 1;
+  targets[13].lease_drift_ppm = 1;
   for (size_t i = 0; i < targets.size(); ++i) {
     EXPECT_EQ(Change(targets[i]), Reason::kConfigurationIsInvalid) << i;
   }

@@ -203,6 +203,7 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(static_cast<uint64_t>(state_));
   digest->Add(match_);
   digest->Add(match_known_from_);
+  digest->Add(answered_);
   digest->Add(next_);
   digest->Add(current_from_);
   digest->Add(uint64_t{lost_durable_});

@@ -17,6 +17,7 @@
 #ifndef QUORATE_RAFT_CORE_PROGRESS_H_
 #define QUORATE_RAFT_CORE_PROGRESS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -172,6 +173,14 @@ class Progress {
   // When a message of this term last arrived from the follower.
   MonoTime last_contact() const { return last_contact_; }
   void RecordContact(MonoTime now) { last_contact_ = now; }
+  // When the newest heartbeat that it has answered was sent.
+  MonoTime answered() const { return answered_; }
+  // The log time of that heartbeat, which the member knows.
+  WallTime known_log_time() const { return known_log_time_; }
+  void RecordAnswer(MonoTime sent, WallTime log_time) {
+    answered_ = std::max(answered_, sent);
+    known_log_time_ = std::max(known_log_time_, log_time);
+  }
   // Whether the follower has lost entries that were on its disk.
   bool lost_durable() const { return lost_durable_; }
   // Whether the follower wants no entries now.
@@ -216,6 +225,8 @@ class Progress {
   CatchUp catch_up_;
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
+  MonoTime answered_ = MonoTime::Min();
+  WallTime known_log_time_;
   ReadRound read_round_;
   Level known_level_;
   Index commit_sent_;

@@ -11,6 +11,8 @@
 // majority knows it when the round is confirmed, and the votes for the next
 // leader carry it (decision 0084).
 //
+// A leader with a lease needs no round (leases.cc).
+//
 // Any majority confirms a round. So it asks the quick voters first, and the
 // others only if these do not answer soon (decision 0075).
 #include <algorithm>
@@ -49,9 +51,18 @@ void Core::Impl::AddRead(PendingRead read) {
     ReplyToRead(read, false, Index());
     return;
   }
+  if (ReadByLease(read)) return;
   read.expires_at = now_.mono + options_->election_timeout_max;
   leader.waiting_reads.push_back(read);
   StartRound();
+}
+
+void Core::Impl::AnswerRead(const PendingRead& read, Index index) {
+  if (read.from == ReplicaId() && index > applied_) {
+    leader_role().confirmed_reads.emplace_back(read.id, index);
+  } else {
+    ReplyToRead(read, true, index);
+  }
 }
 
 // A leader may be in contact with a majority and yet commit no entry of its
@@ -126,14 +137,10 @@ void Core::Impl::ConfirmRound() {
 void Core::Impl::FinishRound() {
   Leader& leader = leader_role();
   CHECK(CanServeReads());
-  CHECK_GE(leader.round_log_time, read_log_time_);
-  read_log_time_ = leader.round_log_time;
+  // A read by the lease may have been later than the round's beginning.
+  read_log_time_ = std::max(read_log_time_, leader.round_log_time);
   for (const PendingRead& read : leader.round_reads) {
-    if (read.from == ReplicaId() && leader.round_index > applied_) {
-      leader.confirmed_reads.emplace_back(read.id, leader.round_index);
-    } else {
-      ReplyToRead(read, true, leader.round_index);
-    }
+    AnswerRead(read, leader.round_index);
   }
   leader.round_reads.clear();
   leader.last_round = now_.mono - leader.round_began_at;
@@ -169,7 +176,8 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
 // Leadership ends before these reads are served. Their callers may ask again.
 void Core::Impl::FailReads() {
   Leader& leader = leader_role();
-  for (auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
+  for (auto* reads :
+       {&leader.round_reads, &leader.waiting_reads, &leader.later_reads}) {
     for (const PendingRead& read : *reads) ReplyToRead(read, false, Index());
     reads->clear();
   }
@@ -194,6 +202,11 @@ void Core::Impl::OnReadIndex(const Message& message) {
   if (!leads()) {
     ReplyToRead(read, false, Index());
     return;
+  }
+  const Leader& leader = leader_role();
+  if (now_.mono < LeaseEnd() &&
+      leader.later_reads.size() < options_->pending_reads_max) {
+    return ReadByLeaseLater(read);
   }
   AddRead(read);
 }

@@ -504,6 +504,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
 // entries are committed with them (Raft paper 5.4.2, Figure 8). The quorum need
 // not contain the leader's disk.
 void Core::Impl::TryCommit() {
+  if (leader_role().hold_until != MonoTime::Min()) return;
   const Index index = QuorumValue<Index>(
       log_.configuration(), Index(0), [this](ReplicaId replica) {
         if (replica == context_.replica) return durable_;
@@ -546,6 +547,9 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   if (quiet()) message.quiet_for = options_->quiet_interval;
   message.lost_entries = member.lost_durable();
   message.log_time = PresentLogTime();
+  if (CanServeReads() && log_.configuration().lease_length > Duration()) {
+    message.sent = now_.mono;
+  }
   member.CommitSent(message.commit);
   Send(std::move(message));
 }
@@ -647,6 +651,8 @@ void Core::Impl::OnHeartbeat(const Message& message) {
   }
   Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
   reply.read_round = message.read_round;
+  reply.sent = message.sent;
+  reply.log_time = message.log_time;
   reply.known_level = context_.known_level;
   Send(std::move(reply));
 }
@@ -655,11 +661,13 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
   Leader* leader = LeaderOrNull();
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
-  if (message.read_round > leader->read_round) {
+  if (message.read_round > leader->read_round || message.sent > now_.mono ||
+      message.log_time > known_log_time_) {
     DropInvalid();
     return;
   }
   member->RecordContact(now_.mono);
+  member->RecordAnswer(message.sent, message.log_time);
   TakeWish(message, *member);
   member->ConfirmReadRound(message.read_round);
   member->RecordKnownLevel(message.known_level);
@@ -727,6 +735,8 @@ void Core::Impl::LeaderTimeout() {
     ContinueLeadershipTransfer();
     AppendNoops();
   }
+  EndHold();
+  TakeLaterReads();
   ExpireReads();
   if (now_.mono >= leader->ask_others_at) AskOtherVoters();
   leader->send_due |= std::exchange(leader->send_backlog, false);

@@ -44,7 +44,11 @@ struct PreCandidate {
 };
 struct Candidate {
   Tally tally;
+  // By kTimeoutNow. The former leader has given up its lease.
+  bool forced = false;
   WallTime log_time{0};  // The newest that a voter has replied with.
+  // Promises of the voters last until then.
+  MonoTime hold_until = MonoTime::Min();
 };
 // A read waiting for a confirmed round (thesis 6.4).
 struct PendingRead {
@@ -74,6 +78,14 @@ struct Leader {
   size_t refused_bytes = 0;
   // When it gives the leadership away, because its disk is too slow.
   MonoTime give_away_at = MonoTime::Max();
+  // It commits nothing before. Min(): it may commit.
+  MonoTime hold_until = MonoTime::Min();
+  // Only heartbeats that were sent later grant a lease.
+  MonoTime lease_after = MonoTime::Min();
+  // A kTimeoutNow has left, so another leader may commit.
+  bool lease_released = false;
+  // Reads of followers that the timer answers.
+  std::vector<PendingRead> later_reads;
   // Log time when this leadership began.
   WallTime anchor_log_time;
   MonoTime anchor_mono;

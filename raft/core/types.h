@@ -55,6 +55,9 @@ struct Member {
 // entries, flags, and what configurations mean.
 inline constexpr Level kRaftLevel(1);
 
+// Crystals differ by 100 ppm at most, and time services slew by 500.
+inline constexpr uint32_t kLeaseDriftPpm = 1000;
+
 // The members of a group. A configuration takes effect when it is appended
 // (thesis 4.1), and is derived again from the log after every truncation and
 // restore. Each list is sorted by replica, without duplicates.
@@ -66,9 +69,14 @@ struct Configuration {
   std::vector<Member> outgoing_voters;
   std::vector<Member> learners;
   std::vector<Member> next_learners;
-  // Zero: no leases. Otherwise shorter than the least election timeout minus
-  // clock uncertainty.
+  // For how long a leader serves reads after a heartbeat that a majority
+  // answers. A new leader commits nothing for as long after the last contact to
+  // the old one, so the least election timeout is a good length. Zero: no
+  // leases. It never changes.
   Duration lease_length;
+  // The most by which monotonic clocks differ from true time, in parts per
+  // million. It never changes.
+  uint32_t lease_drift_ppm = kLeaseDriftPpm;
   // The level of the rules of raft/ in the group.
   Level raft_level = kRaftLevel;
   // The level of the state machine's rules. A leader raises it once all members
@@ -166,7 +174,8 @@ enum class MessageType : uint8_t {
 // else the voter's own.
 //
 // kVote: `last_log`; `forced`.
-// kVoteReply: `reject`; `log_time`, the newest one that the voter knows.
+// kVoteReply: `reject`; `log_time`, the newest one that the voter knows;
+// `promised`.
 //
 // kAppend: `number`; `previous`; `entries`, which are empty in some probes;
 // `commit`; `commit_log_time`.
@@ -179,10 +188,10 @@ enum class MessageType : uint8_t {
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `log_time`, the leader's present one; `read_round`, the
-// newest one; `quiet_for`; `lost_entries`. Also `state`, a question of the host
-// (raft/host/state_digests.h).
-// kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`;
-// `no_entries`; `state`, the answer.
+// newest one; `quiet_for`; `lost_entries`; `sent`. Also `state`, a question of
+// the host (raft/host/state_digests.h).
+// kHeartbeatReply: `read_round`, `sent` and `log_time` of the kHeartbeat;
+// `known_level`; `no_entries`; `state`, the answer.
 //
 // kSnapshotChunk: `number`; `part`. Without bytes it asks what the receiver
 // has.
@@ -197,7 +206,7 @@ enum class MessageType : uint8_t {
 // kReadIndexReply: `read_id` of the kReadIndex; `read_index`, or `reject`;
 // `commit` as in kHeartbeat; `log_time` of the read.
 //
-// kTimeoutNow: no fields.
+// kTimeoutNow: `promised`.
 struct Message {
   MessageType type = MessageType::kAppend;
   ReplicaId from;
@@ -231,6 +240,12 @@ struct Message {
   // The next heartbeat may come so much later. Until then pulses of the
   // leader's node stand in for heartbeats.
   Duration quiet_for;
+  // When it was sent, by the leader's monotonic clock. Min(): it grants no
+  // lease.
+  MonoTime sent = MonoTime::Min();
+  // In a vote: for how long the voter's promises to leaders last. In
+  // kTimeoutNow: for how long the sender itself may not commit.
+  Duration promised;
   // The highest level that the sender's program knows.
   Level known_level;
   // The core neither reads nor writes it.

@@ -205,6 +205,8 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   AppendFixed(&out, kVersion);
   AppendFixed(&out, record.level.value());
   AppendFixed(&out, record.hash_key);
+  AppendFixed(&out, record.lease_length.ns());
+  AppendFixed(&out, record.lease_drift_ppm);
   AppendFixed(&out, static_cast<uint32_t>(record.stores.size()));
   for (const NodeStore& one : record.stores) {
     AppendFixed(&out, one.store.value());
@@ -230,6 +232,8 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   BootstrapRecord record;
   record.level = Level(reader.Take<uint64_t>());
   record.hash_key = reader.Take<uint64_t>();
+  record.lease_length = Duration(reader.Take<int64_t>());
+  record.lease_drift_ppm = reader.Take<uint32_t>();
   record.stores.resize(TakeCount(&reader, sizeof(uint64_t)));
   bool each_known = true;
   for (NodeStore& one : record.stores) {
@@ -261,6 +265,8 @@ Configuration FirstConfiguration(const BootstrapRecord& record, GroupId group) {
   first.learners = MembersOn(record, group, plan->learners);
   first.level = record.level;
   first.hash_key = record.hash_key;
+  first.lease_length = record.lease_length;
+  first.lease_drift_ppm = record.lease_drift_ppm;
   first.machine_kind = plan->machine_kind;
   first.parameters = plan->parameters;
   return first;

@@ -61,8 +61,10 @@ struct BootstrapRecord {
   std::string welcome = {};
   // The first level of every group.
   Level level{1};
-  // Configuration::hash_key of every group.
+  // Configuration::hash_key, lease_length and lease_drift_ppm of every group.
   uint64_t hash_key = 0;
+  Duration lease_length = {};
+  uint32_t lease_drift_ppm = kLeaseDriftPpm;
   // One for each of plan.Nodes(), in their order.
   std::vector<NodeStore> stores = {};
   // Zero for a node without a replica.

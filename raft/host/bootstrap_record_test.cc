@@ -17,6 +17,8 @@ BootstrapRecord AnyRecord() {
   BootstrapRecord record;
   record.level = Level(*rc::gen::inRange<uint64_t>(1, 5));
   record.hash_key = *rc::gen::arbitrary<uint64_t>();
+  record.lease_length = Nanoseconds(*rc::gen::arbitrary<int64_t>());
+  record.lease_drift_ppm = *rc::gen::arbitrary<uint32_t>();
   for (const uint32_t id : *rc::gen::container<std::set<uint32_t>>(
            rc::gen::inRange<uint32_t>(1, 1025))) {
     GroupPlan group{
@@ -68,6 +70,8 @@ BootstrapRecord Sample() {
                               {.group = GroupId(2), .voters = {NodeId(2)}}}},
           .level = Level(0x0102030405060708),
           .hash_key = 0x1112131415161718,
+          .lease_length = Nanoseconds(0x51),
+          .lease_drift_ppm = 0x52,
           .stores = {{NodeId(1), StoreIncarnation(0x2122232425262728)},
                      {NodeId(2), StoreIncarnation(0x3132333435363738)},
                      {NodeId(9), StoreIncarnation(0x4142434445464748)}}};
@@ -115,6 +119,8 @@ TEST(BootstrapRecord, FirstConfiguration_HasEachStoreAndOneKey) {
   EXPECT_EQ(first.parameters.view(), "parameters");
   EXPECT_EQ(first.level, record.level);
   EXPECT_EQ(FirstConfiguration(record, GroupId(2)).hash_key, first.hash_key);
+  EXPECT_EQ(first.lease_length, record.lease_length);
+  EXPECT_EQ(first.lease_drift_ppm, record.lease_drift_ppm);
 }
 
 // No replica is in two groups, or in two foundings.

@@ -84,10 +84,11 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.number, message.received, message.durable);
     case MessageType::kHeartbeat:
       return visit(message.commit, message.log_time, message.read_round,
-                   message.quiet_for, message.state.index,
+                   message.quiet_for, message.sent, message.state.index,
                    message.state.digest);
     case MessageType::kHeartbeatReply:
-      return visit(message.read_round, message.known_level, message.state.index,
+      return visit(message.read_round, message.sent, message.log_time,
+                   message.known_level, message.state.index,
                    message.state.digest);
     case MessageType::kSnapshotChunk:
       visit(message.number);
@@ -102,9 +103,10 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.read_id, message.read_index, message.commit,
                    message.log_time);
     case MessageType::kVoteReply:
-      return visit(message.log_time);
-    case MessageType::kPreVoteReply:
+      return visit(message.log_time, message.promised);
     case MessageType::kTimeoutNow:
+      return visit(message.promised);
+    case MessageType::kPreVoteReply:
       return;
   }
 }
@@ -158,6 +160,7 @@ class HeaderPass {
     Put(value.value());
   }
   void Put(WallTime time) { Put(time.ns()); }
+  void Put(MonoTime time) { Put(time.ns()); }
   void Put(Duration duration) { Put(duration.ns()); }
   void Put(EntryKind kind) { Put(static_cast<uint8_t>(kind)); }
   void Put(const LogPosition& position) {
@@ -252,6 +255,7 @@ class HeaderReader {
     *value = StrongOrdinal<Tag>(headers_.Take<uint64_t>());
   }
   void Take(WallTime* time) { *time = WallTime(headers_.Take<int64_t>()); }
+  void Take(MonoTime* time) { *time = MonoTime(headers_.Take<int64_t>()); }
   void Take(Duration* duration) {
     *duration = Nanoseconds(headers_.Take<int64_t>());
   }

@@ -98,6 +98,7 @@ class Drawing {
       case MessageType::kVoteReply:
         m->reject = Below(2) == 1;
         m->log_time = Time();
+        m->promised = Nanoseconds(static_cast<int64_t>(Below(1 << 20)));
         break;
       case MessageType::kAppend:
         m->number = AppendNumber(Below(1 << 20));
@@ -123,6 +124,7 @@ class Drawing {
         m->log_time = Time();
         m->read_round = ReadRound(Below(5));
         m->quiet_for = Nanoseconds(static_cast<int64_t>(Below(1 << 20)));
+        m->sent = MonoTime(static_cast<int64_t>(Below(1 << 20)));
         m->state = {Index(Below(9)), Below(99)};
         break;
       case MessageType::kHeartbeatReply:
@@ -130,6 +132,8 @@ class Drawing {
         m->read_round = ReadRound(Below(5));
         m->state = {Index(Below(9)), Below(99)};
         m->known_level = Level(Below(5));
+        m->log_time = Time();
+        m->sent = MonoTime(static_cast<int64_t>(Below(1 << 20)));
         break;
       case MessageType::kSnapshotChunk:
         m->number = AppendNumber(Below(9));
@@ -153,6 +157,7 @@ class Drawing {
         m->commit = Index(Below(1 << 20));
         break;
       case MessageType::kTimeoutNow:
+        m->promised = Nanoseconds(static_cast<int64_t>(Below(1 << 20)));
         break;
     }
   }
@@ -248,6 +253,8 @@ std::vector<GroupMessage> GoldenMessages() {
   at(MessageType::kVote).forced = true;
   at(MessageType::kVoteReply).reject = true;
   at(MessageType::kVoteReply).log_time = WallTime(0x43);
+  at(MessageType::kVoteReply).promised = Nanoseconds(0x47);
+  at(MessageType::kTimeoutNow).promised = Nanoseconds(0x49);
   Message& append = at(MessageType::kAppend);
   append.number = AppendNumber(0x35);
   append.previous = {Term(0x15), Index(0x16)};
@@ -274,10 +281,13 @@ std::vector<GroupMessage> GoldenMessages() {
   heartbeat.log_time = WallTime(0x20);
   heartbeat.read_round = ReadRound(0x21);
   heartbeat.quiet_for = Nanoseconds(0x42);
+  heartbeat.sent = MonoTime(0x45);
   heartbeat.state = {Index(0x39), 0x3a};
   Message& heard = at(MessageType::kHeartbeatReply);
   heard.read_round = ReadRound(0x22);
   heard.known_level = Level(0x38);
+  heard.sent = MonoTime(0x46);
+  heard.log_time = WallTime(0x48);
   heard.state = {Index(0x3b), 0x3c};
   Message& chunk = at(MessageType::kSnapshotChunk);
   chunk.number = AppendNumber(0x3f);
@@ -332,7 +342,7 @@ TEST(Envelope, Bytes_AreAsEver) {
 TEST(Envelope, FieldsOfOtherTypes_AreNotSent) {
   GroupMessage heartbeat = Make(MessageType::kHeartbeat);
   const Buffer bytes = Join(EncodeEnvelope(kLink, {heartbeat}));
-  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 78);
+  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 86);
   heartbeat.message.hint = {Term(1), Index(2)};
   heartbeat.message.read_id = 3;
   heartbeat.message.part.Mutable().chunk = Buffer::Copy("chunk");
@@ -364,7 +374,7 @@ TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
 }
 
 TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
-  const GroupMessage small = Make(MessageType::kTimeoutNow);
+  const GroupMessage small = Make(MessageType::kPreVoteReply);
   EnvelopeBuilder builder;
   size_t messages = 0;
   while (builder.Add(small.group, small.message)) ++messages;

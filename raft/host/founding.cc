@@ -185,6 +185,7 @@ void Founding::ComposeIfComplete() {
     if (node != self_ && answer == unfounded_.end()) return;
     record.stores.push_back({node, node == self_ ? store_ : answer->second});
   }
+  record.lease_length = lease_length_;
   record.hash_key = env_.secrets.Bits("raft.hash_key", store_.value(), 0);
   Finish(std::move(record));
 }

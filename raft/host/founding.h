@@ -64,15 +64,17 @@ class Founding {
   // kFailedPrecondition: the cluster exists, and this store is no part of it.
   using Done = absl::AnyInvocable<void(absl::StatusOr<BootstrapRecord>)>;
 
-  // `level`: the first level of the groups, if this node founds the cluster.
+  // `level`, `lease_length`: those of the groups, if this node founds the
+  // cluster.
   // `cluster` outlives the object, and is right from the first message on.
   Founding(env::Env& env, const ClusterId& cluster, NodeId self,
-           std::vector<NodeId> peers, Level level)
+           std::vector<NodeId> peers, Level level, Duration lease_length)
       : env_(env),
         cluster_(cluster),
         self_(self),
         peers_(std::move(peers)),
-        level_(level) {}
+        level_(level),
+        lease_length_(lease_length) {}
 
   // Asks for the record of a cluster with this plan until `done` is called.
   // Requires: `store` is durable; the transport has started.
@@ -106,6 +108,7 @@ class Founding {
   const NodeId self_;
   const std::vector<NodeId> peers_;
   const Level level_;
+  const Duration lease_length_;
 
   // While it asks. Afterwards the plan is empty.
   BootstrapPlan plan_;

@@ -53,6 +53,9 @@ struct HostMembership {
   // The level of the groups that this node founds. A founding ends with an
   // error if it is above the level that a state machine knows.
   Level founding_level{1};
+  // Configuration::lease_length of all groups if this node founds the cluster;
+  // zero: no leases.
+  Duration founding_lease_length;
   // Makes an empty directory a new store, and takes part in the founding of the
   // cluster until the store has its bootstrap record. False: an empty directory
   // is refused.

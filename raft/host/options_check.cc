@@ -108,6 +108,10 @@ absl::Status CheckFounding(const HostOptions& options) {
   if (options.founding_level == Level()) {
     return Wrong("founding_level is 0: the first level is 1");
   }
+  if (options.founding_lease_length < Duration() ||
+      options.founding_lease_length > Seconds(600)) {
+    return Wrong("founding_lease_length is not between 0 and 600 s");
+  }
   for (const GroupPlan& group : options.plan.groups) {
     for (const auto* members : {&group.voters, &group.learners}) {
       for (const NodeId node : *members) {

@@ -687,16 +687,17 @@ void Compose(const ClusterState& state, GroupRecord* group) {
   }
   raft::SortMembers(&first.voters);
   raft::SortMembers(&first.learners);
-  first.lease_length = made.lease_length;
   first.machine_kind = made.machine_kind;
   // The founding drew the key, and levels have risen since. The groups of the
-  // founding know both, and one of them reports itself soon.
+  // founding know both, and their lease. One of them reports itself soon.
   bool knows_key = false;
   for (const GroupRecord& other : state.groups) {
     const raft::Configuration* const known = other.Configuration();
     if (known == nullptr || known->machine_kind != made.machine_kind) continue;
     first.level = std::max(first.level, known->level);
     first.hash_key = known->hash_key;
+    first.lease_length = known->lease_length;
+    first.lease_drift_ppm = known->lease_drift_ppm;
     knows_key = true;
   }
   if (!knows_key) return;

@@ -290,12 +290,11 @@ struct FinishedOperation {
 // Groups created at run time have this in common with those of the founding.
 struct GroupTemplate {
   uint32_t machine_kind = 0;
-  Duration lease_length = {};
   std::string parameters = {};
   friend bool operator==(const GroupTemplate&, const GroupTemplate&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
-    codec(self.machine_kind, self.lease_length, self.parameters);
+    codec(self.machine_kind, self.parameters);
   }
 };
 

@@ -47,7 +47,7 @@ void FlipSomeBit(MishandledDirectory* directory, std::string* bytes,
 constexpr size_t kIdentityVersionAt = 8;
 constexpr size_t kRecordSizeAt = 40;
 constexpr size_t kRecordAt = 44;
-constexpr size_t kStoresAt = kRecordAt + 20;
+constexpr size_t kStoresAt = kRecordAt + 32;
 
 using EditBytes = absl::FunctionRef<void(std::string*)>;
 

@@ -240,6 +240,8 @@ ControllerModel::Verdict ControllerModel::Do(
 void ControllerModel::ComposeGroups() {
   raft::Level level(1);
   uint64_t hash_key = 0;
+  Duration lease_length;
+  uint32_t lease_drift_ppm = 0;
   bool knows_key = false;
   for (auto& [id, group] : next_.groups) {
     const raft::Configuration* const known = Known(group);
@@ -249,6 +251,8 @@ void ControllerModel::ComposeGroups() {
     }
     level = std::max(level, known->level);
     hash_key = known->hash_key;
+    lease_length = known->lease_length;
+    lease_drift_ppm = known->lease_drift_ppm;
     knows_key = true;
   }
   if (!knows_key) return;
@@ -267,7 +271,8 @@ void ControllerModel::ComposeGroups() {
     if (!complete) continue;
     raft::SortMembers(&first.voters);
     raft::SortMembers(&first.learners);
-    first.lease_length = created_groups_.lease_length;
+    first.lease_length = lease_length;
+    first.lease_drift_ppm = lease_drift_ppm;
     first.machine_kind = created_groups_.machine_kind;
     first.level = level;
     first.hash_key = hash_key;

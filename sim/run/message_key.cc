@@ -98,10 +98,10 @@ class Headers {
         }
         break;
       case kHeartbeat:
-        rest_.TakeBytes(48);
+        rest_.TakeBytes(56);
         break;
       case kHeartbeatReply:
-        rest_.TakeBytes(32);
+        rest_.TakeBytes(48);
         break;
       case kReadIndex:
         rest_.TakeBytes(8);
@@ -126,10 +126,12 @@ class Headers {
         rest_.TakeBytes(16);  // Commit index, log time.
         break;
       case kVoteReply:
+        rest_.TakeBytes(16);
+        break;
+      case kTimeoutNow:
         rest_.TakeBytes(8);
         break;
       case kPreVoteReply:
-      case kTimeoutNow:
         break;
       default:
         rest_.Fail();

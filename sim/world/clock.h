@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/clock_watch.h"
 #include "env/time.h"
 #include "sim/choices/sim_time.h"
 
@@ -39,7 +40,11 @@ class SimClock {
   Now Read(SimTime now) {
     if (now < anchor_) NoteStandstill(now);
     read_ = std::max(read_, now);
-    return {Mono(now), Wall(now)};
+    const MonoTime mono = Mono(now);
+    // The other clocks of the machine neither stand still nor jump.
+    const MonoTime steady(now.ns() + now.ns() / 1'000'000 * mono_drift_ppm_);
+    watch_.Observe(mono, steady, steady);
+    return {mono, Wall(now), watch_.disruptions()};
   }
   // The first virtual time, not before `now`, at which Mono reads at least
   // `deadline`; SimTime::Max() while frozen.
@@ -91,6 +96,7 @@ class SimClock {
     return Duration((now - since).ns() / 1'000'000 * mono_drift_ppm_);
   }
 
+  env::ClockWatch watch_;
   SimTime read_;  // The latest time at which it was read.
   SimTime anchor_;
   MonoTime anchor_mono_;

@@ -57,6 +57,7 @@ CoreCluster::CoreCluster(const Options& options) : options_(options) {
     (id <= options.voters ? configuration_.voters : configuration_.learners)
         .push_back(MemberOf(id));
   }
+  configuration_.lease_length = options.lease_length;
   nodes_.resize(options.voters + options.learners);
   for (uint32_t id = 1; id <= size(); ++id) {
     node(id).hard_state = {Term(1), ReplicaId()};
@@ -65,9 +66,10 @@ CoreCluster::CoreCluster(const Options& options) : options_(options) {
   }
 }
 
-Now CoreCluster::ReadClock() const {
+Now CoreCluster::ReadClock(uint32_t id) const {
   Now now;
   now.mono = now_;
+  now.disruptions = node(id).clock_disruptions;
   if (options_.wall_clock) {
     const WallTime wall(1'700'000'000'000'000'000 + now_.ns());
     now.wall = {wall, wall};
@@ -86,7 +88,7 @@ void CoreCluster::Step(uint32_t id, Input input) {
   if (!up(id)) return;
   const bool leads = core(id).role() == RoleKind::kLeader;
   const Index commit = core(id).commit_index();
-  core(id).Step(ReadClock(), std::move(input), &output_);
+  core(id).Step(ReadClock(id), std::move(input), &output_);
   core(id).CheckInvariants();
   Report(invariants_.Observe(ReplicaId(id), core(id), output_));
   if (leads && core(id).commit_index() > commit) CheckDisks(id);
@@ -370,7 +372,7 @@ void CoreCluster::Restart(uint32_t id) {
   self.core = std::make_unique<Core>(
       std::make_shared<const CoreOptions>(options_.core), context,
       std::move(restored), Random(options_.seed).Fork("test.start", starts_++),
-      ReadClock());
+      ReadClock(id));
   self.core->CheckInvariants();
   Report(invariants_.ObserveStart(ReplicaId(id), *self.core));
 }

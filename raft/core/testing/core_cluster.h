@@ -36,6 +36,7 @@ class CoreCluster {
     bool wall_clock = false;
     // Nodes give each other pulses, so that the group may be quiet.
     bool pulses = false;
+    Duration lease_length;
   };
   struct ReadResult {
     bool done = false;
@@ -47,6 +48,7 @@ class CoreCluster {
   struct Node {
     std::unique_ptr<Core> core;  // Null: down.
     MonoTime started;
+    uint32_t clock_disruptions = 0;
     // Durable.
     HardState hard_state;
     Index commit;
@@ -146,7 +148,7 @@ class CoreCluster {
     ReplicaId id;
   };
 
-  Now ReadClock() const;
+  Now ReadClock(uint32_t id) const;
   void MoveTo(MonoTime time);
   MonoTime PulsesLateAt(uint32_t id);
   void Report(const std::string& violation);

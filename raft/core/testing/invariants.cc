@@ -536,6 +536,13 @@ bool ClusterInvariants::CheckStep(ReplicaId replica, const Core& core,
                                   std::string* violation) {
   // Few steps have events or a write, and half of them send nothing.
   const bool events = !output.events.empty();
+  for (const Index index : output.lease_reads) {
+    if (index >= committed()) continue;
+    *violation = absl::StrCat(
+        "replica ", replica.value(), " reads by its lease at index ",
+        index.value(), ", though entry ", committed().value(), " is committed");
+    return false;
+  }
   const bool before =
       (!events || CheckEvents(replica, core, output, seen, violation)) &&
       CheckReplica(replica, core, *seen, violation) &&

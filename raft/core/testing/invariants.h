@@ -40,6 +40,7 @@ class ClusterInvariants {
   //   State machine safety: the same entry is applied at an index everywhere.
   //   Commit: a leader commits by counting only entries of its own term, and
   //   only entries that a quorum reports as durable.
+  //   Lease: no replica has committed an entry that a read by a lease misses.
   //   Snapshot: it has the term, log time and configuration of the committed
   //   log at its index.
   //   Configuration: the newest one in the log is in effect.
