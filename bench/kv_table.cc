@@ -120,7 +120,7 @@ class Bench {
         "the store: get; encode and apply",
         [&](size_t i) {
           if (!batch.empty()) apply();
-          return store.Get(slots_[i], keys_[i], WallTime::Min()).found();
+          return store.Get(slots_[i], keys_[i], {}).found();
         },
         [&](size_t i) {
           const std::string_view arguments[] = {keys_[i], value_};

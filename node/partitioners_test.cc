@@ -70,8 +70,7 @@ class PartitionersTest : public OperatedCluster,
     const size_t leader = cluster_->LeaderOf(GroupId(group));
     if (leader == cluster_->size()) return false;
     const kv::Store& store = *cluster_->server(leader).store(GroupId(group));
-    return store.Owns(Slot(slot)) &&
-           store.Get(Slot(slot), key, WallTime::Min()).found();
+    return store.Owns(Slot(slot)) && store.Get(Slot(slot), key, {}).found();
   }
 };
 

@@ -657,6 +657,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
+    metrics_.lease_reads += output.lease_reads.size();
     if (observer_ != nullptr) observer_->OnStep(group, core, output);
   }
 

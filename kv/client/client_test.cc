@@ -349,9 +349,7 @@ TEST(Client, LostReplies_UnderASession_ApplyOnce) {
         scene.Only([&](Client& c) { c.IncrBy("n", 5, scene.Keep()); });
     EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
     EXPECT_EQ(result.reply.integer, 5);
-    EXPECT_EQ(
-        scene.cluster.store.Get(HashSlot("n"), "n", WallTime::Min()).value,
-        "5");
+    EXPECT_EQ(scene.cluster.store.Get(HashSlot("n"), "n", {}).value, "5");
     EXPECT_GE(scene.client->counters().attempts, 3u);
   }
 }
@@ -644,7 +642,7 @@ TEST(Client, ManyWritesOfOneKey_NeverOverfillASession) {
   for (const ClientResult& result : scene.results) {
     EXPECT_EQ(result.outcome, Outcome::kDone);
   }
-  EXPECT_EQ(scene.cluster.store.Get(HashSlot("n"), "n", WallTime::Min()).value,
+  EXPECT_EQ(scene.cluster.store.Get(HashSlot("n"), "n", {}).value,
             std::to_string(kWrites));
   EXPECT_EQ(scene.cluster.store.counters().sessions_refused_otherwise, 0u);
   EXPECT_EQ(scene.client->counters().attempts,
@@ -701,8 +699,7 @@ RC_GTEST_PROP(Client, AnyFaults_CountersHaveTheReportedIncrements, ()) {
                                        Seconds(600)));
   int64_t sum = 0;
   for (const char* key : {"n0", "n1", "n2"}) {
-    const Lookup found =
-        scene.cluster.store.Get(HashSlot(key), key, WallTime::Min());
+    const Lookup found = scene.cluster.store.Get(HashSlot(key), key, {});
     if (found.found()) sum += std::stoll(std::string(found.value));
   }
   RC_ASSERT(sum >= done);

@@ -373,6 +373,8 @@ bool IsRead(Op op) {
   return rule != nullptr && rule->access == Access::kRead;
 }
 
+bool ShowsTimeLeft(Op op) { return op == Op::kTtl; }
+
 uint32_t KeyStep(Op op) {
   const Rule* const rule = FindRule(op);
   return rule == nullptr ? 0 : rule->arguments.step;

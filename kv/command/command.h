@@ -160,6 +160,8 @@ inline constexpr CommandFlags kRelativeExpiry = 1 << 6;
 
 // True if the op never changes keys.
 bool IsRead(Op op);
+// True if a read's result depends on how late it is, even if no key is due.
+bool ShowsTimeLeft(Op op);
 std::string_view OpName(Op op);
 // The distance of the keys among the arguments: every KeyStep-th is a key, the
 // first one included. 0: no argument is a key.

@@ -165,7 +165,7 @@ void Evaluator::Write(const Key& key, const ValueSource& value,
 bool Evaluator::Read(const CommandView& command) {
   const bool done =
       EvaluateRead({.keyspace = keyspace_,
-                    .time = {.log_ms = now_ms_, .due_by_ms = now_ms_},
+                    .time = {.log_ms = now_ms_},
                     .version = version_,
                     .returned_bytes = &returned_bytes_,
                     .key_reads = key_reads_},

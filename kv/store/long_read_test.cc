@@ -24,11 +24,11 @@ class LongReadTest : public StoreTest {
   }
 
   std::unique_ptr<LongRead> Begin(Op op, int keys,
-                                  WallTime due_by = WallTime::Min()) {
+                                  WallTime present = WallTime::Min()) {
     names_.clear();
     for (int i = 0; i < keys; ++i) names_.push_back(Key(i));
     return store_.BeginLongRead(op, TheSlot(), {names_.begin(), names_.end()},
-                                due_by);
+                                {.present = present});
   }
 
   static std::vector<std::string> Take(LongRead& read, size_t keys_max,
@@ -98,8 +98,8 @@ TEST_F(LongReadTest, KeysOfSeveralSlots_AreOfOneState) {
     for (const std::string& key : keys) {
       AppendSlotKey(HashSlot(key), key, &names_.emplace_back());
     }
-    return store_.BeginLongRead(
-        op, HashSlot(keys[0]), {names_.begin(), names_.end()}, WallTime::Min());
+    return store_.BeginLongRead(op, HashSlot(keys[0]),
+                                {names_.begin(), names_.end()}, {});
   };
   const auto read = begin(Op::kMGetOfSlots);
   EXPECT_TRUE(read->Count(33));
@@ -140,8 +140,7 @@ TEST_F(LongReadTest, MoreBytesThanACommandReturns_HasNoElements) {
   for (int i = 0; i < 10; ++i) keys.push_back(Key(i));
   std::vector<std::string_view> often;
   for (int i = 0; i < 140; ++i) often.push_back(keys[i % 10]);
-  const auto read =
-      store_.BeginLongRead(Op::kMGet, TheSlot(), often, WallTime::Min());
+  const auto read = store_.BeginLongRead(Op::kMGet, TheSlot(), often, {});
   EXPECT_FALSE(read->Count(1000));
   EXPECT_FALSE(read->has_elements());
   EXPECT_EQ(read->Whole().status, ResultStatus::kTooLarge);

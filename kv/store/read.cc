@@ -77,7 +77,7 @@ ResultView OfOneKey(Op op, const std::array<int64_t, 2>& numbers,
       if (!present) return Integer(-2, found.version);
       if (found.expire_at_ms == 0) return Integer(-1, found.version);
       // The latest time that has certainly been reached.
-      const int64_t now = std::max(state.time.log_ms, state.time.due_by_ms);
+      const int64_t now = std::max(state.time.log_ms, state.time.known_ms);
       return Integer(found.expire_at_ms - (op == Op::kTtl ? now : 0),
                      found.version);
     }

@@ -24,10 +24,18 @@
 
 namespace quorate::kv {
 
+// The leader's log time at a read point (raft::Core::read_log_time and
+// present_log_time). Min() where that of the last entry alone decides.
+struct PointTime {
+  WallTime known = WallTime::Min();    // The time left of a key counts from it.
+  WallTime present = WallTime::Min();  // Keys are due by it; at least `known`.
+};
+
 struct ReadTime {
-  int64_t log_ms = 0;  // Keys that are due by log time are absent.
-  // For keys that are due by this time but not by log time, log time must
-  // advance first.
+  int64_t log_ms = 0;    // Keys that are due by log time are absent.
+  int64_t known_ms = 0;  // PointTime::known.
+  // PointTime::present. For keys that are due by this time but not by log time,
+  // log time must advance first.
   int64_t due_by_ms = 0;
 };
 

@@ -104,8 +104,10 @@ class Store::Impl {
   uint64_t HiddenKeys(bool expiring) const {
     return moves_ == nullptr ? 0 : moves_->HiddenKeys(*keyspace_, expiring);
   }
-  ReadTime TimeOf(WallTime due_by) const {
-    return {.log_ms = log_time_.ms(), .due_by_ms = due_by.ms()};
+  ReadTime TimeOf(const PointTime& point) const {
+    return {.log_ms = log_time_.ms(),
+            .known_ms = point.known.ms(),
+            .due_by_ms = point.present.ms()};
   }
   // See Store::RefusalOfSlots. `arguments` is the command's ArgumentReader or
   // ArgumentList.
@@ -113,11 +115,11 @@ class Store::Impl {
   ResultStatus RefusalOfSlots(const Command& command,
                               Arguments arguments) const;
   template <typename Arguments>
-  bool Read(const ReadCommand<Arguments>& command, WallTime due_by,
+  bool Read(const ReadCommand<Arguments>& command, const PointTime& point,
             ReadDone done) const {
     size_t returned_bytes = 0;
     return EvaluateRead({.keyspace = *keyspace_,
-                         .time = TimeOf(due_by),
+                         .time = TimeOf(point),
                          .returned_bytes = &returned_bytes,
                          .key_reads = key_reads_},
                         command, done);
@@ -637,10 +639,11 @@ std::unique_ptr<PieceReader> Store::ReadChanges(MoveId move, ChangeNumber from,
                                     impl_->Tables());
 }
 
-Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
+Lookup Store::Get(Slot slot, std::string_view key,
+                  const PointTime& point) const {
   const Keyspace& keyspace = *impl_->keyspace_;
   return LookUp(keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key)),
-                impl_->TimeOf(due_by));
+                impl_->TimeOf(point));
 }
 
 uint64_t Store::ValueBytes(Slot slot, std::string_view key) const {
@@ -650,29 +653,29 @@ uint64_t Store::ValueBytes(Slot slot, std::string_view key) const {
   return record == nullptr ? 0 : record->value().size();
 }
 
-bool Store::Read(const CommandSpec& command, WallTime due_by,
+bool Store::Read(const CommandSpec& command, const PointTime& point,
                  ReadDone done) const {
   return impl_->Read(
       ReadCommand<ArgumentList>{.op = command.op,
                                 .slot = command.slot,
                                 .numbers = command.numbers,
                                 .arguments = ArgumentList(command.arguments)},
-      due_by, done);
+      point, done);
 }
 
-bool Store::Read(const CommandView& command, WallTime due_by,
+bool Store::Read(const CommandView& command, const PointTime& point,
                  ReadDone done) const {
   return impl_->Read(
       ReadCommand<ArgumentReader>{.op = command.op,
                                   .slot = command.slot,
                                   .numbers = command.numbers,
                                   .arguments = command.arguments},
-      due_by, done);
+      point, done);
 }
 
 std::unique_ptr<LongRead> Store::BeginLongRead(
     Op op, Slot slot, std::vector<std::string_view> arguments,
-    WallTime due_by) const {
+    const PointTime& point) const {
   std::vector<LongRead::Part> parts;
   std::optional<Slot> last;
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -684,7 +687,7 @@ std::unique_ptr<LongRead> Store::BeginLongRead(
     }
     parts.back().end = i + 1;
   }
-  return std::make_unique<LongRead>(op, std::move(parts), impl_->TimeOf(due_by),
+  return std::make_unique<LongRead>(op, std::move(parts), impl_->TimeOf(point),
                                     std::move(arguments), impl_->key_reads_);
 }
 

@@ -129,28 +129,28 @@ class Store final : public raft::StateMachine {
                                            ChangeNumber through,
                                            size_t bytes_max) const;
 
-  // Reads one key at log_time(). A key counts as due at `due_by`. For
-  // linearizable reads this is the leader's log time at the read point, and
-  // WallTime::Min() where that of the last entry alone decides.
+  // Reads one key at log_time(), for a read with the read point `point`.
   // Requires: Owns(slot).
-  Lookup Get(Slot slot, std::string_view key, WallTime due_by) const;
+  Lookup Get(Slot slot, std::string_view key, const PointTime& point) const;
   // The size of the value of a key, due or not; 0 if the key is absent. The
   // slot need not be owned.
   uint64_t ValueBytes(Slot slot, std::string_view key) const;
   // Calls `done` with the result that the command would have in an entry that
   // is applied next, and returns true. Returns false without a call if a key is
-  // due by `due_by` but not by log time. Requires: IsRead(op), and that
+  // due by `point` but not by log time. Requires: IsRead(op), and that
   // RefusalOfSlots is kOk.
   using ReadDone = absl::FunctionRef<void(const ResultView&)>;
-  bool Read(const CommandSpec& command, WallTime due_by, ReadDone done) const;
-  bool Read(const CommandView& command, WallTime due_by, ReadDone done) const;
+  bool Read(const CommandSpec& command, const PointTime& point,
+            ReadDone done) const;
+  bool Read(const CommandView& command, const PointTime& point,
+            ReadDone done) const;
 
   // Begins a read in pieces of the present state. The bytes of `arguments`
   // outlive it, not the store. Requires: LongRead::Takes(op), and that
   // RefusalOfSlots is kOk.
   std::unique_ptr<LongRead> BeginLongRead(
       Op op, Slot slot, std::vector<std::string_view> arguments,
-      WallTime due_by) const;
+      const PointTime& point) const;
 
   // Brings keys that are read soon into the processor's cache, all at once. At
   // most kPrefetchMax; their slots need not be owned.

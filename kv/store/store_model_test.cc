@@ -644,14 +644,14 @@ std::map<std::string, Model::Value> Contents(const Store& store) {
       const CommandSpec step = {.op = Op::kScan,
                                 .slot = slot,
                                 .numbers = {cursor, ScanBounds(slot, 1)}};
-      store.Read(step, WallTime::Min(), [&](const ResultView& result) {
+      store.Read(step, {}, [&](const ResultView& result) {
         ArrayReader reader(result.bytes);
         std::string_view bytes;
         RC_ASSERT(reader.Next(&bytes));
         RC_ASSERT(ParseInteger(bytes, &cursor));
         while (!reader.done()) {
           RC_ASSERT(reader.Next(&bytes));
-          const Lookup found = store.Get(slot, bytes, WallTime::Min());
+          const Lookup found = store.Get(slot, bytes, {});
           RC_ASSERT(found.found());
           const Model::Value value = {std::string(found.value), found.version,
                                       found.expire_at_ms};
@@ -672,7 +672,7 @@ void CheckContents(const Store& store, const Model& model) {
     RC_ASSERT(found->second.bytes == value.bytes);
     RC_ASSERT(found->second.version == value.version);
     RC_ASSERT(found->second.expire_at_ms == value.expire_at_ms);
-    const Lookup got = store.Get(HashSlot(key), key, WallTime::Min());
+    const Lookup got = store.Get(HashSlot(key), key, {});
     RC_ASSERT(got.found());
     RC_ASSERT(got.value == value.bytes);
   }

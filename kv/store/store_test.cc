@@ -206,6 +206,21 @@ TEST_F(StoreTest, Expiry_IsDecidedByLogTime) {
   EXPECT_EQ(store_.counters().keys_expired, 1u);
 }
 
+// The next leader may begin before the present log time of this one. So what is
+// left of a time is not counted from it.
+TEST_F(StoreTest, TimeLeft_CountsFromTheKnownLogTime) {
+  Do({.op = Op::kSet, .expire_at_ms = 5'000}, {"k", "v"});
+  const std::string_view keys[] = {"k"};
+  const CommandSpec ttl = {
+      .op = Op::kTtl, .slot = HashSlot("k"), .arguments = keys};
+  int64_t left = 0;
+  EXPECT_TRUE(store_.Read(
+      ttl,
+      {.known = WallTime(2'000'000'000), .present = WallTime(3'000'000'000)},
+      [&](const ResultView& result) { left = result.integer; }));
+  EXPECT_EQ(left, 3'000);
+}
+
 // A read at a read point leaves the decision to an entry of later log time. A
 // stale read goes by log time alone.
 TEST_F(StoreTest, Read_OfADueKey_HasAResultByLogTimeAlone) {
@@ -216,19 +231,16 @@ TEST_F(StoreTest, Read_OfADueKey_HasAResultByLogTimeAlone) {
         Op::kExpireTime, Op::kType, Op::kTtl, Op::kWatch, Op::kGetBit}) {
     const CommandSpec spec = {
         .op = op, .slot = HashSlot("k"), .arguments = keys};
-    EXPECT_FALSE(store_.Read(spec, WallTime(2'000'000'000),
+    EXPECT_FALSE(store_.Read(spec, {.present = WallTime(2'000'000'000)},
                              [](const ResultView&) { FAIL(); }))
         << OpName(op);
     bool done = false;
-    EXPECT_TRUE(store_.Read(spec, WallTime::Min(),
-                            [&](const ResultView& result) {
-                              done = true;
-                              EXPECT_EQ(result.status, ResultStatus::kOk)
-                                  << OpName(op);
-                              if (op != Op::kTtl) return;
-                              EXPECT_EQ(result.integer, 1'000);
-                            }))
-        << OpName(op);
+    EXPECT_TRUE(store_.Read(spec, {}, [&](const ResultView& result) {
+      done = true;
+      EXPECT_EQ(result.status, ResultStatus::kOk) << OpName(op);
+      if (op != Op::kTtl) return;
+      EXPECT_EQ(result.integer, 1'000);
+    })) << OpName(op);
     EXPECT_TRUE(done) << OpName(op);
   }
 }
@@ -250,9 +262,8 @@ TEST_F(StoreTest, Read_GivesTheResultOfAnEntry) {
   reads.push_back({.op = Op::kGetBit, .slot = slot, .numbers = {7}});
   const auto expect_equal = [&](const CommandSpec& spec) {
     ResultBuilder outside(Version{});
-    EXPECT_TRUE(store_.Read(spec, WallTime::Min(), [&](const ResultView& read) {
-      outside.Add(read);
-    }));
+    EXPECT_TRUE(store_.Read(
+        spec, {}, [&](const ResultView& read) { outside.Add(read); }));
     batch_.Add(spec);
     const Answer inside = Apply().at(0);
     const Buffer results = outside.Finish();
@@ -303,7 +314,7 @@ TEST_F(StoreTest, ReadOfSeveralSlots_GivesTheResultOfOneSlot) {
   std::vector<std::string_view> words;
   const CommandSpec get = OfSlots(Op::kMGetOfSlots, keys, &arguments, &words);
   std::vector<std::string> values;
-  EXPECT_TRUE(store_.Read(get, WallTime::Min(), [&](const ResultView& read) {
+  EXPECT_TRUE(store_.Read(get, {}, [&](const ResultView& read) {
     for (const ResultElement& element : read.elements) {
       values.push_back(element.nil ? "(nil)" : std::string(element.bytes));
     }
@@ -311,7 +322,7 @@ TEST_F(StoreTest, ReadOfSeveralSlots_GivesTheResultOfOneSlot) {
   EXPECT_EQ(values,
             (std::vector<std::string>{"value", "", "(nil)", "due", ""}));
   const auto never = [](const ResultView&) { FAIL() << "it needs time"; };
-  EXPECT_FALSE(store_.Read(get, WallTime(2'000'000'000), never));
+  EXPECT_FALSE(store_.Read(get, {.present = WallTime(2'000'000'000)}, never));
   batch_.Add(get);
   std::vector<std::string> count_arguments;
   std::vector<std::string_view> count_words;

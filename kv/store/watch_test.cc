@@ -196,16 +196,19 @@ RC_GTEST_PROP(Watch_AnyHistory, Passes_OnlyIfTheKeyDidNotChange, ()) {
     } else {
       // DEL does not change an absent key.
       const bool there =
-          watcher.store().Get(kSlot, key, WallTime(now_ms * 1'000'000)).found();
+          watcher.store()
+              .Get(kSlot, key, {.present = WallTime(now_ms * 1'000'000)})
+              .found();
       watcher.Add(Op::kDel, {key});
       watcher.Apply(now_ms);
       for (Look& look : looks) look.changed |= there && look.key == key;
     }
     // Expiry is a change too.
     for (Look& look : looks) {
-      const bool there = watcher.store()
-                             .Get(kSlot, look.key, WallTime(now_ms * 1'000'000))
-                             .found();
+      const bool there =
+          watcher.store()
+              .Get(kSlot, look.key, {.present = WallTime(now_ms * 1'000'000)})
+              .found();
       look.changed |= look.watched.absent == there;
     }
   }

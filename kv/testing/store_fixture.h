@@ -90,8 +90,8 @@ class StoreTest : public testing::Test {
 
   void SetTime(int64_t ms) { now_ = WallTime(ms * 1'000'000); }
 
-  Lookup Get(std::string_view key, WallTime due_by = WallTime::Min()) {
-    return store_.Get(HashSlot(key), key, due_by);
+  Lookup Get(std::string_view key, WallTime present = WallTime::Min()) {
+    return store_.Get(HashSlot(key), key, {.present = present});
   }
 
   static SessionStamp Stamp(uint64_t sequence, uint64_t floor = 1,

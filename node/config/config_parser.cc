@@ -130,6 +130,7 @@ constexpr Setting kSettings[] = {
     {"timeouts.stop_ms", PLACE(config.timeouts.stop), 0, kHourMs, "ms"},
     {"raft.election_timeout_ms", PLACE(config.host.core.election_timeout_min),
      20, 300'000, "ms"},
+    {"raft.lease_reads", PLACE(config.host.core.lease_reads)},
     {"raft.level_max", PLACE(config.level_max), 0, 1'000'000, "0: no limit"},
     {"snapshot.threshold_bytes", PLACE(config.host.snapshot_threshold_bytes), 0,
      1024 * kGi, "bytes; 0: no snapshots"},

@@ -23,6 +23,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   }
   options.plan = MakeBootstrapPlan(map, config.division, config.rules);
   options.founding_level = config.known_level();
+  options.founding_lease_length = config.host.core.election_timeout_min;
   options.lost_directory_advice =
       "A node whose directory was lost needs a token of 'quoratectl node "
       "replace', see docs/operate/failures.md";

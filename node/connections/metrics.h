@@ -86,6 +86,7 @@ class Metrics {
   uint64_t leader_changes = 0;
   uint64_t elections = 0;
   uint64_t suffixes_truncated = 0;
+  uint64_t lease_reads = 0;
   // Indexes at which replicas had different states.
   uint64_t state_differences = 0;
   uint64_t snapshots_installed = 0;

@@ -373,11 +373,20 @@ void WriteRaft(Context& context, Page& page) {
           core->last().index - follower.match);
     }
   }
+}
+
+void WriteConsensusCounters(Context& context, Page& page) {
   const Metrics& metrics = context.metrics;
   One(page, "quorate_raft_leader_changes_total", "counter",
       "Changes of a group's leader seen by this node.", metrics.leader_changes);
   One(page, "quorate_raft_elections_total", "counter",
       "Elections that this node started.", metrics.elections);
+  One(page, "quorate_raft_lease_reads_total", "counter",
+      "Read points of this node's leaders that needed no round.",
+      metrics.lease_reads);
+  One(page, "quorate_clock_disruptions_total", "counter",
+      "Times the monotonic clock could not be relied on, so leases ended.",
+      context.env.loop.ReadClock().disruptions);
   One(page, "quorate_raft_state_differences_total", "counter",
       "Comparisons that found different states of replicas.",
       metrics.state_differences);
@@ -545,8 +554,9 @@ void WriteCommandsAndHttp(Context& context, Page& page) {
 }
 
 constexpr void (*kParts[])(Context&, Page&) = {
-    WriteNode,    WriteConnections, WriteCommandsAndHttp, WriteRouting,
-    WritePeers,   WriteView,        WriteMoves,           WriteRaft,
+    WriteNode,    WriteConnections, WriteCommandsAndHttp,
+    WriteRouting, WritePeers,       WriteView,
+    WriteMoves,   WriteRaft,        WriteConsensusCounters,
     WriteStorage, WriteStores};
 
 }  // namespace

@@ -53,9 +53,10 @@ bool GroupLeadership::LeftBehind(const raft::Core& core) {
 GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group)
     : parts_(parts), group_(group) {}
 
-WallTime GroupLeadership::ReadTime() const {
+kv::PointTime GroupLeadership::ReadTime() const {
   const raft::Core* const core = hosted_ ? parts_.host.core(group_) : nullptr;
-  return core == nullptr ? WallTime::Min() : core->read_log_time();
+  if (core == nullptr) return {};
+  return {.known = core->read_log_time(), .present = core->present_log_time()};
 }
 
 void GroupLeadership::NoteReadPoint(MonoTime asked) {

@@ -73,7 +73,7 @@ class GroupLeadership {
   const kv::Store* store() const;
   // The time by which a read finds keys due: the leader's log time at the
   // newest read point here. Min(): no replica is here.
-  WallTime ReadTime() const;
+  kv::PointTime ReadTime() const;
   // The replica here has reached a read point that was asked for at `asked`.
   void NoteReadPoint(MonoTime asked);
   // True if the state here lacks no write that was confirmed more than

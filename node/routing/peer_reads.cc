@@ -96,7 +96,7 @@ bool PeerReads::HasManyBytes(const kv::ResultView& result) const {
 
 PeerReads::Evaluated PeerReads::EvaluateReads(const kv::Store& store,
                                               const Buffer& batch) const {
-  const WallTime due_by = leadership_.ReadTime();
+  const kv::PointTime point = leadership_.ReadTime();
   const size_t bytes_max = parts_.config.bounds.entry_result_bytes;
   Evaluated evaluated;
   kv::ResultBuilder results(kv::Version{});
@@ -120,7 +120,7 @@ PeerReads::Evaluated PeerReads::EvaluateReads(const kv::Store& store,
     if (!is_long) work += WorkOfRead(command);
     const bool added =
         !is_long &&
-        store.Read(command, due_by, [&](const kv::ResultView& result) {
+        store.Read(command, point, [&](const kv::ResultView& result) {
           is_long = kv::LongRead::Takes(command.op) && HasManyBytes(result);
           if (is_long) return;
           if (command.op == kv::Op::kScan) {
@@ -142,12 +142,18 @@ void PeerReads::Serve(Buffer batch, PeerDone done, AnswerRoom& room) {
   if (leadership_.kind() != Leadership::Kind::kSelf) {
     return done(forwarding_.NotLeading());
   }
+  bool shows_time_left = false;
+  for (kv::CommandReader reader(batch.view()); reader.ok() && !reader.done();
+       reader.Skip()) {
+    shows_time_left |= kv::ShowsTimeLeft(reader.NextHeader().op);
+  }
   auto answer = [this, batch = std::move(batch), done = std::move(done),
                  &room](absl::Status status) mutable {
     if (!status.ok()) return done(forwarding_.NotLeading());
     ServeSoon(std::move(batch), std::move(done), room);
   };
-  parts_.host.Read(leadership_.group(), std::move(answer));
+  parts_.host.Read(leadership_.group(), std::move(answer),
+                   {.shows_log_time = shows_time_left});
 }
 
 void PeerReads::ServeSoon(Buffer batch, PeerDone done, AnswerRoom& room) {

@@ -270,7 +270,8 @@ void ReadQueue::Ask(ReadPoint* point) {
   parts_.host.Read(leadership_.group(),
                    [this, number = point->number](const absl::Status& status) {
                      OnReadPoint(number, status);
-                   });
+                   },
+                   {.shows_log_time = RoundShowsTimeLeft()});
 }
 
 bool ReadQueue::TakesPart(Request& read) {

@@ -7,6 +7,7 @@
 #ifndef QUORATE_NODE_ROUTING_READ_QUEUE_H_
 #define QUORATE_NODE_ROUTING_READ_QUEUE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -149,6 +150,11 @@ class ReadQueue {
     MonoTime late_at;
   };
   void Ask(ReadPoint* point);
+  bool RoundShowsTimeLeft() const {
+    return std::any_of(round_.begin(), round_.end(), [](const Request* read) {
+      return kv::ShowsTimeLeft(read->op);
+    });
+  }
   void OnReadPoint(uint64_t number, const absl::Status& status);
   void OnLeaderRead(const Buffer& asked, const raft::ProposeResult& answer);
   // Gives the leader's result, which views `all`, to the sink, or keeps or
@@ -175,12 +181,12 @@ class ReadQueue {
     return !read.order->AwaitsEarlier(read) &&
            read.order->sink()->RoomFor(read.token, 0);
   }
-  // The time by which the read finds keys due. For a read of any state it is
+  // The times by which the read finds keys due. For a read of any state it is
   // log time: an entry that advances it would need a majority. With a bound it
   // is that of the newest read point here.
-  WallTime DueBy(const Request& read) const {
+  kv::PointTime DueBy(const Request& read) const {
     return read.stale && read.staleness_max == kAnyStaleness
-               ? WallTime::Min()
+               ? kv::PointTime()
                : leadership_.ReadTime();
   }
   // Serves an issued read that may begin, or parks it.

@@ -54,7 +54,7 @@ size_t ResultRoom::BytesBehind(size_t before_bytes,
     size_t value = kv::kValueBytesMax;
     if (here != nullptr) {
       const kv::SlotKey of = kv::KeyOf(spec.op, spec.slot, argument);
-      value = here->Get(of.slot, of.key, WallTime::Min()).value.size();
+      value = here->Get(of.slot, of.key, {}).value.size();
       value = std::min(value + added, std::max(value, kv::kValueBytesMax));
     }
     bytes += value + sizeof(uint64_t);

@@ -261,8 +261,7 @@ class SlotOrderTest : public ::testing::Test {
                                Seconds(1));
   }
   std::string ValueOf(uint32_t group, Slot slot) {
-    return std::string(
-        node_->store(GroupId(group)).Get(slot, "k", WallTime::Min()).value);
+    return std::string(node_->store(GroupId(group)).Get(slot, "k", {}).value);
   }
 
   // Gives the slot of group 2 a value.

@@ -575,6 +575,10 @@ WallTime Core::applied_log_time() const { return impl_->applied_log_time(); }
 WallTime Core::applied_latest() const { return impl_->applied_latest(); }
 WallTime Core::read_log_time() const { return impl_->read_log_time(); }
 
+WallTime Core::present_log_time() const {
+  return std::max(impl_->read_log_time(), impl_->present_log_time());
+}
+
 void Core::RaiseLogTime(WallTime log_time, const Now& now) {
   impl_->RaiseLogTime(log_time, now);
 }

@@ -167,6 +167,7 @@ struct Proposals {
 // Output::reads with the same tag.
 struct ReadRequested {
   uint64_t tag = 0;
+  bool shows_log_time = false;  // See ReadPointOptions.
 };
 // The deadline has come.
 struct TimerFired {};
@@ -539,6 +540,10 @@ class Core {
   // come. No read of any replica that begins later gets an earlier one, unless
   // restarts have lost it (docs/decisions/0084). Zero: there was no read.
   WallTime read_log_time() const;
+  // The leader's log time at that read, not before read_log_time. The next
+  // leader may begin before it. So a read shows nothing of it, and an entry has
+  // to advance log time to it where that makes a difference.
+  WallTime present_log_time() const;
 
   // The leader's view of each other member. Empty if this replica does not
   // lead.

@@ -97,6 +97,7 @@ class Core::Impl {
   WallTime NextLogTime(const Now& now) const;
   void RaiseLogTime(WallTime log_time, const Now& now);
   WallTime read_log_time() const { return read_log_time_; }
+  WallTime present_log_time() const { return present_log_time_; }
   bool CanServeReads() const;
   bool quiet() const;
   std::vector<FollowerStatus> followers() const;
@@ -329,7 +330,7 @@ class Core::Impl {
   void ReleaseConfirmedReads();
   void ReplyToRead(const PendingRead& read, bool ok, Index index);
   void FailReads();
-  void ForwardRead(uint64_t tag);
+  void ForwardRead(const ReadRequested& event);
   void SendReadIndex(ForwardedRead& read);
   void RetryForwardedReads();
   void ReleaseForwardedReads();
@@ -401,6 +402,8 @@ class Core::Impl {
   // Slots that have frozen since would be sealed with an earlier one.
   // Invariant: at most known_log_time_.
   WallTime read_log_time_{0};
+  // That of the leader at the newest read by a lease.
+  WallTime present_log_time_{0};
   // More is committed than one Step may apply. Only the timer goes on then.
   bool apply_backlog_ = false;
   size_t unapplied_bytes_ = 0;  // Sum of size_bytes over (applied, commit].

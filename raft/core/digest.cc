@@ -64,6 +64,7 @@ void Core::Impl::AddRole(CoreDigest* digest) const {
     for (const ForwardedRead& read : follower->reads) {
       digest->Add(read.tag);
       digest->Add(read.read_id);
+      digest->Add(uint64_t{read.by_round});
       digest->Add(read.retry_at);
       digest->Add(read.expires_at);
       digest->Add(uint64_t{read.answered});
@@ -107,6 +108,7 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
     for (const PendingRead& read : *reads) {
       digest->Add(read.from);
       digest->Add(read.id);
+      digest->Add(uint64_t{read.by_round});
       digest->Add(read.expires_at);
     }
   }

@@ -217,11 +217,40 @@ TEST_F(LeaseTest, FollowersRead_IsAnsweredByTheTimer) {
   EXPECT_EQ(cluster_->sent(MessageType::kHeartbeat), before);
 }
 
+TEST_F(LeaseTest, ReadThatShowsLogTime_NeedsARound) {
+  const uint32_t leader = Begin();
+  cluster_->Step(leader, ReadRequested{.tag = 100, .shows_log_time = true});
+  EXPECT_TRUE(cluster_->reads().empty());
+  EXPECT_TRUE(Reads(leader));
+  const uint32_t follower = Other(leader);
+  cluster_->Step(follower, ReadRequested{.tag = 101, .shows_log_time = true});
+  ASSERT_TRUE(cluster_->Deliver(follower, leader));
+  EXPECT_NE(cluster_->core(leader).deadline(), cluster_->now());
+}
+
 TEST_F(LeaseTest, LeaseReadsTurnedOff_NeedARound) {
   CoreCluster::Options options;
   options.core.lease_reads = false;
   const uint32_t leader = Begin(options);
   EXPECT_FALSE(Reads(leader));
+}
+
+// A majority knows the log time that reads show. The present one is later, and
+// an entry has to advance log time to it.
+TEST_F(LeaseTest, PresentLogTime_AdvancesBetweenHeartbeats) {
+  CoreCluster::Options options;
+  options.wall_clock = true;
+  const uint32_t leader = Begin(options);
+  const uint32_t follower = Other(leader);
+  CutOff(leader);
+  ASSERT_TRUE(Reads(leader));
+  const WallTime shown = cluster_->core(leader).read_log_time();
+  const WallTime present = cluster_->core(leader).present_log_time();
+  cluster_->Advance(kLease / 2);
+  ASSERT_TRUE(Reads(leader));
+  EXPECT_EQ(cluster_->core(leader).read_log_time(), shown);
+  EXPECT_GE(cluster_->core(leader).present_log_time(), present + kLease / 3);
+  EXPECT_EQ(cluster_->core(follower).present_log_time(), WallTime());
 }
 
 // A read may have shown later log times than any heartbeat.

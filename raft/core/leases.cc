@@ -16,9 +16,10 @@
 // noticed to be wrong (Now::disruptions) ends leases, and promises begin again.
 // A lease is shorter by the error that may go unnoticed.
 //
-// A read finds out what is due by a log time that a majority knows. It is that
-// of heartbeats that a majority has answered, or of the last committed entry.
-// So the next leader does not begin before it (decision 0084).
+// A read shows a log time that a majority knows. It is that of heartbeats that
+// a majority has answered, or of the last committed entry. So the next leader
+// does not begin before it (decision 0084). A key that is due by the leader's
+// present log time alone needs an entry, which advances log time.
 #include <algorithm>
 #include <utility>
 
@@ -101,6 +102,7 @@ bool Core::Impl::ReadByLease(const PendingRead& read) {
              return member == nullptr ? WallTime() : member->known_log_time();
            })});
   known_log_time_ = std::max(known_log_time_, read_log_time_);
+  present_log_time_ = std::max(present_log_time_, PresentLogTime());
   out_->lease_reads.push_back(commit_);
   AnswerRead(read, commit_);
   // A quiet group sends no heartbeat that would renew it.

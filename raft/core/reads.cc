@@ -33,9 +33,9 @@ bool Core::Impl::CanServeReads() const {
 void Core::Impl::OnReadRequested(const ReadRequested& event) {
   switch (role()) {
     case RoleKind::kLeader:
-      return AddRead({ReplicaId(), event.tag});
+      return AddRead({ReplicaId(), event.tag, event.shows_log_time});
     case RoleKind::kFollower:
-      return ForwardRead(event.tag);
+      return ForwardRead(event);
     case RoleKind::kPreCandidate:
     case RoleKind::kCandidate:
       return ReplyToRead({ReplicaId(), event.tag}, false, Index());
@@ -51,7 +51,7 @@ void Core::Impl::AddRead(PendingRead read) {
     ReplyToRead(read, false, Index());
     return;
   }
-  if (ReadByLease(read)) return;
+  if (!read.by_round && ReadByLease(read)) return;
   read.expires_at = now_.mono + options_->election_timeout_max;
   leader.waiting_reads.push_back(read);
   StartRound();
@@ -167,6 +167,7 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
   if (ok) {
     reply.read_index = index;
     reply.log_time = read_log_time_;
+    reply.present_log_time = std::max(read_log_time_, present_log_time_);
     const Progress* member = FindMember(read.from);
     if (member != nullptr) reply.commit = std::min(commit_, member->match());
   }
@@ -198,13 +199,13 @@ void Core::Impl::ReleaseConfirmedReads() {
 }
 
 void Core::Impl::OnReadIndex(const Message& message) {
-  const PendingRead read = {message.from, message.read_id};
+  const PendingRead read = {message.from, message.read_id, message.forced};
   if (!leads()) {
     ReplyToRead(read, false, Index());
     return;
   }
   const Leader& leader = leader_role();
-  if (now_.mono < LeaseEnd() &&
+  if (!read.by_round && now_.mono < LeaseEnd() &&
       leader.later_reads.size() < options_->pending_reads_max) {
     return ReadByLeaseLater(read);
   }
@@ -213,16 +214,17 @@ void Core::Impl::OnReadIndex(const Message& message) {
 
 // ---- On a follower.
 
-void Core::Impl::ForwardRead(uint64_t tag) {
+void Core::Impl::ForwardRead(const ReadRequested& event) {
   Follower& follower = std::get<Follower>(role_);
   if (follower.leader == ReplicaId() ||
       follower.reads.size() >= options_->pending_reads_max) {
-    ReplyToRead({ReplicaId(), tag}, false, Index());
+    ReplyToRead({ReplicaId(), event.tag}, false, Index());
     return;
   }
   ForwardedRead read;
   read.read_id = next_read_id_++;
-  read.tag = tag;
+  read.tag = event.tag;
+  read.by_round = event.shows_log_time;
   read.expires_at = now_.mono + options_->election_timeout_max;
   SendReadIndex(read);
   follower.reads.push_back(read);
@@ -232,6 +234,7 @@ void Core::Impl::SendReadIndex(ForwardedRead& read) {
   read.retry_at = now_.mono + options_->retry_interval;
   Message message = NewMessage(MessageType::kReadIndex, leader());
   message.read_id = read.read_id;
+  message.forced = read.by_round;
   Send(std::move(message));
 }
 
@@ -243,6 +246,7 @@ void Core::Impl::OnReadIndexReply(const Message& message) {
     read.answered = true;
     read.index = message.read_index;
     read.log_time = message.log_time;
+    read.present_log_time = message.present_log_time;
     read.retry_at = MonoTime::Max();
     if (message.reject) read.expires_at = now_.mono;
   }
@@ -274,6 +278,7 @@ void Core::Impl::ReleaseForwardedReads() {
   std::erase_if(follower->reads, [this](const ForwardedRead& read) {
     if (!read.answered || read.index > applied_) return false;
     read_log_time_ = std::max(read_log_time_, read.log_time);
+    present_log_time_ = std::max(present_log_time_, read.present_log_time);
     ReplyToRead({ReplicaId(), read.tag}, true, read.index);
     return true;
   });

@@ -23,11 +23,14 @@ namespace quorate::raft {
 struct ForwardedRead {
   uint64_t read_id = 0;
   uint64_t tag = 0;
+  bool by_round = false;
   MonoTime retry_at;
   MonoTime expires_at;
   bool answered = false;
   Index index;  // Valid if answered. The read is ready once it is applied.
-  WallTime log_time{0};  // The leader's. Valid if answered.
+  // The leader's. Valid if answered.
+  WallTime log_time{0};
+  WallTime present_log_time{0};
 };
 struct Follower {
   ReplicaId leader;  // Zero if unknown.
@@ -54,7 +57,8 @@ struct Candidate {
 struct PendingRead {
   ReplicaId from;   // The follower that asked; zero for a read of this node.
   uint64_t id = 0;  // The caller's tag, or the follower's read id.
-  MonoTime expires_at;  // Its caller may ask again from then on.
+  bool by_round = false;  // A lease is not enough.
+  MonoTime expires_at;    // Its caller may ask again from then on.
 };
 struct LeadershipTransfer {
   ReplicaId to;

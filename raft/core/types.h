@@ -202,9 +202,9 @@ enum class MessageType : uint8_t {
 // installed the snapshot, or does not need it, sends an accepting kAppendReply
 // instead.
 //
-// kReadIndex: `read_id`.
+// kReadIndex: `read_id`; `forced`: a lease is not enough.
 // kReadIndexReply: `read_id` of the kReadIndex; `read_index`, or `reject`;
-// `commit` as in kHeartbeat; `log_time` of the read.
+// `commit` as in kHeartbeat; `log_time` and `present_log_time` of the read.
 //
 // kTimeoutNow: `promised`.
 struct Message {
@@ -237,6 +237,7 @@ struct Message {
   // The newest that the sender knows of heartbeats and reads; zero: none.
   WallTime log_time{0};
   ReadRound read_round;
+  WallTime present_log_time;  // See Core::present_log_time.
   // The next heartbeat may come so much later. Until then pulses of the
   // leader's node stand in for heartbeats.
   Duration quiet_for;

@@ -41,6 +41,7 @@ constexpr uint8_t kFlagLostEntries = 8;
 uint8_t FlagsOf(MessageType type) {
   switch (type) {
     case MessageType::kVote:
+    case MessageType::kReadIndex:
       return kFlagForced;
     case MessageType::kPreVoteReply:
     case MessageType::kVoteReply:
@@ -101,7 +102,7 @@ void VisitFields(M& message, const Visit& visit) {
     case MessageType::kReadIndexReply:
       if (message.reject) return visit(message.read_id);
       return visit(message.read_id, message.read_index, message.commit,
-                   message.log_time);
+                   message.log_time, message.present_log_time);
     case MessageType::kVoteReply:
       return visit(message.log_time, message.promised);
     case MessageType::kTimeoutNow:

@@ -148,6 +148,7 @@ class Drawing {
         break;
       case MessageType::kReadIndex:
         m->read_id = Below(5);
+        m->forced = Below(2) == 1;
         break;
       case MessageType::kReadIndexReply:
         m->read_id = Below(5);
@@ -155,6 +156,8 @@ class Drawing {
         if (m->reject) break;
         m->read_index = Index(Below(1 << 20));
         m->commit = Index(Below(1 << 20));
+        m->log_time = Time();
+        m->present_log_time = Time();
         break;
       case MessageType::kTimeoutNow:
         m->promised = Nanoseconds(static_cast<int64_t>(Below(1 << 20)));
@@ -306,11 +309,13 @@ std::vector<GroupMessage> GoldenMessages() {
   staged.part.Mutable().offset = 0x2b;
   staged.part.Mutable().staged = 0x41;
   at(MessageType::kReadIndex).read_id = 0x2c;
+  at(MessageType::kReadIndex).forced = true;
   Message& read = at(MessageType::kReadIndexReply);
   read.read_id = 0x2d;
   read.read_index = Index(0x2e);
   read.commit = Index(0x2f);
   read.log_time = WallTime(0x44);
+  read.present_log_time = WallTime(0x4a);
   GroupMessage rejecting = Make(MessageType::kAppendReply);
   rejecting.message.reject = true;
   rejecting.message.number = AppendNumber(0x31);

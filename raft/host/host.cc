@@ -588,12 +588,12 @@ void Host::ChangeConfiguration(GroupId group, Index base, Configuration target,
   replica->ChangeConfiguration(base, std::move(target), std::move(done));
 }
 
-void Host::Read(GroupId group, ReadDone done) {
+void Host::Read(GroupId group, ReadDone done, ReadPointOptions options) {
   Replica* target = impl_->replica(group);
   if (target == nullptr) {
     return impl_->Answer(std::move(done), group_status(group));
   }
-  target->Read(std::move(done));
+  target->Read(std::move(done), options);
 }
 
 void Host::PrepareReplica(GroupId group, Prepared done) {

@@ -89,7 +89,7 @@ class Host {
 
   // Waits until the state machine of this node may serve a linearizable read. A
   // follower asks the leader. Reads of one turn share one round.
-  void Read(GroupId group, ReadDone done);
+  void Read(GroupId group, ReadDone done, ReadPointOptions options = {});
 
   // Transfers leadership to the voter `to` (thesis 3.10) if this replica leads.
   // The transfer is abandoned if the target does not take over within an

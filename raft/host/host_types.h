@@ -55,7 +55,7 @@ struct HostMembership {
   Level founding_level{1};
   // Configuration::lease_length of all groups if this node founds the cluster;
   // zero: no leases.
-  Duration founding_lease_length;
+  Duration founding_lease_length = CoreOptions().election_timeout_min;
   // Makes an empty directory a new store, and takes part in the founding of the
   // cluster until the store has its bootstrap record. False: an empty directory
   // is refused.
@@ -202,6 +202,13 @@ using ProposeDone = absl::AnyInvocable<void(const ProposeResult&)>;
 //   kFailedPrecondition  the replica is halted
 //   kDataLoss            the replica is fenced
 using ReadDone = absl::AnyInvocable<void(absl::Status)>;
+
+struct ReadPointOptions {
+  // The caller shows Core::read_log_time, such as in the time that is left of a
+  // key. Then the leader asks a majority, which knows its present log time
+  // afterwards. Reads by a lease may have one from before.
+  bool shows_log_time = false;
+};
 
 // Whether this node's replica of a group works, and if not, why.
 enum class ReplicaCondition : uint8_t {

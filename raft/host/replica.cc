@@ -171,7 +171,7 @@ absl::Status Replica::CheckProposal(EntryKind kind,
   return absl::OkStatus();
 }
 
-void Replica::Read(ReadDone done) {
+void Replica::Read(ReadDone done, ReadPointOptions options) {
   if (!status().ok()) {
     services_.callbacks.AddForNextTurn(
         [done = std::move(done), status = status()]() mutable {
@@ -181,6 +181,7 @@ void Replica::Read(ReadDone done) {
   }
   Callers& callers = callers_.Mutable();
   callers.turn_reads.push_back(std::move(done));
+  callers.turn_shows_log_time |= options.shows_log_time;
   if (!stepping_ &&
       services_.env.buggify.Fire("raft.host.reads_not_gathered")) {
     callers.flush_reads.Cancel();
@@ -198,7 +199,7 @@ void Replica::FlushReads() {
   callers.reads_in_core.emplace(tag, std::move(callers.turn_reads));
   callers.turn_reads.clear();
   callers.flushing_reads = tag;
-  Step(ReadRequested{tag});
+  Step(ReadRequested{tag, std::exchange(callers.turn_shows_log_time, false)});
   callers.flushing_reads = 0;
 }
 

@@ -40,7 +40,7 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   void OnMessage(NodeId from, StoreIncarnation store, Message&& message);
   void Propose(EntryKind kind, Buffer payload, ProposeDone done);
   void ChangeConfiguration(Index base, Configuration target, ProposeDone done);
-  void Read(ReadDone done);
+  void Read(ReadDone done, ReadPointOptions options);
   void TransferLeadership(ReplicaId to);
   void Hold();
   // The link to node `to` has room, or it is new.
@@ -211,6 +211,7 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
 
     // Reads of this turn; then those that the core has not answered, by tag.
     std::vector<ReadDone> turn_reads;
+    bool turn_shows_log_time = false;  // One of them does.
     uint64_t next_tag = 1;
     uint64_t flushing_reads = 0;  // Their tag during FlushReads, else 0.
     env::Pending flush_reads;

@@ -51,7 +51,7 @@ void AddKeys(const kv::Store& store, Slot slot,
         keys->emplace(bytes, slot);
       }
     };
-    if (!store.Read(scan, WallTime::Min(), add)) return;
+    if (!store.Read(scan, {}, add)) return;
   } while (cursor != 0);
 }
 
@@ -77,7 +77,7 @@ std::string StoreText(const kv::Store& store) {
     }
   }
   for (const auto& [key, slot] : keys) {
-    const kv::Lookup found = store.Get(slot, key, WallTime::Min());
+    const kv::Lookup found = store.Get(slot, key, {});
     absl::StrAppend(&text, "key ", Quoted(key), " = ", Quoted(found.value),
                     ", version ", kv::FormatVersion(found.version), ", due ",
                     found.expire_at_ms, "\n");

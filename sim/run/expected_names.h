@@ -192,6 +192,7 @@ inline constexpr std::string_view kExpectedPoints[] = {
     "raft.not_quiet",
     "raft.proposal_refused",
     "raft.read_refused",
+    "raft.read_without_lease",
     "raft.round_waits_for_heartbeat",
     "raft.send_one_append",
     "raft.snapshot_instead_of_entries",

@@ -123,7 +123,7 @@ class Headers {
         rest_.Take<uint64_t>();  // Number of the read.
         if (reject) break;
         name->index = rest_.Take<uint64_t>();
-        rest_.TakeBytes(16);  // Commit index, log time.
+        rest_.TakeBytes(24);  // Commit index and log times.
         break;
       case kVoteReply:
         rest_.TakeBytes(16);

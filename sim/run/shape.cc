@@ -392,6 +392,8 @@ void ShapeDraw::DrawRaft(NodeId node, const Shape& shape,
             16 << 10);
   Draw("knob.raft.peer_window_bytes", node, &host->peer_window_bytes,
        {32 << 20, 32 << 20, 16 << 10, 1});
+  core.lease_reads =
+      Pick<int>("knob.raft.lease_reads", node.value(), {1, 1, 0}) != 0;
   // Less would not make up for the drift of clocks.
   Draw("knob.raft.log_time_slew_ppm", node, &core.log_time_slew_ppm,
        {1'000, 1'000, 1'000, 1'000'000});

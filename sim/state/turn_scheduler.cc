@@ -32,7 +32,7 @@ void TurnScheduler::CountCall() {
     if (in_turn_) {
       pause_due_ = pause_length_;
     } else {
-      busy_until_ = state_->now + pause_length_;
+      busy_until_ = std::max(busy_until_, turn_pause_end_);
     }
   }
 }

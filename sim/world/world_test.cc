@@ -281,6 +281,23 @@ TEST(World, CrashAfterAPauseInATurn_ComesAtItsTime) {
   EXPECT_GT(created, 0u);
 }
 
+// The clock was read as of the end of the first pause.
+TEST(World, PauseBetweenTurns_DoesNotShortenAPause) {
+  World world({.seed = 5});
+  const MachineId machine = world.AddMachine();
+  env::Env* env = nullptr;
+  world.Start(machine, [&env](env::Env& given) {
+    env = &given;
+    return std::make_shared<Creator>(given);
+  });
+  world.PauseAfterCalls(machine, 1, Milliseconds(20));
+  world.RunFor(Milliseconds(2));
+  const MonoTime before = env->loop.ReadClock().mono;
+  world.PauseAfterCalls(machine, 1, Milliseconds(10));
+  const env::Pending call = env->loop.Defer([] {});
+  EXPECT_EQ(env->loop.ReadClock().mono, before);
+}
+
 TEST(World, TheRecordOfATimer_SaysWhenItWasSet) {
   World world({.seed = 3, .keep_trace = true});
   const MachineId machine = world.AddMachine();
