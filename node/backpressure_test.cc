@@ -728,7 +728,7 @@ TEST(Backpressure_Requests, OpenWork_IsWhatTheGaugesShow) {
   };
   cluster.world().RunUntilTrue(look, Seconds(1));
   // The requests of one connection outlive it for a while.
-  cluster.ConnectResp(0)->Send(Repeat({"GET", "{k}"}, 1000));
+  cluster.ConnectResp(0)->Send(Repeat({"SET", "{k}", "x"}, 1000));
   cluster.world().RunUntilTrue(look, Milliseconds(1));
   for (const auto& client : clients) client->ResumeReads();
   cluster.world().RunUntilTrue(look, Seconds(5));

@@ -87,6 +87,7 @@ TEST_P(ClientLibraryTest, ReadsOfALowerConsistency_NeedNoLeader) {
   ASSERT_TRUE(cluster_.AwaitLeaders());
   Run([this](kv::Client& client) { client.Set("k", "v", Keep()); });
   ASSERT_EQ(Await(1).at(0).outcome, Outcome::kDone);
+  cluster_.world().RunFor(Seconds(1));  // Every replica applies it.
   const auto read = [this](kv::ReadConsistency consistency) {
     Run([this, consistency](kv::Client& client) {
       client.Get("k", consistency, Keep());

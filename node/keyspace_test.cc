@@ -157,7 +157,10 @@ TEST(Keyspace_Plain, NodesCrashMeanwhile_AnswersAreCompleteOrErrors) {
     for (int step = 0; cursor != "0" || step == 0;) {
       ASSERT_LT(++step, 2000);
       if (step % 4 == 0) {
-        if (down < 3) cluster.Restart(down);
+        if (down < 3) {
+          cluster.Restart(down);
+          cluster.world().RunFor(Milliseconds(100));
+        }
         down = down < 3 ? 3 : (seed + static_cast<size_t>(step) / 4) % 3;
         if (down < 3) cluster.Crash(last = down);
       }

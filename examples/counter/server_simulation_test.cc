@@ -240,13 +240,15 @@ TEST(CounterServerSimulationTest, SameSeed_SameRun) {
   EXPECT_EQ(again->summary, result.summary);
 }
 
-// One of the seeds finds the mistake.
+// One of the seeds finds the mistake, by a rule whose texts begin so.
 template <Mistake mistake>
-sim::HarnessResult FirstFound() {
+sim::HarnessResult FirstFound(std::string_view begin = {}) {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     sim::HarnessResult wrong = sim::RunSeed(
         {.seed = seed}, SimulatedCounterServer<WrongServer<mistake>>);
-    if (!wrong.ok()) return wrong;
+    if (!wrong.ok() && wrong.violations.front().starts_with(begin)) {
+      return wrong;
+    }
   }
   ADD_FAILURE() << "no seed up to " << kSeeds << " found it";
   return {.violations = {""}};
@@ -289,7 +291,7 @@ TEST(CounterServerSimulationTest, ReplicasThatDiffer_AreFound) {
 
 TEST(CounterServerSimulationTest, StateThatDiffers_IsExplained) {
   const std::string violation =
-      FirstFound<Mistake::kForgets>().violations.front();
+      FirstFound<Mistake::kForgets>("digest: node ").violations.front();
   for (const std::string_view part :
        {"digest: node ", "\n  entry ", ", applied first by node ",
         "\n  states of node ", " bytes), then \"",

@@ -269,8 +269,8 @@ void ControllerLink::Try(const Waiting& question) {
                     OnAnswer(question, self_, std::move(answer));
                   });
   }
-  if (!CanSend(target, question->request)) return TryAgain(question);
   question->asked = target;
+  if (!CanSend(target, question->request)) return TryAgain(question);
   Send(target, question->request,
        [this, question, target](PeerResult answer) mutable {
          OnAnswer(question, target, std::move(answer));

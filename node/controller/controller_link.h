@@ -122,7 +122,8 @@ class ControllerLink {
     MonoTime deadline;
     Done done;
     uint64_t attempts = 0;
-    NodeId asked = {};  // The last node that got it; zero: none did.
+    // The last node that it was meant for, reached or not.
+    NodeId asked = {};
     // A command that was passed on, and whose outcome is not known.
     bool passed_on = false;
   };

@@ -15,9 +15,13 @@ using shardctrl::ControllerCommand;
 absl::Status StoreBinder::Admit(const raft::JoinRequest& request, bool closed) {
   const shardctrl::ClusterState& state = controller_.state();
   const shardctrl::NodeRecord* const node = state.FindNode(request.node);
-  // The store was in the cluster, and asks whether it still is.
+  // The store was in the cluster, and asks whether it still is. The controller
+  // may have removed a founder before it knew its store.
+  const bool unbound = node != nullptr &&
+                       node->state == shardctrl::NodeState::kRemoved &&
+                       node->store == StoreIncarnation();
   if (node != nullptr && request.token.empty() &&
-      (node->store == request.store ||
+      (unbound || node->store == request.store ||
        IsGivenUp(state, request.node, request.store))) {
     return absl::OkStatus();
   }

@@ -112,6 +112,17 @@ TEST_F(StoreBinderTest, WrongToken_IsRefusedAtOnce) {
   EXPECT_EQ(asked_, 0);
 }
 
+// Its store asks whether it is still in the cluster.
+TEST_F(StoreBinderTest, NodeRemovedBeforeItWasBound_IsAnswered) {
+  EXPECT_FALSE(Admit({.node = node_, .store = kStore}).ok());
+  ASSERT_EQ(cluster_.Do(Command::RemoveNode{node_}).outcome,
+            ControllerAnswer::Outcome::kDone);
+  cluster_.SettleAll();
+  ASSERT_EQ(cluster_.state.FindNode(node_)->state,
+            shardctrl::NodeState::kRemoved);
+  EXPECT_TRUE(Admit({.node = node_, .store = kStore}).ok());
+}
+
 TEST_F(StoreBinderTest, LostQuestion_IsAskedAgain) {
   reached_ = false;
   const raft::JoinRequest request = RequestOf(5, kStore);

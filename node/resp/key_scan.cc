@@ -68,7 +68,7 @@ KeyScan::KeyScan(Context& context, ClientConnection& client,
       replies_(replies) {}
 
 // SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
-std::string_view KeyScan::ReadPointOptions(Arguments request, uint64_t* cursor,
+std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
                                       Walk* walk) const {
   if (!ParseCursor(request[1], cursor)) return "ERR invalid cursor";
   walk->cursor_tag = CursorTag();
@@ -151,7 +151,7 @@ Handled KeyScan::Scan(const CommandRow& row, Arguments request) {
   walk->wanted = std::numeric_limits<uint64_t>::max();
   uint64_t cursor = 0;
   if (row.id == CommandId::kScan) {
-    const std::string_view error = ReadPointOptions(request, &cursor, walk.get());
+    const std::string_view error = ReadOptions(request, &cursor, walk.get());
     if (!error.empty()) {
       replies_.ReplyError(row.id, error);
       return Handled::kDone;

@@ -86,7 +86,7 @@ class KeyScan {
   };
 
   // Reads the arguments of SCAN. Returns an error text if they are invalid.
-  std::string_view ReadPointOptions(Arguments request, uint64_t* cursor,
+  std::string_view ReadOptions(Arguments request, uint64_t* cursor,
                                Walk* walk) const;
   void ReadPattern(std::string_view pattern, Walk* walk) const;
   uint64_t CursorTag() const;

@@ -189,7 +189,7 @@ Tape Harness::tape() const {
   return tape;
 }
 
-void ReadPointOptions(TapeParameters& parameters, HarnessOptions* options) {
+void ReadOptions(TapeParameters& parameters, HarnessOptions* options) {
   const int64_t duration_ms =
       parameters.Number("duration_ms", 1, 1, HarnessOptions::kDurationMax.ms());
   if (parameters.Has("duration_ms")) {
@@ -211,7 +211,7 @@ absl::StatusOr<HarnessResult> Replay(std::string_view tape,
   if (!parsed.ok()) return parsed.status();
   HarnessOptions options{.seed = parsed->seed};
   TapeParameters parameters(*parsed);
-  ReadPointOptions(parameters, &options);
+  ReadOptions(parameters, &options);
   const absl::Status status = parameters.Finish();
   if (!status.ok()) return status;
   return Execute(options, &*parsed, make);

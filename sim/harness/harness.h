@@ -104,7 +104,7 @@ class Harness {
 };
 
 // Reads the options that Harness::tape wrote.
-void ReadPointOptions(TapeParameters& parameters, HarnessOptions* options);
+void ReadOptions(TapeParameters& parameters, HarnessOptions* options);
 
 // The outcome of one run, for a loop over seeds.
 struct HarnessResult {

@@ -46,7 +46,7 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   options.shape.defaults = parameters.Number("defaults", 0, 0, 1) != 0;
   options.shape.members = parameters.Number("members", 0, 0, 1) != 0;
   HarnessOptions harness;
-  ReadPointOptions(parameters, &harness);
+  ReadOptions(parameters, &harness);
   const absl::Status status = parameters.Finish();
   if (!status.ok()) return status;
   options.seed = tape.seed;

@@ -71,7 +71,7 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
 absl::StatusOr<RunOptions> OptionsOfSubjectTape(const Tape& tape) {
   TapeParameters parameters(tape);
   HarnessOptions harness;
-  ReadPointOptions(parameters, &harness);
+  ReadOptions(parameters, &harness);
   const absl::Status status = parameters.Finish();
   if (!status.ok()) return status;
   return RunOptions{.seed = tape.seed,

@@ -402,7 +402,8 @@ class LostDirectoryTest(Cleaned):
         for node in (2, 3):
             self.assertIn('the cluster exists', nodes.fail(nodes.config(node), '--bootstrap')[1])
         # The node that is left answers stale reads as long as it runs.
-        self.assertEqual((1, ''), nodes.ctl(1, '--timeout-ms', '1000', 'get', 'a'))
+        # Its lease may last for a moment.
+        self.wait_until(lambda: nodes.ctl(1, '--timeout-ms', '1000', 'get', 'a') == (1, ''))
         self.assertEqual('b', self.stale(nodes, 1, 'a'))
         # Together with a directory that came back it is a majority.
         shutil.rmtree(nodes.data(2), ignore_errors=True)
