@@ -210,6 +210,7 @@ struct NodeStatus {
   // Why the node that was asked refuses it; empty if it does not.
   std::string refused;
   std::optional<DiskLine> disk;
+  bool clock_differs = false;  // See quorate_clock_differs.
   // Empty for a refused node: its groups may be others.
   std::vector<GroupLine> groups;
 };
@@ -237,7 +238,10 @@ NodeStatus StatusOf(const NodeLine& line,
   if (!client.ok()) return node;
   const auto info = (*client)->Call({"INFO", "groups", "persistence"});
   node.answers = info.ok() && !info->is_error();
-  if (node.answers) node.disk = ParseInfoDisk(info->text);
+  if (node.answers) {
+    node.disk = ParseInfoDisk(info->text);
+    node.clock_differs = absl::StrContains(info->text, "clock_differs:1\r");
+  }
   const auto why = refused.find(line.number);
   if (why != refused.end()) {
     node.refused = why->second;
@@ -288,6 +292,9 @@ std::string StateOf(const NodeStatus& node) {
   if (!node.refused.empty()) return "refused";
   std::string unfit;
   if (LacksRoom(node)) unfit = "disk has no room";
+  if (node.clock_differs) {
+    absl::StrAppend(&unfit, unfit.empty() ? "" : ", ", "clock differs");
+  }
   for (const GroupLine& line : node.groups) {
     if (line.status == "ok") continue;
     absl::StrAppend(&unfit, unfit.empty() ? "" : ", ", "group ", line.group,

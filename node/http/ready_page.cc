@@ -1,6 +1,9 @@
 #include "node/http/ready_page.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -78,6 +81,21 @@ void AppendDisk(const DiskWatch& disk, std::string* lines) {
          "\n");
 }
 
+// The node serves without leases, so the line does not count.
+void AppendClock(const Context& context, std::string* lines) {
+  if (!context.host.clock_differs()) return;
+  Append(lines,
+         "[ ]clock differs in rate from most other nodes, so reads by "
+         "leases are off here:");
+  for (const NodeConfig& node : context.cluster.nodes()) {
+    const std::optional<int64_t> ahead = context.host.ClockAheadOf(node.id);
+    if (!ahead.has_value()) continue;
+    Append(lines, " node ", node.id, " ", *ahead < 0 ? "+" : "-",
+           std::abs(*ahead), " ppm");
+  }
+  Append(lines, "\n");
+}
+
 }  // namespace
 
 ReadyPage MakeReadyPage(const Context& context, bool verbose) {
@@ -86,6 +104,7 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
   std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
                              log.ok() ? "ok" : Message(log), "\n");
   AppendDisk(context.disk, &lines);
+  AppendClock(context, &lines);
   if (const std::string_view removed = context.removed(); !removed.empty()) {
     Append(&lines, "[-]", removed, "\nnot ready\n");
     return {.ready = false, .text = std::move(lines)};

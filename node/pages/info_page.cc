@@ -54,6 +54,7 @@ void Server(const InfoInputs& inputs, std::string* out) {
          "\r\nquorate_version:",
          kQuorateVersion,
          "\r\nredis_mode:", inputs.cluster() ? "cluster" : "standalone",
+         "\r\nclock_differs:", context.host.clock_differs() ? 1 : 0,
          "\r\narch_bits:64\r\nrun_id:", context.topology.self().id,
          "\r\ntcp_port:",
          ParseHostPort(inputs.cluster() ? context.config.listen.resp_cluster

@@ -1,8 +1,10 @@
 #include "node/pages/metrics_page.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -266,6 +268,15 @@ void WriteView(Context& context, Page& page) {
           "Bytes of entries, snapshots and other messages of consensus to "
           "the other node.",
           [&](NodeId node) { return context.host.sent_bytes(node); });
+  page.Family("quorate_peer_clock_difference_ppm", "gauge",
+              "By how much the monotonic clocks of the other node and of this "
+              "one differ in rate, in parts per million.");
+  for (const NodeConfig& peer : context.cluster.nodes()) {
+    const std::optional<int64_t> ahead = context.host.ClockAheadOf(peer.id);
+    if (!ahead.has_value()) continue;
+    page.Sample(Concat("node=\"", peer.id, "\""),
+                static_cast<uint64_t>(std::abs(*ahead)));
+  }
   PerPeer(context, page, "quorate_peer_alive", "gauge",
           "1 if the other node answers this one.",
           [&](NodeId node) { return view.alive(node) ? 1 : 0; });
@@ -387,6 +398,10 @@ void WriteConsensusCounters(Context& context, Page& page) {
   One(page, "quorate_clock_disruptions_total", "counter",
       "Times the monotonic clock could not be relied on, so leases ended.",
       context.env.loop.ReadClock().disruptions);
+  One(page, "quorate_clock_differs", "gauge",
+      "1 if the rate of the monotonic clock differs from that of most other "
+      "nodes, so that this node has no leases.",
+      context.host.clock_differs() ? 1 : 0);
   One(page, "quorate_raft_state_differences_total", "counter",
       "Comparisons that found different states of replicas.",
       metrics.state_differences);

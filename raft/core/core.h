@@ -650,6 +650,12 @@ class HostGate {
     (void)since;
     return MonoTime::Min();
   }
+  // True if this node's monotonic clock differs in rate from those of most
+  // other nodes, by more than `ppm_max` parts per million.
+  virtual bool ClockDiffers(int64_t ppm_max) {
+    (void)ppm_max;
+    return false;
+  }
   // Whether this leader may do without heartbeats. The host may have something
   // to add to them.
   virtual bool MayBeQuiet() { return true; }

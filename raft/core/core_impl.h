@@ -341,6 +341,7 @@ class Core::Impl {
   void AnswerRead(const PendingRead& read, Index index);
 
   // ---- leases.cc
+  bool ClockIsWrong() const;
   // The clocks of two replicas differ by this at most after `duration` of one.
   Duration Widened(Duration duration) const;
   void Promise();

@@ -14,7 +14,9 @@
 // Clocks may differ in rate by the group's bound, D. A lease counts for L less
 // 2D, and a promise that is left for its time and 2D more. A clock that was
 // noticed to be wrong (Now::disruptions) ends leases, and promises begin again.
-// A lease is shorter by the error that may go unnoticed.
+// A lease is shorter by the error that may go unnoticed. A node whose clock
+// differs from most others by half of D has no lease, and its answers grant
+// none.
 //
 // A read shows a log time that a majority knows. It is that of heartbeats that
 // a majority has answered, or of the last committed entry. So the next leader
@@ -51,6 +53,11 @@ void Core::Impl::Promise() {
   promised_until_ = std::max(promised_until_, now_.mono + length);
 }
 
+bool Core::Impl::ClockIsWrong() const {
+  return context_.gate != nullptr &&
+         context_.gate->ClockDiffers(log_.configuration().lease_drift_ppm / 2);
+}
+
 Duration Core::Impl::PromiseLeft() const {
   return now_.mono < promised_until_ ? promised_until_ - now_.mono : Duration();
 }
@@ -74,7 +81,7 @@ MonoTime Core::Impl::LeaseEnd() const {
   const Leader& leader = leader_role();
   const Duration length = log_.configuration().lease_length;
   if (length == Duration() || !options_->lease_reads || leader.lease_released ||
-      !CanServeReads()) {
+      !CanServeReads() || ClockIsWrong()) {
     return MonoTime::Min();
   }
   const MonoTime sent = QuorumValue<MonoTime>(

@@ -651,7 +651,7 @@ void Core::Impl::OnHeartbeat(const Message& message) {
   }
   Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
   reply.read_round = message.read_round;
-  reply.sent = message.sent;
+  if (!ClockIsWrong()) reply.sent = message.sent;
   reply.log_time = message.log_time;
   reply.known_level = context_.known_level;
   Send(std::move(reply));

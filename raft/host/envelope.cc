@@ -20,11 +20,14 @@
 namespace quorate::raft {
 namespace {
 
-// Version, number of messages, size of the headers, process.
+// Version, number of messages, size of the headers, process, time.
 constexpr size_t kCountAt = kChecksumEnd + 2;
 constexpr size_t kHeaderBytesAt = kCountAt + 2;
 constexpr size_t kProcessAt = kHeaderBytesAt + 4;
-constexpr size_t kEnvelopePrefixBytes = kProcessAt + 8;
+constexpr size_t kSentAt = kProcessAt + 8;
+constexpr size_t kEnvelopePrefixBytes = kSentAt + 8;
+// Differences of two such times, and of two differences, are no overflow.
+constexpr MonoTime kSentMax(std::numeric_limits<int64_t>::max() / 4);
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 44;
@@ -339,7 +342,7 @@ bool EnvelopeBuilder::Add(GroupId group, const Message& message) {
 }
 
 std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link,
-                                          uint64_t process) {
+                                          const EnvelopeStamp& stamp) {
   std::vector<Buffer> pieces;
   pieces.reserve(1 + payloads_.size());
   const size_t size_bytes = kEnvelopePrefixBytes + headers_.size();
@@ -348,7 +351,8 @@ std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link,
     StoreFixed(block + kChecksumEnd, kEnvelopeVersion);
     StoreFixed(block + kCountAt, count_);
     StoreFixed(block + kHeaderBytesAt, static_cast<uint32_t>(headers_.size()));
-    StoreFixed(block + kProcessAt, process);
+    StoreFixed(block + kProcessAt, stamp.process);
+    StoreFixed(block + kSentAt, stamp.sent.ns());
     std::memcpy(block + kEnvelopePrefixBytes, headers_.data(), headers_.size());
     uint32_t crc = Crc32c(
         ChecksumSeed(link, Service::kReplicas),
@@ -395,7 +399,13 @@ absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,
   }
   HeaderReader reader(bytes, header_bytes);
   Envelope envelope;
-  envelope.process = LoadFixed<uint64_t>(bytes.data() + kProcessAt);
+  envelope.stamp = {
+      .process = LoadFixed<uint64_t>(bytes.data() + kProcessAt),
+      .sent = MonoTime(LoadFixed<int64_t>(bytes.data() + kSentAt))};
+  if (envelope.stamp.sent < MonoTime(0) || envelope.stamp.sent > kSentMax) {
+    return absl::InvalidArgumentError(
+        "envelope was sent at no time of a clock");
+  }
   envelope.messages.resize(count);
   size_t taken = 0;
   for (size_t i = 0; i < count; ++i) {

@@ -25,11 +25,17 @@ struct GroupMessage {
   Message message;
 };
 
+// The process that sent an envelope, and when.
+struct EnvelopeStamp {
+  uint64_t process = 0;  // A random number.
+  MonoTime sent;         // By the clock of the sender.
+};
+
 // Encodes messages to one node as the pieces of one Transport::Send. Reusable.
 //
 //   EnvelopeBuilder builder;
 //   if (!builder.Add(group, message)) …  // Full: send it, then add again.
-//   transport.Send(to, lane, builder.Take(link, process));
+//   transport.Send(to, lane, builder.Take(link, stamp));
 class EnvelopeBuilder {
  public:
   // Adds a message, or returns false if the envelope would exceed
@@ -40,8 +46,8 @@ class EnvelopeBuilder {
   // Whether no message was added.
   bool empty() const { return count_ == 0; }
   // Returns the pieces, and begins another envelope. One without messages is a
-  // pulse. `process`: a random number of this process.
-  std::vector<Buffer> Take(const MessageLink& link, uint64_t process);
+  // pulse.
+  std::vector<Buffer> Take(const MessageLink& link, const EnvelopeStamp& stamp);
   // Forgets the messages.
   void Clear();
 
@@ -53,7 +59,7 @@ class EnvelopeBuilder {
 };
 
 struct Envelope {
-  uint64_t process = 0;  // Names the process that sent it.
+  EnvelopeStamp stamp;
   std::vector<GroupMessage> messages;
   // Not OK if messages were left out: an entry does not match its checksum, or
   // a configuration makes no sense. Names the first one.

@@ -21,19 +21,20 @@ namespace {
 const MessageLink kLink{
     .cluster = ClusterId(77), .from = NodeId(1), .to = NodeId(2)};
 
-constexpr uint64_t kProcess = 0x4142434445464748;
+constexpr EnvelopeStamp kStamp = {.process = 0x4142434445464748,
+                                  .sent = MonoTime(0x0b4c4d4e4f505152)};
 constexpr size_t kProcessAt = kChecksumEnd + 8;
-constexpr size_t kEnvelopePrefixBytes = kProcessAt + 8;
+constexpr size_t kEnvelopePrefixBytes = kProcessAt + 16;
 
 std::vector<Buffer> EncodeEnvelope(const MessageLink& link,
                                    const std::vector<GroupMessage>& messages,
-                                   uint64_t process = kProcess) {
+                                   const EnvelopeStamp& stamp = kStamp) {
   EnvelopeBuilder builder;
   for (const GroupMessage& message : messages) {
     CHECK(builder.Add(message.group, message.message));
   }
   EXPECT_EQ(builder.empty(), messages.empty());
-  return builder.Take(link, process);
+  return builder.Take(link, stamp);
 }
 
 Buffer Join(const std::vector<Buffer>& pieces) {
@@ -233,7 +234,8 @@ TEST(Envelope, AnyMessages_ComeBackEqual) {
     auto decoded = DecodeEnvelope(kLink, bytes);
     ASSERT_TRUE(decoded.ok()) << "seed " << seed << " " << decoded.status();
     ASSERT_EQ(decoded->messages.size(), messages.size());
-    EXPECT_EQ(decoded->process, kProcess);
+    EXPECT_EQ(decoded->stamp.process, kStamp.process);
+    EXPECT_EQ(decoded->stamp.sent, kStamp.sent);
     for (size_t i = 0; i < messages.size(); ++i) {
       ExpectEqual(decoded->messages[i], messages[i]);
     }
@@ -364,7 +366,7 @@ TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
   EXPECT_FALSE(builder.Add(append.group, append.message));
   const GroupMessage small = Make(MessageType::kTimeoutNow);
   EXPECT_TRUE(builder.Add(small.group, small.message));
-  const auto first = DecodeEnvelope(kLink, Join(builder.Take(kLink, kProcess)));
+  const auto first = DecodeEnvelope(kLink, Join(builder.Take(kLink, kStamp)));
   ASSERT_TRUE(first.ok()) << first.status();
   ASSERT_EQ(first->messages.size(), 2u);
   ExpectEqual(first->messages[0], append);
@@ -373,7 +375,7 @@ TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
   EXPECT_TRUE(builder.empty());
   EXPECT_TRUE(builder.Add(append.group, append.message));
   const auto second =
-      DecodeEnvelope(kLink, Join(builder.Take(kLink, kProcess)));
+      DecodeEnvelope(kLink, Join(builder.Take(kLink, kStamp)));
   ASSERT_TRUE(second.ok()) << second.status();
   ASSERT_EQ(second->messages.size(), 1u);
 }
@@ -383,7 +385,7 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
   EnvelopeBuilder builder;
   size_t messages = 0;
   while (builder.Add(small.group, small.message)) ++messages;
-  const Buffer bytes = Join(builder.Take(kLink, kProcess));
+  const Buffer bytes = Join(builder.Take(kLink, kStamp));
   EXPECT_LE(bytes.size(), env::kMessageBytesMax);
   EXPECT_GT(bytes.size(), env::kMessageBytesMax - 30);
   const auto decoded = DecodeEnvelope(kLink, bytes);
@@ -477,7 +479,7 @@ void ExpectOneForm(const Buffer& bytes, const Envelope& envelope) {
       return;
     }
   }
-  EXPECT_EQ(Join(EncodeEnvelope(kLink, envelope.messages, envelope.process)),
+  EXPECT_EQ(Join(EncodeEnvelope(kLink, envelope.messages, envelope.stamp)),
             bytes);
 }
 

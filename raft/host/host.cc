@@ -215,6 +215,7 @@ void Host::Impl::MakeServices() {
                                     .outbox = outbox_,
                                     .send_room = send_room_,
                                     .pulses = pulses_,
+                                    .clock_rates = clock_rates_,
                                     .callbacks = callbacks_,
                                     .apply_work = apply_work_,
                                     .memory = step_memory_});
@@ -297,7 +298,9 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
     }
   }
   if (!envelope.ok()) return;
-  if (pulses_.Heard(from, envelope->process, env_.loop.ReadClock().mono)) {
+  const Now now = env_.loop.ReadClock();
+  clock_rates_.Heard(from, envelope->stamp.process, envelope->stamp.sent, now);
+  if (pulses_.Heard(from, envelope->stamp.process, now.mono)) {
     WakeQuietPartners(from);
   }
   for (GroupMessage& message : envelope->messages) {
@@ -741,6 +744,14 @@ std::vector<Host::ClosedRoom> Host::closed_rooms() const {
 }
 uint64_t Host::sent_bytes(NodeId to) const {
   return impl_->outbox_.SentBytes(to);
+}
+
+std::optional<int64_t> Host::ClockAheadOf(NodeId node) const {
+  return impl_->clock_rates_.AheadOf(node);
+}
+
+bool Host::clock_differs() const {
+  return impl_->clock_rates_.MostDiffer(kLeaseDriftPpm / 2);
 }
 
 Level Host::founded_level() const { return impl_->founded_level_; }

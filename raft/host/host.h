@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -226,6 +227,12 @@ class Host {
   std::vector<ClosedRoom> closed_rooms() const;
   // The bytes of all messages of consensus to another node.
   uint64_t sent_bytes(NodeId to) const;
+  // By how many parts per million this node's monotonic clock is faster than
+  // that of `node`; none until it is known (raft/host/clock_rates.h).
+  std::optional<int64_t> ClockAheadOf(NodeId node) const;
+  // True if it differs from most others by more than half of kLeaseDriftPpm. So
+  // this node has no leases.
+  bool clock_differs() const;
   // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of

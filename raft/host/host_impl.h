@@ -17,6 +17,7 @@
 #include "env/turn_meter.h"
 #include "raft/host/bounds/log_budget.h"
 #include "raft/host/bounds/node_room.h"
+#include "raft/host/clock_rates.h"
 #include "raft/host/dropped_states.h"
 #include "raft/host/founding.h"
 #include "raft/host/host.h"
@@ -219,6 +220,7 @@ class Host::Impl final : public env::Transport::Receiver {
   DroppedStates dropped_states_;
   HostCalls calls_;
   Pulses pulses_;
+  ClockRates clock_rates_;
   env::Pending evict_;  // budgets_ set these.
   bool evict_pending_ = false;
   env::Pending shorten_;

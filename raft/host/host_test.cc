@@ -954,7 +954,7 @@ struct Impostor final : env::Transport::Receiver {
     link.to = to;
     EnvelopeBuilder envelope;
     ASSERT_TRUE(envelope.Add(kGroup, message));
-    env.transport.Send(to, env::Lane::kControl, envelope.Take(link, 1));
+    env.transport.Send(to, env::Lane::kControl, envelope.Take(link, {}));
   }
 
   env::Env& env;

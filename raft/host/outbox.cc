@@ -66,10 +66,11 @@ void Outbox::Flush() {
 
 void Outbox::Send(const Destination& destination, EnvelopeBuilder* envelope) {
   const auto [to, lane] = destination;
-  const std::vector<Buffer> pieces =
-      envelope->Take({.cluster = cluster_, .from = self_, .to = to}, process_);
   Sent& sent = sent_[to];
   sent.last = env_.loop.ReadClock().mono;
+  const std::vector<Buffer> pieces =
+      envelope->Take({.cluster = cluster_, .from = self_, .to = to},
+                     {.process = process_, .sent = sent.last});
   for (const Buffer& piece : pieces) sent.bytes += piece.size();
   env_.transport.Send(to, lane, pieces);
 }

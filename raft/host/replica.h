@@ -127,6 +127,9 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   MonoTime LastPulse(ReplicaId replica, MonoTime since) override {
     return services_.pulses.Last(NodeOf(replica), since);
   }
+  bool ClockDiffers(int64_t ppm_max) override {
+    return services_.clock_rates.MostDiffer(ppm_max);
+  }
   bool MayBeQuiet() override;
 
   // ReplicaSnapshots::Owner.

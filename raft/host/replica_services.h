@@ -18,6 +18,7 @@
 #include "raft/host/bounds/node_room.h"
 #include "raft/host/bounds/send_room.h"
 #include "raft/host/bounds/snapshot_turn.h"
+#include "raft/host/clock_rates.h"
 #include "raft/host/host_types.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
@@ -85,6 +86,7 @@ struct ReplicaServices {
   Outbox& outbox;
   SendRoom& send_room;
   Pulses& pulses;
+  const ClockRates& clock_rates;
   // The work of a turn.
   CallbackQueue& callbacks;
   env::TurnMeter& apply_work;

@@ -57,7 +57,7 @@ class Headers {
     if (rest_.Take<uint16_t>() != raft::kEnvelopeVersion) rest_.Fail();
     left_ = rest_.Take<uint16_t>();
     const auto size = rest_.Take<uint32_t>();
-    rest_.TakeBytes(8);  // The process.
+    rest_.TakeBytes(16);  // The process, and when it sent.
     rest_ = FixedReader(rest_.TakeBytes(size));
   }
 

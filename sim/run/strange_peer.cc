@@ -294,6 +294,7 @@ std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
   AppendFixed(&envelope, count);
   AppendFixed(&envelope, static_cast<uint32_t>(headers.size()) + cut);
   AppendFixed(&envelope, uint64_t{1});  // The process.
+  AppendFixed(&envelope, int64_t{1});   // When it sent.
   envelope += headers + payloads;
   return Sealed(raft::Service::kReplicas, hello, envelope);
 }

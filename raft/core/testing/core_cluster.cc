@@ -189,7 +189,7 @@ void CoreCluster::CheckEncoding(const Message& message) {
   EnvelopeBuilder builder;
   CHECK(builder.Add({}, message));
   std::string bytes;
-  for (const Buffer& piece : builder.Take(link, 1)) bytes += piece.view();
+  for (const Buffer& piece : builder.Take(link, {})) bytes += piece.view();
   const auto decoded = DecodeEnvelope(link, Buffer::Copy(bytes));
   if (!decoded.ok() || decoded->messages.size() != 1 ||
       !(decoded->messages.front().message == message)) {
