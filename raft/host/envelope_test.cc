@@ -374,8 +374,7 @@ TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
   // The messages are gone, and there is room again.
   EXPECT_TRUE(builder.empty());
   EXPECT_TRUE(builder.Add(append.group, append.message));
-  const auto second =
-      DecodeEnvelope(kLink, Join(builder.Take(kLink, kStamp)));
+  const auto second = DecodeEnvelope(kLink, Join(builder.Take(kLink, kStamp)));
   ASSERT_TRUE(second.ok()) << second.status();
   ASSERT_EQ(second->messages.size(), 1u);
 }
