@@ -84,9 +84,10 @@ void AppendDisk(const DiskWatch& disk, std::string* lines) {
 // The node serves without leases, so the line does not count.
 void AppendClock(const Context& context, std::string* lines) {
   if (!context.host.clock_differs()) return;
-  Append(lines,
-         "[ ]clock differs in rate from most other nodes, so reads by "
-         "leases are off here:");
+  Append(
+      lines,
+      "[ ]clock differs in rate from most nodes that send to it, so reads by "
+      "leases are off here:");
   for (const NodeConfig& node : context.cluster.nodes()) {
     const std::optional<int64_t> ahead = context.host.ClockAheadOf(node.id);
     if (!ahead.has_value()) continue;

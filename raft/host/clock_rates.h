@@ -36,7 +36,8 @@ class ClockRates {
   // `node`; none until envelopes have come for kSpanMin.
   std::optional<int64_t> AheadOf(NodeId node) const;
   // True if more than half of the clocks with a known rate differ by more than
-  // `ppm_max`. So the wrong clock is this one, or there is no majority.
+  // `ppm_max`. So the wrong clock is this one, or nothing shows which one is, as
+  // on a node that hears from one other node alone.
   bool MostDiffer(int64_t ppm_max) const;
 
  private:
