@@ -36,15 +36,16 @@ class ClockRates {
   // `node`; none until envelopes have come for kSpanMin.
   std::optional<int64_t> AheadOf(NodeId node) const;
   // True if more than half of the clocks with a known rate differ by more than
-  // `ppm_max`. So the wrong clock is this one, or nothing shows which one is, as
-  // on a node that hears from one other node alone.
+  // `ppm_max`. So the wrong clock is this one, or nothing shows which one it
+  // is. A node that hears from one other node alone cannot know.
   bool MostDiffer(int64_t ppm_max) const;
 
  private:
   // The message of a window that was quickest.
   struct Quickest {
     MonoTime arrived;
-    Duration offset;  // Sent less arrived; less than the true one by the delay.
+    // Sent less arrived: less than the true one by the delay.
+    Duration offset;
   };
   struct Peer {
     uint64_t process = 0;
