@@ -134,6 +134,12 @@ class Cluster::Program final : public ReplicaObserver {
                                       cluster_->world_.now());
     cluster_->NoteState(node_, group, entry.index);
   }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    ReplicaObserver::OnRecovered(group, core);
+    if (cluster_->wrong_states_.OnStart(node_, group, core.replica())) {
+      cluster_->replica_checker_.ExcuseState(node_, group, true);
+    }
+  }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
     restored_ = true;
@@ -539,7 +545,8 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
         !sim::SpoilState(store, group, draw / shards().size())) {
       continue;
     }
-    wrong_states_.Add(node, group, core->applied_index(), interval);
+    wrong_states_.Add(node, group, core->replica(), core->applied_index(),
+                      interval);
     replica_checker_.ExcuseState(node, group, true);
     return true;
   }

@@ -106,11 +106,12 @@ WrongStates::Replica* WrongStates::Find(NodeId node, GroupId group) {
   return it == replicas_.end() ? nullptr : &it->second;
 }
 
-void WrongStates::Add(NodeId node, GroupId group, raft::Index index,
-                      uint64_t interval) {
+void WrongStates::Add(NodeId node, GroupId group, ReplicaId replica,
+                      raft::Index index, uint64_t interval) {
   CHECK_GT(interval, 0u);
   groups_.insert(group);
-  replicas_[{node, group}] = {.since = index, .interval = interval};
+  replicas_[{node, group}] = {
+      .replica = replica, .since = index, .interval = interval};
 }
 
 void WrongStates::OnApplied(NodeId node, GroupId group, raft::Index index,
@@ -159,7 +160,17 @@ void WrongStates::OnDiffer(NodeId node, GroupId group) {
 }
 
 void WrongStates::OnDropped(NodeId node, GroupId group) {
-  replicas_.erase({node, group});
+  auto replica = replicas_.extract({node, group});
+  if (replica.empty()) return;
+  dropped_[replica.key()] = replica.mapped();
+}
+
+bool WrongStates::OnStart(NodeId node, GroupId group, ReplicaId replica) {
+  auto dropped = dropped_.extract({node, group});
+  if (dropped.empty() || dropped.mapped().replica != replica) return false;
+  dropped.mapped().state = State::kFenced;
+  replicas_[dropped.key()] = dropped.mapped();
+  return true;
 }
 
 bool WrongStates::OnWorks(NodeId node, GroupId group) {

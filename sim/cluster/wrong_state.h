@@ -43,7 +43,8 @@ class WrongStates {
 
   // The state of the replica after the entry `index` is wrong from now on. Its
   // group compares states at multiples of `interval`, which is not zero.
-  void Add(NodeId node, GroupId group, raft::Index index, uint64_t interval);
+  void Add(NodeId node, GroupId group, ReplicaId replica, raft::Index index,
+           uint64_t interval);
   // The replica applied the entry.
   void OnApplied(NodeId node, GroupId group, raft::Index index, SimTime now);
   // A snapshot of the leader replaced the state.
@@ -54,8 +55,12 @@ class WrongStates {
   void OnFenced(NodeId node, GroupId group, const absl::Status& why);
   // Checks that the alarm of another state is about a wrong replica.
   void OnDiffer(NodeId node, GroupId group);
-  // The replica is gone, and what its disk had of it.
+  // The replica is gone, and what its disk had of it unless the program ends
+  // soon.
   void OnDropped(NodeId node, GroupId group);
+  // A start of the node found the replica on the disk. Returns whether it is
+  // one that was dropped, which is wrong still.
+  bool OnStart(NodeId node, GroupId group, ReplicaId replica);
   // A replica works after a start. Checks that no start before it had found the
   // fence on the disk. Returns whether the fence was lost with the program.
   bool OnWorks(NodeId node, GroupId group);
@@ -80,6 +85,7 @@ class WrongStates {
  private:
   enum class State : uint8_t { kWrong, kRestored, kFenced };
   struct Replica {
+    ReplicaId replica;
     raft::Index since;
     uint64_t interval = 0;
     State state = State::kWrong;
@@ -93,6 +99,8 @@ class WrongStates {
 
   Report violate_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
+  // Those that were dropped.
+  std::map<std::pair<NodeId, GroupId>, Replica> dropped_;
   // The groups in which some replica was wrong.
   std::set<GroupId> groups_;
 };

@@ -67,7 +67,7 @@ class WrongStatesTest : public ::testing::Test {
 };
 
 TEST_F(WrongStatesTest, WrongReplicaThatIsNotFenced_Found) {
-  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
   Apply(16, 20);
   Check(24, 10);
   EXPECT_TRUE(found_.empty());
@@ -77,14 +77,14 @@ TEST_F(WrongStatesTest, WrongReplicaThatIsNotFenced_Found) {
 }
 
 TEST_F(WrongStatesTest, NoEntryAtWhichStatesAreCompared_IsExcused) {
-  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
   Apply(15, 20);
   Check(40, 10);
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(WrongStatesTest, FaultAfterTheEntry_IsExcusedUntilTheNextOne) {
-  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
   Apply(16, 20);
   Check(40, 21);
   Apply(17, 41);
@@ -96,14 +96,14 @@ TEST_F(WrongStatesTest, FaultAfterTheEntry_IsExcusedUntilTheNextOne) {
 }
 
 TEST_F(WrongStatesTest, MembersThatDoNotHearEachOther_AreExcused) {
-  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
   Apply(16, 20);
   Check(40, 10, false);
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(WrongStatesTest, FencedReplica_MustNotWorkOnceItsDiskSaysSo) {
-  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
   EXPECT_TRUE(states_.HasWrong(kWrongNode));
   Apply(16, 20);
   states_.OnDiffer(kWrongNode, kWrongGroup);
@@ -117,6 +117,18 @@ TEST_F(WrongStatesTest, FencedReplica_MustNotWorkOnceItsDiskSaysSo) {
   EXPECT_EQ(found_.size(), 1u);
 }
 
+// The program ended before its disk had lost the replica.
+TEST_F(WrongStatesTest, DroppedReplicaThatIsBack_IsWrongStill) {
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
+  states_.OnFenced(kWrongNode, kWrongGroup, ForState());
+  states_.OnDropped(kWrongNode, kWrongGroup);
+  EXPECT_TRUE(states_.OnStart(kWrongNode, kWrongGroup, ReplicaId(7)));
+  EXPECT_TRUE(states_.OnWorks(kWrongNode, kWrongGroup));
+  states_.OnDropped(kWrongNode, kWrongGroup);
+  EXPECT_FALSE(states_.OnStart(kWrongNode, kWrongGroup, ReplicaId(8)));
+  EXPECT_FALSE(states_.OnWorks(kWrongNode, kWrongGroup));
+}
+
 TEST_F(WrongStatesTest, FenceOrAlarmWithoutAWrongState_Found) {
   states_.OnFenced(kWrongNode, kWrongGroup,
                    absl::DataLossError("its log is damaged"));
@@ -128,7 +140,7 @@ TEST_F(WrongStatesTest, FenceOrAlarmWithoutAWrongState_Found) {
 }
 
 TEST_F(WrongStatesTest, SnapshotOfTheLeader_MakesTheStateRight) {
-  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, ReplicaId(7), raft::Index(10), 8);
   states_.OnRestored(kWrongNode, kWrongGroup);
   Apply(16, 20);
   Check(40, 10);
