@@ -539,7 +539,7 @@ bool ClusterInvariants::CheckStep(ReplicaId replica, const Core& core,
   for (const Index index : output.lease_reads) {
     if (index >= committed()) continue;
     *violation = absl::StrCat(
-        "replica ", replica.value(), " reads by its lease at index ",
+        "lease: replica ", replica.value(), " reads by its lease at index ",
         index.value(), ", though entry ", committed().value(), " is committed");
     return false;
   }

@@ -230,6 +230,17 @@ TEST_F(InvariantsTest, LateLeaderOfAnOlderTerm_IsAllowed) {
   EXPECT_EQ(Show(3, two), "");
 }
 
+TEST_F(InvariantsTest, ReadThatMissesACommittedEntry_Lease) {
+  DrivenReplica committed(2), reads(2);
+  committed.Follow(2, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, committed), "");
+  reads.Follow(2, 2, 1, "a", 1);
+  reads.out().lease_reads.push_back(Index(2));
+  EXPECT_EQ(Show(3, reads), "");
+  reads.out().lease_reads.push_back(Index(1));
+  ExpectViolation("lease: replica 3", Show(3, reads));
+}
+
 TEST_F(InvariantsTest, OldTermCommittedByCounting_Commit) {
   DrivenReplica before(2);
   EXPECT_EQ(Show(1, before), "");
