@@ -16,25 +16,6 @@ bool ReadsInAnyCase(const Model& model, const Operation& op) {
   return OnlyReads(model, Relax(op));
 }
 
-std::string model_internal::ReadFault(std::string_view function,
-                                      const Operation& op,
-                                      const std::string& before,
-                                      const std::string& after) {
-  std::string call(function);
-  absl::StrAppend(&call, "(");
-  if (!op.argument.is_none()) absl::StrAppend(&call, op.argument.ToString());
-  absl::StrAppend(&call, op.known() ? ")" : ") of unknown outcome");
-  if (op.known() && !op.result.is_none()) {
-    absl::StrAppend(&call, " = ", op.result.ToString());
-  }
-  return absl::StrCat(
-      "IsRead() and Step() of the model contradict each other: by IsRead() ",
-      call, " changes nothing, but Step() takes the state from ", before,
-      " to ", after,
-      ". IsRead() has to be false of it or, where a state is a set of possible "
-      "states, Reading::kLearns.");
-}
-
 CallInWords FlagInWords(const Operation& op) {
   if (op.result == Value::Integer(1)) return {.call = {}, .result = "true"};
   if (op.result == Value::Integer(0)) return {.call = {}, .result = "false"};

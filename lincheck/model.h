@@ -1,7 +1,7 @@
 // lincheck/model.h: what a correct object does, one operation after another.
 //
-// A user's own model is a plain value, as in docs/lincheck.md. The concept
-// SequentialModel says what it has to have:
+// A model is a plain value (docs/lincheck.md). It has to have, as the concept
+// SequentialModel says:
 //   State, with == and a hash of Abseil. Members that keep memory, and are no
 //     standard containers, have a size() in bytes.
 //   State Initial() const.
@@ -13,9 +13,9 @@
 //     whose states are sets of possible states returns a Reading instead.
 //   std::string_view Name(uint8_t function) const, "?" beyond the last one.
 //   std::string Describe(const State& state) const.
-// Step() alone defines the object. Check() compares all else with it.
-//
-// A model may have five more members. The first four save time only:
+// Step() alone defines the object, and all verdicts agree with it. Where a
+// history tells versions, IsRead() also says which operations make one.
+// Five more members are optional. The first four save time only:
 //   bool FindLinks(const Operation&, Links*) const, see Links.
 //   bool LooksBeyondCall(const Operation&) const, false if Step() looks at
 //     function, arguments and result alone. Operations of unknown outcome with
@@ -93,12 +93,6 @@ class StateSpace {
   virtual StateId Import(const StateSpace& from, StateId state) = 0;
   virtual std::string Describe(StateId state) const = 0;
   virtual size_t size_bytes() const = 0;
-  // Not empty: how the model contradicts itself, in words. Its answers prove
-  // nothing then.
-  const std::string& fault() const { return fault_; }
-
- protected:
-  std::string fault_;
 };
 
 // How an operation relates to the writes of its partition, by values. Values
@@ -125,24 +119,16 @@ struct Links {
   Value looked_for;
 };
 
-// Sets of members of a model that may be left unused. The model then says what
-// is always right and only slower.
-using Hooks = uint32_t;
-inline constexpr Hooks kHookIsRead = 1;
-inline constexpr Hooks kHookFindLinks = 2;
-inline constexpr Hooks kHookLooksBeyondCall = 4;
-inline constexpr Hooks kHookSight = 8;  // Look() and Blur().
-inline constexpr Hooks kAllHooks = 15;
-
 // The form of a model that the checker works with.
 class Model {
  public:
   virtual ~Model() = default;
   // Every partition has a space of its own, so that partitions can be checked
-  // side by side. It uses no hook of `unused`.
-  virtual std::unique_ptr<StateSpace> NewStates(Hooks unused = 0) const = 0;
+  // side by side. `plain`: it asks no optional member.
+  virtual std::unique_ptr<StateSpace> NewStates(bool plain = false) const = 0;
   // True if tests compare the optional members with Step(), see
-  // kHooksAreTested. Otherwise Check() does (lincheck/decide/audit.h).
+  // kHooksAreTested. Otherwise no verdict rests on them
+  // (lincheck/decide/steps.h).
   virtual bool HooksAreTested() const = 0;
   virtual Reading ReadingOf(const Operation& op) const = 0;
   // False: the place of the operation among the writes does not follow from its
@@ -197,8 +183,9 @@ std::string DescribeCallOfClient(const Model& model, const Operation& op);
 // for an operation whose effect was seen.
 std::string DescribeSeenCall(const Model& model, Operation op);
 
-// True of models whose optional members are compared with Step() by tests.
-// Check() trusts them. The header of such a model specialises it.
+// True of models whose IsRead() and optional members are compared with Step()
+// by tests. Verdicts may rest on them. The header of such a model specialises
+// it.
 template <typename M>
 inline constexpr bool kHooksAreTested = false;
 
@@ -287,15 +274,11 @@ size_t HeapBytes(const T& value) {
   }
 }
 
-// Why IsRead() contradicts Step().
-std::string ReadFault(std::string_view function, const Operation& op,
-                      const std::string& before, const std::string& after);
-
 template <typename M>
 class States final : public StateSpace {
  public:
   using State = typename M::State;
-  States(M model, Hooks unused) : model_(std::move(model)), unused_(unused) {}
+  States(M model, bool plain) : model_(std::move(model)), plain_(plain) {}
   StateId Initial() override {
     scratch_ = model_.Initial();
     Blur();
@@ -305,14 +288,11 @@ class States final : public StateSpace {
     scratch_ = *states_[state];
     if (!model_.Step(scratch_, op)) return kImpossible;
     Blur();
-    if (scratch_ == *states_[state]) return state;
-    const StateId next = Number(scratch_);
-    if constexpr (!kHooksAreTested<M>) CheckRead(state, op, next);
-    return next;
+    return scratch_ == *states_[state] ? state : Number(scratch_);
   }
   bool MaySee(StateId state, const Operation& op) const override {
     if constexpr (kForgets) {
-      if (!Uses(kHookFindLinks)) return true;
+      if (plain_) return true;
       const State& there = *states_[state];
       Links links;
       model_.FindLinks(op, &links);
@@ -329,7 +309,7 @@ class States final : public StateSpace {
   }
   StateId Forget(StateId state) override {
     if constexpr (kForgets) {
-      if (!Uses(kHookFindLinks)) return state;
+      if (plain_) return state;
       scratch_ = *states_[state];
       // Every state shows whether there is anything.
       if (!scratch_.is_nil()) scratch_.Forget();
@@ -339,7 +319,7 @@ class States final : public StateSpace {
   }
   void Watch(absl::Span<const Operation> operations) override {
     if constexpr (HasSight<M>) {
-      if (!Uses(kHookSight)) return;
+      if (plain_) return;
       sight_.emplace();
       for (const Operation& op : operations) {
         if (!model_.Look(op, &*sight_)) return sight_.reset();
@@ -367,15 +347,6 @@ class States final : public StateSpace {
     return it->second;
   }
 
-  // `op` leaves another state.
-  void CheckRead(StateId before, const Operation& op, StateId after) {
-    if (!fault_.empty() || ReadingOf(model_.IsRead(op)) != Reading::kReads) {
-      return;
-    }
-    fault_ = ReadFault(model_.Name(op.function), op, Describe(before),
-                       Describe(after));
-  }
-
   template <typename T>
   struct SightOf {
     using Type = bool;
@@ -391,10 +362,8 @@ class States final : public StateSpace {
     }
   }
 
-  bool Uses(Hooks hook) const { return (unused_ & hook) == 0; }
-
   const M model_;
-  const Hooks unused_;
+  const bool plain_;
   std::optional<typename SightOf<M>::Type> sight_;
   // Looked up, never iterated over. Keys stay where they are.
   std::unordered_map<State, StateId, absl::Hash<State>> numbers_;
@@ -414,8 +383,8 @@ class ModelOf final : public Model {
                 "InWords() has another form than lincheck/model.h says");
 
   explicit ModelOf(M model = {}) : model_(std::move(model)) {}
-  std::unique_ptr<StateSpace> NewStates(Hooks unused) const override {
-    return std::make_unique<model_internal::States<M>>(model_, unused);
+  std::unique_ptr<StateSpace> NewStates(bool plain) const override {
+    return std::make_unique<model_internal::States<M>>(model_, plain);
   }
   bool HooksAreTested() const override { return kHooksAreTested<M>; }
   Reading ReadingOf(const Operation& op) const override {

@@ -112,13 +112,9 @@ struct Verdict {
   // The decision about the first of them, for Explain().
   std::shared_ptr<const Decision> first_wrong;
   std::vector<uint32_t> undecided;  // Partitions.
-  // Not empty: which member of the model is at fault, and why, in words. No
-  // verdict about any partition is given then: all are undecided.
-  std::string model_fault;
-  // Not empty: `undecided` has a partition whose verdict rests on optional
-  // members of the model, and Step() did not confirm it within the limits. The
-  // members and the verdict of the first such partition, in words.
-  std::string unproven;
+  // Not empty: why more time would not decide the first such one of
+  // `undecided`, in words.
+  std::string undecidable;
 };
 
 }  // namespace quorate::lincheck

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "lincheck/decide/audit.h"
 #include "lincheck/decide/decide.h"
+#include "lincheck/decide/steps.h"
 #include "lincheck/explain/explain.h"
 #include "lincheck/search/search.h"
 
@@ -82,11 +82,6 @@ CounterExample ExplainIn(const History& history, const Model& model,
   if (!decision.has_value()) {
     decision = Decide(operations, model, LimitsOf(options));
   }
-  if (!decision->fault.empty()) {
-    CounterExample none = WholePartition(history, partition, indices);
-    none.reason = std::move(decision->fault);
-    return none;
-  }
   if (decision->result != Result::kViolation) {
     return WholePartition(history, partition, indices);
   }
@@ -95,7 +90,7 @@ CounterExample ExplainIn(const History& history, const Model& model,
   const SearchOptions limits = LimitsOf(options);
   if (!model.HooksAreTested() && !Proves(operations, model, limits, &example)) {
     // Slower, and without what the model promises.
-    const ModelWithout plain(model, SpeedHooks(operations));
+    const StepModel plain(model, operations);
     decision = Decide(operations, plain, limits);
     if (decision->result != Result::kViolation) {
       return WholePartition(history, partition, indices);
@@ -118,15 +113,6 @@ CounterExample ExplainIn(const History& history, const Model& model,
     order.blocked = indices[order.blocked];
   }
   return example;
-}
-
-// Nothing that a model says counts once it contradicts itself.
-Verdict Refuse(std::string fault, size_t partitions) {
-  Verdict verdict{.result = Result::kUnknown, .partitions = partitions};
-  verdict.undecided.resize(partitions);
-  std::iota(verdict.undecided.begin(), verdict.undecided.end(), 0);
-  verdict.model_fault = std::move(fault);
-  return verdict;
 }
 
 }  // namespace
@@ -152,9 +138,9 @@ Verdict Check(const History& history, const Model& model,
     Decision& decision = decisions[partition];
     verdict.nodes += decision.nodes;
     verdict.partitions_by_zones += decision.by_zones ? 1 : 0;
-    if (!decision.fault.empty())
-      return Refuse(std::move(decision.fault), count);
-    if (verdict.unproven.empty()) verdict.unproven = decision.unproven;
+    if (verdict.undecidable.empty()) {
+      verdict.undecidable = decision.undecidable;
+    }
     if (decision.result == Result::kUnknown) {
       verdict.undecided.push_back(partition);
     }

@@ -207,7 +207,8 @@ void AgreeWithBruteForce(uint64_t seed, int histories, S specification = {},
     const bool right = LinearizableByBruteForce(history.operations(), truth);
     const Verdict verdict = Check(history, model, {.explain = i % 4 == 0});
     if (verdict.result == Result::kUnknown && MayBeUndecided(history, model)) {
-      RC_ASSERT(verdict.unproven.find("tells no version") != std::string::npos);
+      RC_ASSERT(verdict.undecidable.find("tells no version") !=
+                std::string::npos);
       continue;
     }
     if (verdict.result != (right ? Result::kOk : Result::kViolation)) {

@@ -216,7 +216,7 @@ int Main(const std::vector<std::string>& words,
   for (const std::string& file : arguments->files) {
     FileReport report = JudgeFile(*arguments, file, &executor);
     ++number;
-    bad = bad || !report.status.ok() || !report.verdict.model_fault.empty();
+    bad = bad || !report.status.ok();
     if (report.status.ok() && !arguments->html.empty() &&
         !WritePage(PagePath(arguments->html, number), &report)) {
       bad = true;

@@ -235,10 +235,9 @@ void AddBadInput(std::string reason, JsonWriter* json) {
 
 void AddAnswer(const FileReport& report, JsonWriter* json) {
   const Verdict& verdict = report.verdict;
-  if (!verdict.model_fault.empty()) {
-    json->Name("error").Text(verdict.model_fault);
+  if (!verdict.undecidable.empty()) {
+    json->Name("undecidable").Text(verdict.undecidable);
   }
-  if (!verdict.unproven.empty()) json->Name("unproven").Text(verdict.unproven);
   if (verdict.counter_example.has_value()) AddCounterExample(report, json);
   std::optional<ConsistencyLevel> strongest;
   if (report.levels.has_value()) {
@@ -317,16 +316,13 @@ std::string ReportText(const FileReport& report) {
       (verdict.partitions > 1 || !history.partition_name(0).empty())) {
     absl::StrAppend(&text, "  Wrong: ", Keys(history, verdict.wrong), "\n");
   }
-  if (!verdict.model_fault.empty()) {
-    absl::StrAppend(&text,
-                    "  The model is at fault, so that no answer is given: ",
-                    verdict.model_fault, "\n");
-  } else if (!verdict.undecided.empty()) {
+  if (!verdict.undecided.empty()) {
     absl::StrAppend(
         &text, "  Not decided within the limits of time (", report.timeout_ms,
         " ms) and memory: ", Keys(history, verdict.undecided), "\n");
-    if (!verdict.unproven.empty()) {
-      absl::StrAppend(&text, "  Not proven: ", verdict.unproven, ".\n");
+    if (!verdict.undecidable.empty()) {
+      absl::StrAppend(&text, "  Cannot be decided: ", verdict.undecidable,
+                      ".\n");
     }
   }
   text += CounterExampleText(report);

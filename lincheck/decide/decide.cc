@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/decide/audit.h"
+#include "lincheck/decide/steps.h"
 #include "lincheck/links/links.h"
 #include "lincheck/links/versioned.h"
 #include "lincheck/links/zones.h"
@@ -34,11 +34,10 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
   return std::adjacent_find(made.begin(), made.end()) == made.end();
 }
 
-Decision DecideBySearch(absl::Span<const Operation> operations,
-                        const Model& model, const SearchOptions& options) {
-  SearchResult found = SearchPartition(operations, operations, model, options);
+// The verdict that a search of all operations found.
+Decision DecisionOf(absl::Span<const Operation> operations, const Model& model,
+                    SearchResult found) {
   Decision decision{.result = found.result,
-                    .fault = std::move(found.fault),
                     .nodes = found.nodes,
                     .order = std::move(found.order)};
   if (found.result != Result::kViolation) return decision;
@@ -86,16 +85,14 @@ Decision DecideByHooks(absl::Span<const Operation> operations,
   if (decision.result != Result::kUnknown) return decision;
   std::string missing = FindMissingVersion(operations, model);
   if (!missing.empty()) {
-    return {.result = Result::kUnknown, .unproven = std::move(missing)};
+    return {.result = Result::kUnknown, .undecidable = std::move(missing)};
   }
-  return DecideBySearch(operations, model, options);
+  return DecisionOf(operations, model,
+                    SearchPartition(operations, operations, model, options));
 }
 
 // Of more operations a search does not keep the order it finds.
 constexpr size_t kOrderMax = 100'000;
-
-// Model steps to find out which of several hooks is at fault, for each.
-constexpr uint64_t kNamingNodesMax = 1'000'000;
 
 }  // namespace
 
@@ -143,22 +140,16 @@ SearchResult SearchPartition(absl::Span<const Operation> operations,
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
                 const SearchOptions& options) {
-  const bool audits = !model.HooksAreTested();
+  if (model.HooksAreTested()) return DecideByHooks(operations, model, options);
   SearchOptions limits = options;
-  limits.wants_order = audits && operations.size() <= kOrderMax;
+  limits.wants_order = operations.size() <= kOrderMax;
   Decision decision = DecideByHooks(operations, model, limits);
-  if (audits && decision.fault.empty()) {
-    SearchOptions few = options;
-    few.nodes_max = std::min(few.nodes_max, kNamingNodesMax);
-    Confirm(
-        operations, model, options,
-        [&](absl::Span<const Operation> some, const Model& hooks) {
-          return DecideByHooks(some, hooks, few);
-        },
-        &decision);
+  if (decision.result == Result::kUnknown ||
+      Confirms(operations, model, options, decision)) {
+    return decision;
   }
-  if (!decision.fault.empty()) decision.result = Result::kUnknown;
-  return decision;
+  return DecisionOf(operations, model,
+                    JudgeBySteps(operations, model, options));
 }
 
 }  // namespace quorate::lincheck

@@ -244,10 +244,6 @@ void Judge::Run() {
   strongest.result = linearizable.result;
   JudgeAll(Result::kOk, {}, {});
   if (linearizable.result == Result::kOk) return;
-  if (!linearizable.model_fault.empty()) {
-    strongest.reason = linearizable.model_fault;
-    return JudgeAll(Result::kUnknown, linearizable.model_fault, {});
-  }
   if (linearizable.counter_example.has_value()) {
     strongest.reason = linearizable.counter_example->reason;
     strongest.witness = linearizable.counter_example->operations;

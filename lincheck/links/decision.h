@@ -14,11 +14,8 @@ namespace quorate::lincheck {
 
 struct Decision {
   Result result = Result::kOk;
-  // kUnknown: if not empty, which hook of the model is at fault, in words.
-  std::string fault;
-  // kUnknown: if not empty, which hooks of the model give a verdict that Step()
-  // did not confirm, in words.
-  std::string unproven;
+  // kUnknown: if not empty, why more time would not decide, in words.
+  std::string undecidable;
   bool by_zones = false;
   uint64_t nodes = 0;
   // kViolation: indices into the argument; not linearizable even if all others

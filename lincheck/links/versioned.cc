@@ -14,8 +14,8 @@ namespace quorate::lincheck {
 
 class VersionedModel::States final : public StateSpace {
  public:
-  States(const VersionedModel& model, Hooks unused)
-      : model_(model), inner_(model.model_.NewStates(unused)) {}
+  States(const VersionedModel& model, bool plain)
+      : model_(model), inner_(model.model_.NewStates(plain)) {}
 
   StateId Initial() override {
     return Number({{{{kInitialVersion, 0}, inner_->Initial()}}, {}});
@@ -38,7 +38,6 @@ class VersionedModel::States final : public StateSpace {
           world.current.seen_by >= model_.SeenBy(world.current.version);
       if (!reads && over) after.worlds.push_back({{op.written, 0}, next});
     }
-    if (fault_.empty() && !inner_->fault().empty()) fault_ = inner_->fault();
     return Settle(std::move(after));
   }
   bool MaySee(StateId, const Operation&) const override { return true; }
@@ -178,8 +177,8 @@ VersionedModel::VersionedModel(const Model& model,
   }
 }
 
-std::unique_ptr<StateSpace> VersionedModel::NewStates(Hooks unused) const {
-  return std::make_unique<States>(*this, unused);
+std::unique_ptr<StateSpace> VersionedModel::NewStates(bool plain) const {
+  return std::make_unique<States>(*this, plain);
 }
 
 Reading VersionedModel::ReadingOf(const Operation& op) const {

@@ -27,7 +27,7 @@ class VersionedModel final : public Model {
   VersionedModel(const Model& model, absl::Span<const Operation> judged,
                  absl::Span<const Operation> all);
 
-  std::unique_ptr<StateSpace> NewStates(Hooks unused) const override;
+  std::unique_ptr<StateSpace> NewStates(bool plain) const override;
   bool HooksAreTested() const override { return model_.HooksAreTested(); }
   Reading ReadingOf(const Operation& op) const override;
   // Values alone do not tell enough.

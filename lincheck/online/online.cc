@@ -6,7 +6,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "lincheck/decide/audit.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -84,9 +83,7 @@ class OnlineChecker::Partition {
   size_t size_bytes() const {
     size_t bytes = arena_.size_bytes() + slots_.size() * sizeof(Slot) +
                    running_.size() * sizeof(Operation) +
-                   returned_.size() * sizeof(*returned_.begin()) +
-                   history_.capacity() * sizeof(Operation) +
-                   history_values_.size_bytes();
+                   returned_.size() * sizeof(*returned_.begin());
     for (const Configuration& c : configurations_) {
       bytes += sizeof(c) + c.placed.heap_bytes() + c.spent.heap_bytes();
     }
@@ -111,17 +108,11 @@ class OnlineChecker::Partition {
     Operation op = End(operation);
     op.ret = now;
     op.result = arena_.Copy(result);
-    Keep(op);
     returned_.emplace(now, Open(op));
   }
   void LeaveUnknown(uint64_t operation) {
-    Operation op = End(operation);
-    Keep(op);
-    if (model_.IsRead(op)) {
-      NoteRead(op);
-    } else {
-      Open(op);
-    }
+    const Operation op = End(operation);
+    if (!model_.IsRead(op)) Open(op);
   }
   void Withdraw(uint64_t operation) { End(operation); }
   void LeaveAllUnknown() {
@@ -142,10 +133,6 @@ class OnlineChecker::Partition {
 
   Result CheckReturn(uint32_t slot);
 
-  // Not empty: how the model contradicts itself.
-  const std::string& fault() const { return fault_; }
-  // Not empty: which hooks show a violation that Step() did not confirm.
-  const std::string& unproven() const { return unproven_; }
   const Operation& operation(uint32_t slot) const { return slots_[slot].op; }
   std::string Explain(uint32_t slot) const;
   void GiveUp() { given_up_ = true; }
@@ -158,8 +145,6 @@ class OnlineChecker::Partition {
     arena_ = {};
     configurations_.clear();
     states_.reset();
-    history_ = {};
-    history_values_ = {};
   }
 
  private:
@@ -192,7 +177,6 @@ class OnlineChecker::Partition {
     if (slot == slots_.size()) slots_.emplace_back();
     ++used_;
     slots_[slot] = {true, op.known() && KeepsState(model_, op), kNone, op};
-    if (slots_[slot].is_read) NoteRead(op);
     if (op.known() || calls_differ_) return slot;
     for (uint32_t i = 0; i < slots_.size(); ++i) {
       const Operation& other = slots_[i].op;
@@ -211,34 +195,6 @@ class OnlineChecker::Partition {
     });
   }
 
-  // Remembers a read, if hooks of the model are not tested, to see that it
-  // leaves every state as it is.
-  void NoteRead(Operation op) {
-    const auto same = [&](const Operation& other) {
-      return CallKey::Of(other) == CallKey::Of(op);
-    };
-    if (model_.HooksAreTested() ||
-        std::any_of(reads_.begin(), reads_.end(), same)) {
-      return;
-    }
-    if (reads_.size() == kReadsMax) reads_.erase(reads_.begin());
-    reads_.push_back(op);
-    KeepReads();
-  }
-  void KeepReads() {
-    ValueArena values;
-    for (Operation& op : reads_) KeepValues(&op, &values);
-    read_values_ = std::move(values);
-  }
-  // Whether an operation stands for another one of the same call in a state.
-  void CheckKin(StateId state, const Operation& op, const Operation& kin);
-  // The answer of CheckReturn().
-  Result Search(uint32_t slot);
-  // Keeps an operation that ended, if hooks of the model are not tested.
-  void Keep(Operation op);
-  // The answer of Step() alone about a violation that was found by this return.
-  Result Confirm(uint32_t slot);
-
   // The operations that the search for a return at `limit` may place.
   void FindCandidates(Time limit);
   // Places every read that fits: it changes nothing, so it never hurts.
@@ -253,8 +209,6 @@ class OnlineChecker::Partition {
   // values that nothing refers to.
   void Compact();
   void CompactValues();
-
-  static constexpr size_t kReadsMax = 16;
 
   const std::string name_;
   const Model& model_;
@@ -273,13 +227,6 @@ class OnlineChecker::Partition {
   std::vector<uint32_t> others_to_place_;  // Slots; see FindCandidates().
   // Operations of unknown outcome with the same call may do different things.
   bool calls_differ_ = false;
-  std::vector<Operation> reads_;  // The last ones, each once; see NoteRead().
-  ValueArena read_values_;
-  std::string fault_;
-  std::string unproven_;
-  std::vector<Operation> history_;  // The first that ended; see Keep().
-  ValueArena history_values_;
-  bool keeps_all_ = true;  // None is missing there.
   bool stopped_ = false;
   bool given_up_ = false;
 };
@@ -309,7 +256,6 @@ bool OnlineChecker::Partition::Remember(const Configuration& c, Seen* seen) {
   }
   std::erase_if(spents, [&](const Bits& s) { return c.spent.IsSubsetOf(s); });
   spents.push_back(c.spent);
-  for (const Operation& op : reads_) states_->Step(c.state, op);
   return true;
 }
 
@@ -320,10 +266,7 @@ void OnlineChecker::Partition::Expand(const Configuration& c, Seen* seen,
     const Slot& slot = slots_[i];
     const bool known = slot.op.known();
     if ((known ? c.placed : c.spent).Has(i)) continue;
-    if (!known && slot.kin != kNone && !c.spent.Has(slot.kin)) {
-      CheckKin(c.state, slot.op, slots_[slot.kin].op);
-      continue;
-    }
+    if (!known && slot.kin != kNone && !c.spent.Has(slot.kin)) continue;
     ++nodes_;
     const StateId state = states_->Step(c.state, slot.op);
     if (state == kImpossible || (!known && state == c.state)) continue;
@@ -335,73 +278,7 @@ void OnlineChecker::Partition::Expand(const Configuration& c, Seen* seen,
   }
 }
 
-void OnlineChecker::Partition::CheckKin(StateId state, const Operation& op,
-                                        const Operation& kin) {
-  if (model_.HooksAreTested() || !fault_.empty() ||
-      states_->Step(state, op) == states_->Step(state, kin)) {
-    return;
-  }
-  fault_ = absl::StrCat(
-      "LooksBeyondCall() and Step() of the model contradict each other: by "
-      "LooksBeyondCall() the call alone says what ",
-      DescribeCall(model_, op), " does, but by Step() it does one thing for ",
-      "client ", op.client, " and another for client ", kin.client, ".");
-}
-
 Result OnlineChecker::Partition::CheckReturn(uint32_t slot) {
-  Result result = Search(slot);
-  if (fault_.empty() && states_ != nullptr) fault_ = states_->fault();
-  if (fault_.empty() && result == Result::kViolation &&
-      !model_.HooksAreTested()) {
-    result = Confirm(slot);
-  }
-  return fault_.empty() ? result : Result::kUnknown;
-}
-
-void OnlineChecker::Partition::Keep(Operation op) {
-  if (model_.HooksAreTested() || !keeps_all_) return;
-  if (history_.size() == options_.operations_max) {
-    keeps_all_ = false;
-    history_ = {};
-    history_values_ = {};
-    return;
-  }
-  KeepValues(&op, &history_values_);
-  history_.push_back(op);
-}
-
-Result OnlineChecker::Partition::Confirm(uint32_t slot) {
-  constexpr uint64_t kBytesMax = uint64_t{1} << 30;
-  // An operation that returned later has its result already.
-  std::vector<Operation> until = history_;
-  for (const auto& [number, op] : running_) until.push_back(op);
-  SearchResult truth;
-  if (keeps_all_) {
-    truth =
-        JudgeBySteps(until, model_,
-                     {.nodes_max = options_.nodes_max, .bytes_max = kBytesMax});
-  }
-  if (!truth.fault.empty()) {
-    fault_ = truth.fault;
-  } else if (truth.result == Result::kOk) {
-    fault_ =
-        absl::StrCat("One or more of ", NameHooks(until, model_),
-                     " and Step() of the model contradict each other: ",
-                     DescribeCallOfClient(model_, slots_[slot].op),
-                     " cannot be placed by them, and can by Step() alone.");
-  } else if (truth.result == Result::kUnknown) {
-    unproven_ = absl::StrCat(
-        "by IsRead() and optional members of the model ",
-        DescribeCallOfClient(model_, slots_[slot].op),
-        " cannot be placed, but Step() alone did not confirm that",
-        keeps_all_ ? " within the limits of time and memory"
-                   : absl::StrCat(", because its partition has more than ",
-                                  options_.operations_max, " operations"));
-  }
-  return truth.result;
-}
-
-Result OnlineChecker::Partition::Search(uint32_t slot) {
   const Time limit = slots_[slot].op.ret;
   nodes_ = 0;
   FindCandidates(limit);
@@ -466,7 +343,6 @@ void OnlineChecker::Partition::Compact() {
   if (arena_.size_bytes() + states_->size_bytes() < compact_at_bytes_) return;
   // States of a user's own model may hold values, whose strings stay then.
   if (model_.HooksAreTested()) CompactValues();
-  if (fault_.empty()) fault_ = states_->fault();
   std::unique_ptr<StateSpace> states = model_.NewStates();
   for (Configuration& c : configurations_) {
     c.state = states->Import(*states_, c.state);
@@ -514,7 +390,9 @@ std::string OnlineChecker::Partition::Explain(uint32_t slot) const {
 }
 
 OnlineChecker::OnlineChecker(const Model& model, OnlineOptions options)
-    : model_(model), options_(options) {}
+    : steps_(model, {}),
+      model_(model.HooksAreTested() ? model : steps_),
+      options_(options) {}
 
 OnlineChecker::~OnlineChecker() = default;
 
@@ -571,8 +449,6 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
       case Result::kOk:
         continue;
       case Result::kUnknown:
-        if (model_fault_.empty()) model_fault_ = partition.fault();
-        if (unproven_.empty()) unproven_ = partition.unproven();
         return GiveUp(partition);
       case Result::kViolation: {
         OnlineViolation violation{.partition = partition.name(),
@@ -601,7 +477,6 @@ bool OnlineChecker::given_up(std::string_view partition) const {
 }
 
 Result OnlineChecker::result() const {
-  if (!model_fault_.empty()) return Result::kUnknown;
   if (!violations_.empty()) return Result::kViolation;
   return given_up_ > 0 ? Result::kUnknown : Result::kOk;
 }

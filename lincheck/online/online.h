@@ -11,10 +11,8 @@
 //
 // Memory is bounded by operations and by the states that they may have made.
 // The operations are open, of unknown outcome, or returned beside an open one.
-// If the hooks of a model are not tested, the first operations of each
-// partition are kept as well. A violation counts once Step() alone has
-// confirmed it. States of such a model may hold values, so all their strings
-// are kept, too.
+// If the hooks of a model are not tested, Step() alone is asked. States of such
+// a model may hold values, so all their strings are kept, too.
 #ifndef QUORATE_LINCHECK_ONLINE_ONLINE_H_
 #define QUORATE_LINCHECK_ONLINE_ONLINE_H_
 
@@ -25,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lincheck/decide/steps.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/verdict.h"
@@ -39,7 +38,7 @@ struct OnlineOptions {
   // kUnknown.
   uint64_t nodes_max = 2'000'000;
   // Operations kept for one partition; beyond it the partition is given up as
-  // kUnknown. So many, from the beginning, are kept to confirm a violation.
+  // kUnknown.
   size_t operations_max = 10'000;
 };
 
@@ -74,14 +73,8 @@ class OnlineChecker {
   // No more calls will come. Open operations get an unknown outcome.
   void Finish();
 
-  // kUnknown: some partition was given up and the others are right, or the
-  // model is at fault.
+  // kUnknown: some partition was given up and the others are right.
   Result result() const;
-  // Not empty: how the model contradicts itself. Nothing is known then.
-  const std::string& model_fault() const { return model_fault_; }
-  // Not empty: a partition was given up because its hooks showed a violation
-  // that Step() did not confirm within the limits; which hooks, in words.
-  const std::string& unproven() const { return unproven_; }
   const std::vector<OnlineViolation>& violations() const { return violations_; }
   size_t given_up() const { return given_up_; }
   // Whether this partition was.
@@ -99,14 +92,13 @@ class OnlineChecker {
   void Drain(Partition& partition, Time now);
   void GiveUp(Partition& partition);
 
-  const Model& model_;
+  const StepModel steps_;
+  const Model& model_;  // The one that is asked.
   const OnlineOptions options_;
   std::map<std::string, uint32_t, std::less<>> numbers_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::vector<OnlineViolation> violations_;
   ValueArena kept_;  // Values of violations.
-  std::string model_fault_;
-  std::string unproven_;
   size_t given_up_ = 0;
   uint64_t judged_ = 0;
 };

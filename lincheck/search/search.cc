@@ -124,7 +124,6 @@ class LevelSearch final : public Searcher {
     return nature.blind && nature.effect == SearchPlan::Effect::kReplace;
   }
 
-  SearchResult AtFault() const;
   void Stuck();
   // The order that leads to an entry. Empty if it was forgotten.
   std::vector<size_t> OrderTo(size_t level, uint32_t at);
@@ -508,7 +507,6 @@ SearchResult LevelSearch<kWords>::Run(uint64_t nodes_max, bool deep) {
   result_.result = Result::kViolation;
   for (;;) {
     const size_t end = plan_.returns.size();
-    if (!stepper_.fault().empty()) return AtFault();
     if (!arrivals_.empty() && arrivals_level_ == end) {
       result_.result = Result::kOk;
       if (options_.wants_order && end > 0) {
@@ -523,14 +521,8 @@ SearchResult LevelSearch<kWords>::Run(uint64_t nodes_max, bool deep) {
     }
     Explore(level_, deep);
   }
-  if (!stepper_.fault().empty()) return AtFault();
   Stuck();
   return result_;
-}
-
-template <size_t kWords>
-SearchResult LevelSearch<kWords>::AtFault() const {
-  return {.fault = stepper_.fault(), .nodes = stepper_.steps()};
 }
 
 // In what order operations stand that lead from one entry to the next.
@@ -654,8 +646,8 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
     const SearchResult result =
         deep ? searcher->Deep(until) : searcher->Broad(until);
     // Both ends stop where memory or time is over.
-    if (!result.fault.empty() || result.result != Result::kUnknown ||
-        result.nodes < until || result.nodes >= options.nodes_max) {
+    if (result.result != Result::kUnknown || result.nodes < until ||
+        result.nodes >= options.nodes_max) {
       return result;
     }
     if (!deep) turn *= 2;

@@ -35,8 +35,6 @@ inline constexpr uint64_t kStepsBetweenLooks = 256;
 
 struct SearchResult {
   Result result = Result::kUnknown;
-  // kUnknown: if not empty, how the model contradicts itself.
-  std::string fault;
   uint64_t nodes = 0;
   // kViolation: the operation (index into the argument) whose return no order
   // gets past. `placed` are the last operations, at most 32, of the longest

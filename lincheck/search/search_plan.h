@@ -125,7 +125,6 @@ class Stepper {
     return state < is_forgotten_.size() && is_forgotten_[state];
   }
   std::string Describe(StateId state) const { return states_->Describe(state); }
-  const std::string& fault() const { return states_->fault(); }
   uint64_t steps() const { return steps_; }
   size_t size_bytes() const {
     return states_->size_bytes() + cache_.size() * sizeof(Entry) +

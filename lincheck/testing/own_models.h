@@ -19,8 +19,6 @@ namespace quorate::lincheck {
 // Members that most of them have. -1 is nil.
 struct OwnModel {
   static constexpr std::string_view kBroken = "";  // The hook that lies.
-  // It may change verdicts, not only counter-examples.
-  static constexpr bool kIsAskedByCheck = true;
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write", "other"};
     return function < std::size(kNames) ? kNames[function] : "?";
@@ -160,14 +158,12 @@ struct TakeLinkedAsRead : TakeRegister {
 // It is asked only when a counter-example is made small.
 struct TakeBlurred : TakeRegister {
   static constexpr std::string_view kBroken = "Blur()";
-  static constexpr bool kIsAskedByCheck = false;
   struct Sight {};
   bool Look(const Operation&, Sight*) const { return true; }
   void Blur(const Sight&, State* state) const { *state = -1; }
 };
 struct TakeLookedFor : TakeRegister {
   static constexpr std::string_view kBroken = "FindLinks()";
-  static constexpr bool kIsAskedByCheck = false;
   bool LooksBeyondCall(const Operation&) const { return false; }
   bool FindLinks(const Operation& op, Links* links) const {
     const bool found = LinkRegister(op, links);

@@ -669,9 +669,7 @@ void ServerSubject::Finish() {
       lincheck::Check(history_, test_->model(), kSearch);
   answers_checked_ = executed_;
   undecided_ = verdict.undecided.size();
-  if (!verdict.model_fault.empty()) {
-    world_.Violate(absl::StrCat("model: ", verdict.model_fault));
-  } else if (verdict.counter_example.has_value()) {
+  if (verdict.counter_example.has_value()) {
     const uint32_t partition = verdict.counter_example->partition;
     const std::string twice = ExecutedTwice(history_, partition, test_->model(),
                                             RepeatsOn(partition));
