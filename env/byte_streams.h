@@ -19,20 +19,6 @@
 
 namespace quorate::env {
 
-// The other end of a byte stream, as far as the stream has proven it. Code that
-// decides on it never looks at addresses.
-struct StreamIdentity {
-  // The bytes are encrypted, and no third party has changed them.
-  bool secured = false;
-  // The "quorate://…" name in the certificate that the other end has proven to
-  // own, and that the authority of the cluster has signed. Empty: there is
-  // none.
-  std::string name = {};
-
-  friend bool operator==(const StreamIdentity&,
-                         const StreamIdentity&) = default;
-};
-
 // One end of a byte stream. Bytes arrive in order, split and merged anywhere.
 // Destroying it closes the stream. Bytes already written may still be
 // delivered, in whole, in part or not at all.
@@ -81,8 +67,6 @@ class Connection {
   virtual void ResumeReads() = 0;
   // "host:port" of the other side, for log lines and status pages.
   virtual std::string peer_address() const = 0;
-  // Valid from the first call of OnBytes on.
-  virtual StreamIdentity identity() const { return {}; }
 };
 
 // An address that accepts connections. Destroying it stops listening; accepted

@@ -8,7 +8,6 @@
 
 #include "env/buggify.h"
 #include "env/byte_streams.h"
-#include "env/certificates.h"
 #include "env/disk.h"
 #include "env/loop.h"
 #include "env/process.h"
@@ -34,8 +33,6 @@ struct Env {
   // The same for keys that clients must not know. Its seed cannot be computed
   // from draws of `random`, which clients see. No draw of it is ever shown.
   Random secrets;
-  // Null: no stream is encrypted.
-  Certificates* certificates = nullptr;
 };
 
 }  // namespace quorate::env

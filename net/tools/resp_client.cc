@@ -10,9 +10,9 @@ constexpr std::string_view kHttpReply = "HTTP/";
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RespClient>> RespClient::Connect(
-    const std::string& address, const LinkOptions& options) {
+    const std::string& address, Duration timeout) {
   absl::StatusOr<BlockingSocket> socket =
-      BlockingSocket::Connect(address, options);
+      BlockingSocket::Connect(address, timeout);
   if (!socket.ok()) return socket.status();
   return std::unique_ptr<RespClient>(new RespClient(*std::move(socket)));
 }

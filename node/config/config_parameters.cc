@@ -33,21 +33,9 @@ constexpr Fixed kFixed[] = {
     {"slowlog-max-len", "128"},
 };
 
-// Each has the name in Redis, and the one in the configuration file.
-struct LiveName {
-  std::string_view name;
-  ConfigParameters::Live live;
-};
-constexpr LiveName kLive[] = {
-    {"maxmemory", ConfigParameters::Live::kMemoryLimit},
-    {"limits.memory_bytes", ConfigParameters::Live::kMemoryLimit},
-    {"tls-cert-file", ConfigParameters::Live::kCertificate},
-    {"tls.certificate", ConfigParameters::Live::kCertificate},
-    {"tls-key-file", ConfigParameters::Live::kKey},
-    {"tls.key", ConfigParameters::Live::kKey},
-    {"tls-ca-cert-file", ConfigParameters::Live::kCa},
-    {"tls.ca", ConfigParameters::Live::kCa},
-};
+// Two names for one limit.
+constexpr std::string_view kMemoryLimits[] = {"maxmemory",
+                                              "limits.memory_bytes"};
 
 }  // namespace
 
@@ -67,15 +55,15 @@ void ConfigParameters::Make() const {
   add("bind", address.host);
   add("dir", config_.data_dir);
   for (ConfigSetting& setting : ConfigSettings(config_)) {
-    if (std::ranges::find(kLive, setting.name, &LiveName::name) !=
-        std::end(kLive)) {
+    if (std::ranges::find(kMemoryLimits, setting.name) !=
+        std::end(kMemoryLimits)) {
       continue;
     }
     add(setting.name, std::move(setting.value));
   }
-  for (const LiveName& one : kLive) {
+  for (const std::string_view name : kMemoryLimits) {
     all_.push_back(
-        {.name = std::string(one.name), .value = "", .live = one.live});
+        {.name = std::string(name), .value = "", .memory_limit = true});
   }
   std::ranges::sort(all_, {}, &Parameter::name);
 }
