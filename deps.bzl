@@ -12,6 +12,7 @@ _LIBRARIES = {
     "com_google_googletest": "/usr/include/gtest",
     "com_google_protobuf": "/usr/include/google/protobuf",
     "nlohmann_json": "/usr/include/nlohmann",
+    "openssl": "/usr/include/openssl",
     "rapidcheck": "/usr/include/rapidcheck",
     "spdlog": "/usr/include/spdlog",
     "tomlplusplus": "/usr/include/toml++",

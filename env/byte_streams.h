@@ -1,5 +1,5 @@
-// env/byte_streams.h: byte streams of clients, on both sides. Knows no
-// protocol.
+// env/byte_streams.h: byte streams of clients, on both sides, and the
+// certificate that a node shows on those with TLS. Knows no protocol.
 //
 // The simulator splits, merges, delays and resets streams, so a reader must
 // accept bytes in pieces of any size.
@@ -16,8 +16,23 @@
 #include "absl/status/statusor.h"
 #include "env/buffer.h"
 #include "env/pending.h"
+#include "env/time.h"
 
 namespace quorate::env {
+
+// The other end of a byte stream, as far as the stream has proven it. Code that
+// decides on it never looks at addresses.
+struct StreamIdentity {
+  // The bytes are encrypted, and no third party has changed them.
+  bool secured = false;
+  // The "quorate://…" name in the certificate that the other end has proven to
+  // own, and that the authority of the cluster has signed. Empty: there is
+  // none.
+  std::string name = {};
+
+  friend bool operator==(const StreamIdentity&,
+                         const StreamIdentity&) = default;
+};
 
 // One end of a byte stream. Bytes arrive in order, split and merged anywhere.
 // Destroying it closes the stream. Bytes already written may still be
@@ -67,6 +82,8 @@ class Connection {
   virtual void ResumeReads() = 0;
   // "host:port" of the other side, for log lines and status pages.
   virtual std::string peer_address() const = 0;
+  // Valid from the first call of OnBytes on.
+  virtual StreamIdentity identity() const { return {}; }
 };
 
 // An address that accepts connections. Destroying it stops listening; accepted
@@ -93,6 +110,49 @@ class Streams {
 
  protected:
   ~Streams() = default;
+};
+
+// Whether an address speaks TLS.
+enum class TlsMode : uint8_t {
+  kOff,
+  // The first byte of a connection decides.
+  kOptional,
+  kRequired,
+};
+
+// PEM files. All are named or none is.
+struct CertificateFiles {
+  std::string certificate;  // Of this node; those of its signers may follow.
+  std::string key;          // The private key of the certificate.
+  std::string ca;           // Certificates of the trusted authorities.
+
+  friend bool operator==(const CertificateFiles&,
+                         const CertificateFiles&) = default;
+};
+
+struct CertificateState {
+  // The least remaining validity of the certificate in use and of the
+  // authorities that sign it. Negative: one has expired.
+  Duration left;
+  // Handshakes that ended well, and others.
+  uint64_t handshakes = 0;
+  uint64_t failed_handshakes = 0;
+  uint64_t reloads = 0;
+  uint64_t failed_reloads = 0;
+  // Why the files of the last reload are not in use. Empty: they are.
+  std::string reload_error = {};
+};
+
+class Certificates {
+ public:
+  virtual CertificateState state() const = 0;
+  virtual const CertificateFiles& files() const = 0;
+  // Uses these files for later connections. On an error everything stays as it
+  // was.
+  virtual absl::Status Use(const CertificateFiles& files) = 0;
+
+ protected:
+  ~Certificates() = default;
 };
 
 }  // namespace quorate::env

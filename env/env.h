@@ -33,6 +33,8 @@ struct Env {
   // The same for keys that clients must not know. Its seed cannot be computed
   // from draws of `random`, which clients see. No draw of it is ever shown.
   Random secrets;
+  // Null: no stream is encrypted.
+  Certificates* certificates = nullptr;
 };
 
 }  // namespace quorate::env

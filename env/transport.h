@@ -102,6 +102,8 @@ enum class HandshakeRefusal : uint32_t {
   // Both name one cluster id, and were founded apart. Or one of them is being
   // founded, and has no part in the cluster of the other one.
   kOtherFounding = 9,
+  // One of the two programs shows a certificate that does not name its node.
+  kOtherCertificate = 10,
 };
 
 // The latest handshake with a peer, on the control lane to it.
@@ -250,8 +252,9 @@ class Transport {
     return std::nullopt;
   }
 
-  // The identity of a node is verified by the handshake alone, not by
-  // cryptography: the network of the peers must be trusted.
+  // Without TLS the identity of a node is verified by the handshake alone, and
+  // the network of the peers must be trusted. With TLS the certificate of a
+  // node names it.
   virtual LinkState link(NodeId peer) const = 0;
 
  protected:

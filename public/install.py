@@ -20,7 +20,8 @@ import string
 # Each part with the parts that it needs.
 PARTS = {'raft': (), 'lincheck': ('raft',), 'sim': ('raft', 'lincheck')}
 # Libraries of other projects whose names differ in CMake and in pkg-config.
-PACKAGES = {'-pthread': ('Threads::Threads', ''), '-lpthread': ('Threads::Threads', ''), '-lspdlog': ('spdlog::spdlog', 'spdlog'), '-lfmt': ('fmt::fmt', 'fmt')}
+PACKAGES = {'-pthread': ('Threads::Threads', ''), '-lpthread': ('Threads::Threads', ''), '-lspdlog': ('spdlog::spdlog', 'spdlog'), '-lfmt': ('fmt::fmt', 'fmt'),
+            '-lssl': ('OpenSSL::SSL', 'openssl'), '-lcrypto': ('OpenSSL::Crypto', 'openssl')}
 VERSION_HEADER = 'env/program/version.h'
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)

@@ -1,5 +1,6 @@
 // quoratectl: shows and changes a running cluster, and reads and writes keys.
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,8 @@
 #include "net/event_loop/stop_signals.h"
 #include "net/import/import_verb.h"
 #include "net/real_env.h"
+#include "net/tls/certs_verb.h"
+#include "net/tls/tls_context.h"
 #include "net/tools/control.h"
 #include "net/tools/member_verbs.h"
 
@@ -328,6 +331,47 @@ void AddImport(CLI::App* app, Run* run, ImportPaths* paths,
                  "Every host of the network is trusted");
 }
 
+// The subcommands that make certificates; they need no cluster.
+void AddCerts(CLI::App* app, Run* run, CertsArguments* arguments) {
+  CLI::App* const certs =
+      app->add_subcommand("certs", "Make certificates for TLS");
+  certs->require_subcommand(1);
+  using Make = absl::StatusOr<std::string> (*)(const CertsArguments&);
+  const auto add = [&](const char* name, const char* description, Make make) {
+    CLI::App* const verb = AddVerb(
+        certs, run, name, description, [arguments, make](const VerbOptions&) {
+          const absl::StatusOr<std::string> made = make(*arguments);
+          if (made.ok()) return ControlAnswer{.out = *made};
+          return ControlAnswer{.error = std::string(made.status().message()),
+                               .exit_status = kControlFailed};
+        });
+    verb->add_option("--out", arguments->out, "The directory of the files")
+        ->required();
+    verb->add_option("--days", arguments->days, "How long it is valid")
+        ->check(CLI::Range(1, 36'500))
+        ->option_text(std::string_view(name) == "ca" ? "INT [3650]"
+                                                     : "INT [365]");
+    return verb;
+  };
+  add("ca", "An authority that signs the other certificates", MakeCaFiles)
+      ->add_option("--name", arguments->name, "For people [Quorate]");
+  CLI::App* const node =
+      add("node", "The certificate of one node", MakeNodeFiles);
+  node->add_option("--cluster", arguments->cluster, "cluster.id")->required();
+  node->add_option("--node", arguments->node, "node.id")->required();
+  node->add_option("--host", arguments->hosts,
+                   "Names and IP addresses at which clients find the node, "
+                   "with commas")
+      ->delimiter(',');
+  CLI::App* const client = add(
+      "client", "The certificate of an operator or client", MakeClientFiles);
+  client->add_option("--name", arguments->name, "Of the client")->required();
+  for (CLI::App* const verb : {node, client}) {
+    verb->add_option("--ca", arguments->authority,
+                     "The directory with ca.crt and ca.key [that of --out]");
+  }
+}
+
 // Prints the output of a command and its error, and returns its exit status.
 int Print(bool json, ControlAnswer answer) {
   if (json && answer.out.empty() && !answer.error.empty()) {
@@ -351,12 +395,38 @@ int Explain(const CLI::App& app, const CLI::ParseError& error, bool json) {
     answer.error =
         "there is no command '" + words.front() +
         "'; the commands are status, get, set, del, node, group, slots, "
-        "rebalance, repair, recover, debug and import-config";
+        "rebalance, repair, recover, debug, certs and import-config";
   } else if (!json) {
     app.exit(error);
     return kControlUsage;
   }
   return Print(json, std::move(answer));
+}
+
+// The files of a program that connects with TLS.
+void AddTls(CLI::App* app, env::CertificateFiles* files) {
+  CLI::Option* const ca =
+      app->add_option("--tls-ca", files->ca,
+                      "Connect with TLS, and trust the authorities in this "
+                      "PEM file");
+  CLI::Option* const certificate = app->add_option(
+      "--tls-cert", files->certificate, "The certificate to show");
+  CLI::Option* const key =
+      app->add_option("--tls-key", files->key, "Its private key");
+  certificate->needs(ca)->needs(key);
+  key->needs(certificate);
+}
+
+// Empty, or why the files cannot be used.
+std::string LoadTls(const env::CertificateFiles& files,
+                    ControlOptions* options) {
+  if (files.ca.empty()) return "";
+  auto loaded = files.certificate.empty()
+                    ? TlsContext::LoadForClient(files.ca)
+                    : TlsContext::Load(files, time(nullptr));
+  if (!loaded.ok()) return std::string(loaded.status().message());
+  options->tls = *std::move(loaded);
+  return "";
 }
 
 void AddOptions(CLI::App* app, VerbOptions* options, int64_t* timeout_ms) {
@@ -400,7 +470,8 @@ bool HasOption(std::string_view verb, std::string_view option) {
   constexpr std::string_view kReads[] = {
       "status",       "get",           "set",           "del",
       "node list",    "group list",    "group show",    "slots list",
-      "slots status", "repair status", "import-config", "debug"};
+      "slots status", "repair status", "import-config", "debug",
+      "certs ca",     "certs node",    "certs client"};
   if (option == "--all") return verb == "node list" || verb == "slots status";
   if (option == "--dry-run" && verb == "import-config") return true;
   if (option == "--operation" && verb == "recover") return false;
@@ -471,6 +542,10 @@ int Main(int argc, char** argv) {
   ImportPaths import_paths;
   ImportOptions import_options;
   AddImport(&app, &run, &import_paths, &import_options);
+  CertsArguments certs;
+  AddCerts(&app, &run, &certs);
+  env::CertificateFiles tls;
+  AddTls(&app, &tls);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -485,6 +560,7 @@ int Main(int argc, char** argv) {
   const std::string verb = NameOfVerb(app);
   std::string wrong = Misplaced(verb, options);
   if (wrong.empty()) wrong = SplitAddresses(&options.control.addresses);
+  if (wrong.empty()) wrong = LoadTls(tls, &options.control);
   if (!wrong.empty()) {
     return Print(options.control.json,
                  {.error = std::move(wrong), .exit_status = kControlUsage});

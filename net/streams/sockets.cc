@@ -113,9 +113,10 @@ struct Sockets::Core {
 // Pending closes its socket.
 class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
  public:
-  Dial(Core& core, std::string address, Connected connected)
+  Dial(Core& core, std::string address, Secure secure, Connected connected)
       : core_(core),
         address_(std::move(address)),
+        secure_(std::move(secure)),
         connected_(std::move(connected)),
         turn_(core.loop.turn()),
         socket_(core.loop.context()) {}
@@ -224,11 +225,12 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
               static_cast<int>(core_.options.user_timeout_dialed.ms()));
     KeepAlive(fd, core_.options.keep_alive_dialed);
     connected_(MakeConnection(core_.poller, Detach(socket_), address_,
-                              /*dialed=*/true));
+                              /*dialed=*/true, secure_()));
   }
 
   Core& core_;
   const std::string address_;
+  const Secure secure_;
   Connected connected_;
   const uint64_t turn_;
   uint64_t id_ = 0;
@@ -268,8 +270,9 @@ void Sockets::Name::OnResult(const error_code& error,
 
 class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
  public:
-  Acceptor(Core& core, Accept accept)
+  Acceptor(Core& core, Secure secure, Accept accept)
       : core_(core),
+        secure_(std::move(secure)),
         accept_(std::move(accept)),
         acceptor_(core.loop.context()) {}
 
@@ -384,11 +387,12 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     KeepAlive(fd, core_.options.keep_alive);
     if (!gone) {
       accept_(MakeConnection(core_.poller, Detach(socket), Format(peer),
-                             /*dialed=*/false));
+                             /*dialed=*/false, secure_()));
     }
   }
 
   Core& core_;
+  const Secure secure_;
   Accept accept_;
   TcpAcceptor acceptor_;
   std::string address_;
@@ -415,7 +419,14 @@ Sockets::~Sockets() = default;
 
 absl::StatusOr<std::unique_ptr<env::Listener>> Sockets::Listen(
     const std::string& address, Accept accept) {
-  auto acceptor = std::make_shared<Acceptor>(*core_, std::move(accept));
+  return ListenSecurely(
+      address, [] { return StreamSecurity(); }, std::move(accept));
+}
+
+absl::StatusOr<std::unique_ptr<env::Listener>> Sockets::ListenSecurely(
+    const std::string& address, Secure secure, Accept accept) {
+  auto acceptor =
+      std::make_shared<Acceptor>(*core_, std::move(secure), std::move(accept));
   const absl::Status opened = acceptor->Open(address);
   if (!opened.ok()) return opened;
   acceptor->Next();
@@ -423,8 +434,14 @@ absl::StatusOr<std::unique_ptr<env::Listener>> Sockets::Listen(
 }
 
 env::Pending Sockets::Connect(const std::string& address, Connected connected) {
-  const auto dial =
-      std::make_shared<Dial>(*core_, address, std::move(connected));
+  return ConnectSecurely(
+      address, [] { return StreamSecurity(); }, std::move(connected));
+}
+
+env::Pending Sockets::ConnectSecurely(const std::string& address, Secure secure,
+                                      Connected connected) {
+  const auto dial = std::make_shared<Dial>(*core_, address, std::move(secure),
+                                           std::move(connected));
   const uint64_t id = core_->dials.Add(dial);
   dial->Start(id);
   return core_->dials.Handle(id);

@@ -3,6 +3,7 @@
 #ifndef QUORATE_NET_STREAMS_SOCKETS_H_
 #define QUORATE_NET_STREAMS_SOCKETS_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "env/byte_streams.h"
 #include "env/tracer.h"
 #include "net/event_loop/loop.h"
+#include "net/streams/stream.h"
 
 namespace quorate::net {
 
@@ -52,6 +54,13 @@ class Sockets final : public env::Streams {
   // Names are resolved without blocking the loop.
   env::Pending Connect(const std::string& address,
                        Connected connected) override;
+
+  // The security of a new stream; called for each one.
+  using Secure = std::function<StreamSecurity()>;
+  absl::StatusOr<std::unique_ptr<env::Listener>> ListenSecurely(
+      const std::string& address, Secure secure, Accept accept);
+  env::Pending ConnectSecurely(const std::string& address, Secure secure,
+                               Connected connected);
 
  private:
   struct Core;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "net/tls/tls_session.h"
 
 namespace quorate::net {
 
@@ -82,6 +83,7 @@ void StreamPoller::Remove(int fd, Watcher* watcher) {
     }
   }
   Erase(reads_, watcher);
+  Erase(handshakes_, watcher);
   Erase(urgent_sends_, watcher);
   Erase(sends_, watcher);
   Erase(urgent_flush_, watcher);
@@ -139,6 +141,19 @@ void StreamPoller::QueueRead(Watcher* watcher) {
   if (!in_turn_) Continue();
 }
 
+void StreamPoller::QueueHandshake(Watcher* watcher) {
+  handshakes_.push_back(watcher);
+  if (!in_turn_) Continue();
+}
+
+char* StreamPoller::plain_buffer() {
+  if (plain_buffer_ == nullptr) {
+    plain_buffer_ = std::make_unique_for_overwrite<char[]>(
+        kReadBytes + TlsSession::kRecordBytes + TlsSession::kRecordOverhead);
+  }
+  return plain_buffer_.get();
+}
+
 void StreamPoller::QueueSend(Watcher* watcher, bool urgent) {
   (urgent ? urgent_sends_ : sends_).push_back(watcher);
   if (!in_turn_) Continue();
@@ -149,6 +164,7 @@ void StreamPoller::RefreshBudgets() {
   read_budget_ = kTurnBytes;
   send_budget_ = kTurnSentBytes;
   asks_left_ = kTurnAsksMax;
+  handshakes_left_ = kTurnHandshakes;
 }
 
 void StreamPoller::Send() {
@@ -164,6 +180,13 @@ void StreamPoller::Send() {
 
 void StreamPoller::Read() {
   Run(reads_, read_budget_, [](Watcher* one) { return one->OnRead(); });
+  while (!handshakes_.empty() && handshakes_left_ > 0) {
+    Watcher* const watcher = handshakes_.front();
+    handshakes_.pop_front();
+    if (watcher == nullptr) continue;
+    --handshakes_left_;
+    watcher->OnRead();
+  }
 }
 
 void StreamPoller::Transfer() {
@@ -176,8 +199,8 @@ void StreamPoller::Transfer() {
 
 void StreamPoller::EndTransfers() {
   in_turn_ = false;
-  if (!reads_.empty() || !urgent_sends_.empty() || !sends_.empty() ||
-      more_events_) {
+  if (!reads_.empty() || !handshakes_.empty() || !urgent_sends_.empty() ||
+      !sends_.empty() || more_events_) {
     Continue();
   }
 }

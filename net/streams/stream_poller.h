@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "net/event_loop/loop.h"
@@ -39,6 +40,10 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // The first send of a stream takes so many bytes in any case. So a short
   // reply does not wait behind long ones.
   static constexpr size_t kFirstSendBytesMin = 16 << 10;
+
+  // A turn takes so many steps of handshakes at most, after all other reads.
+  // One takes about as long as a hundred small requests.
+  static constexpr int kTurnHandshakes = 4;
 
   // A stream. Must be removed before it is destroyed.
   class Watcher {
@@ -72,6 +77,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // Calls OnRead soon: in this turn or in a later one, in the order of these
   // calls. Requires: the watcher is not in the queue.
   void QueueRead(Watcher* watcher);
+  // The same for a read that is a step of a handshake.
+  void QueueHandshake(Watcher* watcher);
   // The same with OnSend, of urgent watchers first.
   void QueueSend(Watcher* watcher, bool urgent);
   // Calls OnFlush at the end of this turn, of urgent watchers first.
@@ -79,6 +86,13 @@ class StreamPoller final : public EventLoop::TurnEnd {
 
   // May be used during a call of OnRead.
   char* read_buffer() { return read_buffer_.get(); }
+  // The same of a stream that is encrypted, for the bytes of one read when they
+  // are decrypted.
+  char* plain_buffer();
+  // May be used during any call: encrypted bytes that are about to be sent, and
+  // bytes that fill one record.
+  std::string& sealed_buffer() { return sealed_buffer_; }
+  std::string& record_buffer() { return record_buffer_; }
   EventLoop& loop() { return loop_; }
 
  private:
@@ -103,8 +117,12 @@ class StreamPoller final : public EventLoop::TurnEnd {
 
   EventLoop& loop_;
   const std::unique_ptr<char[]> read_buffer_;
+  std::unique_ptr<char[]> plain_buffer_;  // Null until it is used.
+  std::string sealed_buffer_;
+  std::string record_buffer_;
   // Null entries were removed meanwhile.
   std::deque<Watcher*> reads_;
+  std::deque<Watcher*> handshakes_;
   std::deque<Watcher*> urgent_sends_;
   std::deque<Watcher*> sends_;
   std::vector<Watcher*> urgent_flush_;
@@ -113,6 +131,7 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // The bytes that turn `turn_` may still read and send.
   size_t read_budget_ = 0;
   size_t send_budget_ = 0;
+  int handshakes_left_ = 0;
   // How often it may still ask for events.
   int asks_left_ = 0;
   // Dispatch or Transfer is running.

@@ -31,8 +31,8 @@ std::string Reachable(const std::string& admin, const std::string& other) {
 // The admin address of the node at `address`, whichever of its addresses for
 // clients that is.
 absl::StatusOr<std::string> FindAdmin(const std::string& address,
-                                      Duration timeout) {
-  auto client = RespClient::Connect(address, timeout);
+                                      const LinkOptions& options) {
+  auto client = RespClient::Connect(address, options);
   if (!client.ok()) return client.status();
   const absl::StatusOr<kv::RespValue> reply =
       (*client)->Call({"CONFIG", "GET", "listen.admin"});
@@ -64,14 +64,14 @@ AdminLink::AdminLink(const ControlOptions& options, bool dry_run,
 absl::Status AdminLink::Prepare(Candidate* candidate) {
   if (!candidate->is_admin) {
     absl::StatusOr<std::string> found =
-        FindAdmin(candidate->address, options_.timeout);
+        FindAdmin(candidate->address, options_.link());
     if (!found.ok()) return found.status();
     candidate->address = *std::move(found);
     candidate->is_admin = true;
   }
   if (candidate->is_of_cluster || cluster_.is_null()) return absl::OkStatus();
   const absl::StatusOr<AdminAnswer> listed =
-      SendHttp(candidate->address, "GET", kNodes, "", options_.timeout);
+      SendHttp(candidate->address, "GET", kNodes, "", options_.link());
   // The request itself has not been sent.
   if (!listed.ok()) {
     return absl::UnavailableError(std::string(listed.status().message()));
@@ -96,7 +96,7 @@ absl::StatusOr<AdminAnswer> AdminLink::Exchange(std::string_view method,
     const absl::Status prepared = Prepare(&candidates_[at]);
     absl::StatusOr<AdminAnswer> reply =
         prepared.ok() ? SendHttp(candidates_[at].address, method, target, body,
-                                 options_.timeout, headers)
+                                 options_.link(), headers)
                       : absl::StatusOr<AdminAnswer>(prepared);
     // A node that was removed does nothing for the cluster.
     if (reply.ok() && reply->status != 410) {

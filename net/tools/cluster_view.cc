@@ -109,6 +109,22 @@ std::optional<DiskLine> ParseInfoDisk(std::string_view info) {
   return disk.size_bytes > 0 ? std::optional(disk) : std::nullopt;
 }
 
+std::optional<CertificateLine> ParseInfoCertificate(std::string_view info) {
+  CertificateLine line;
+  bool found = false;
+  const std::string text(info);
+  for (const auto& raw : absl::StrSplit(text, '\n')) {
+    const std::pair<std::string, std::string> field =
+        absl::StrSplit(absl::StripSuffix(raw, "\r"), absl::MaxSplits(':', 1));
+    if (field.first == "tls_certificate_seconds_left") {
+      found = absl::SimpleAtoi(field.second, &line.seconds_left);
+    } else if (field.first == "tls_reload_failing") {
+      line.reload_failing = field.second == "1";
+    }
+  }
+  return found ? std::optional(line) : std::nullopt;
+}
+
 std::optional<int> ParseSlotCount(std::string_view info) {
   constexpr std::string_view kName = "cluster_slots_assigned:";
   const std::string text(info);

@@ -66,6 +66,17 @@ struct DiskLine {
 // None if the text lacks it.
 std::optional<DiskLine> ParseInfoDisk(std::string_view info);
 
+// The certificate of a node, from the server section of INFO.
+struct CertificateLine {
+  int64_t seconds_left = 0;  // Negative: it has expired.
+  bool reload_failing = false;
+  friend bool operator==(const CertificateLine&,
+                         const CertificateLine&) = default;
+};
+
+// None if the text lacks it.
+std::optional<CertificateLine> ParseInfoCertificate(std::string_view info);
+
 // The number of slots of the cluster, from CLUSTER INFO; none if the text lacks
 // it.
 std::optional<int> ParseSlotCount(std::string_view info);

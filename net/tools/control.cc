@@ -33,6 +33,9 @@ using Json = nlohmann::ordered_json;
 // cluster.
 constexpr int kRedirectsMax = 16;
 
+// A certificate that ends within this time is named.
+constexpr Duration kCertificateLow = Seconds(30 * 24 * 3600);
+
 ControlAnswer Fail(const std::string& why) {
   return {.error = why, .exit_status = kControlFailed};
 }
@@ -47,8 +50,8 @@ static_assert(kGreeting.size() > raft::kHelloBytes);
 
 // Returns whether the address is a peer address: those answer a raft::Hello of
 // any cluster but 0. Nodes do not log refusals in the bulk lane.
-bool IsPeerAddress(const std::string& address, Duration timeout) {
-  auto client = RespClient::Connect(address, timeout);
+bool IsPeerAddress(const std::string& address, const LinkOptions& options) {
+  auto client = RespClient::Connect(address, options);
   if (!client.ok()) return false;
   const auto answer =
       (*client)->Exchange(raft::EncodeHello({.from = {.cluster = ClusterId(1)},
@@ -72,8 +75,8 @@ absl::Status CheckIsNode(const std::string& address, RespClient& client) {
 
 // Returns a connection to a node, or an error that says what the address is.
 absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
-    const std::string& address, Duration timeout) {
-  auto client = RespClient::Connect(address, timeout);
+    const std::string& address, const LinkOptions& options) {
+  auto client = RespClient::Connect(address, options);
   if (!client.ok()) return client.status();
   const absl::StatusOr<kv::RespValue> reply =
       (*client)->Call({"PING", kGreeting});
@@ -89,7 +92,7 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
     return absl::DataLossError(
         absl::StrCat(std::string(reply.status().message()), kAdvice));
   }
-  if (IsPeerAddress(address, timeout)) {
+  if (IsPeerAddress(address, options)) {
     return absl::DataLossError(
         absl::StrCat(address, " is an address for other nodes", kAdvice));
   }
@@ -102,7 +105,7 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectFirst(
     const ControlOptions& options) {
   std::string errors;
   for (const std::string& address : options.addresses) {
-    auto client = ConnectNode(address, options.timeout);
+    auto client = ConnectNode(address, options.link());
     if (client.ok() || options.addresses.size() == 1) return client;
     absl::StrAppend(&errors, errors.empty() ? "" : "; ",
                     std::string(client.status().message()));
@@ -118,7 +121,7 @@ absl::StatusOr<kv::RespValue> Ask(
   std::string leader;  // Empty: not known.
   for (int redirects = 0;;) {
     auto client = leader.empty() ? ConnectFirst(options)
-                                 : ConnectNode(leader, options.timeout);
+                                 : ConnectNode(leader, options.link());
     if (!client.ok()) {
       // The leader died recently. Another node will learn the next leader.
       if (leader.empty() || Clock::ReadMono() > limit) return client.status();
@@ -210,7 +213,8 @@ struct NodeStatus {
   // Why the node that was asked refuses it; empty if it does not.
   std::string refused;
   std::optional<DiskLine> disk;
-  bool clock_differs = false;  // See quorate_clock_differs.
+  bool clock_differs = false;                  // See quorate_clock_differs.
+  std::optional<CertificateLine> certificate;  // None: it has no TLS.
   // Empty for a refused node: its groups may be others.
   std::vector<GroupLine> groups;
 };
@@ -232,15 +236,17 @@ struct GroupStatus {
 // Asks the node itself.
 NodeStatus StatusOf(const NodeLine& line,
                     const std::map<uint32_t, std::string>& refused,
-                    Duration timeout) {
+                    const LinkOptions& options) {
   NodeStatus node{.line = line};
-  auto client = RespClient::Connect(line.address, timeout);
+  auto client = RespClient::Connect(line.address, options);
   if (!client.ok()) return node;
-  const auto info = (*client)->Call({"INFO", "groups", "persistence"});
+  const auto info =
+      (*client)->Call({"INFO", "server", "groups", "persistence"});
   node.answers = info.ok() && !info->is_error();
   if (node.answers) {
     node.disk = ParseInfoDisk(info->text);
     node.clock_differs = absl::StrContains(info->text, "clock_differs:1\r");
+    node.certificate = ParseInfoCertificate(info->text);
   }
   const auto why = refused.find(line.number);
   if (why != refused.end()) {
@@ -303,6 +309,26 @@ std::string StateOf(const NodeStatus& node) {
   return unfit.empty() ? "up" : unfit;
 }
 
+// A line for a certificate that needs attention; else nothing.
+std::string CertificateText(const NodeStatus& node) {
+  if (!node.certificate.has_value()) return "";
+  const int64_t left = node.certificate->seconds_left;
+  std::string text;
+  if (left <= 0) {
+    text = absl::StrCat("the certificate of ", node.line.address,
+                        " has expired\n");
+  } else if (left < kCertificateLow.ms() / 1000) {
+    text = absl::StrCat("the certificate of ", node.line.address,
+                        " expires in ", left / (24 * 3600), " days\n");
+  }
+  if (node.certificate->reload_failing) {
+    absl::StrAppend(&text, node.line.address,
+                    " does not use the present files of its certificate: see "
+                    "its log\n");
+  }
+  return text;
+}
+
 std::string StatusText(const std::vector<NodeStatus>& nodes,
                        const std::map<uint32_t, GroupStatus>& groups,
                        int slots) {
@@ -332,8 +358,12 @@ std::string StatusText(const std::vector<NodeStatus>& nodes,
       rows.back().push_back(absl::StrJoin(group.unfit, ", "));
     }
   }
-  return absl::StrCat(out, FormatTable(rows), "\n", SlotsServed(groups), " of ",
-                      slots, " slots have a leader\n");
+  absl::StrAppend(&out, FormatTable(rows), "\n", SlotsServed(groups), " of ",
+                  slots, " slots have a leader\n");
+  for (const NodeStatus& node : nodes) {
+    absl::StrAppend(&out, CertificateText(node));
+  }
+  return out;
 }
 
 std::string StatusJson(const std::vector<NodeStatus>& nodes,
@@ -347,6 +377,10 @@ std::string StatusJson(const std::vector<NodeStatus>& nodes,
       disk_free = node.disk->free_bytes;
       disk_size = node.disk->size_bytes;
     }
+    Json certificate;
+    if (node.certificate.has_value()) {
+      certificate = node.certificate->seconds_left;
+    }
     rows.push_back({{"id", node.line.id},
                     {"address", node.line.address},
                     {"role", RoleOf(node.line)},
@@ -355,6 +389,7 @@ std::string StatusJson(const std::vector<NodeStatus>& nodes,
                     {"why", node.refused},
                     {"disk_free_bytes", disk_free},
                     {"disk_size_bytes", disk_size},
+                    {"certificate_seconds_left", certificate},
                     {"slots", node.line.slots}});
   }
   Json states = Json::array();
@@ -463,7 +498,7 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   bool well = true;
   std::vector<NodeStatus> all;
   for (const NodeLine& line : *nodes) {
-    all.push_back(StatusOf(line, refused, options.timeout));
+    all.push_back(StatusOf(line, refused, options.link()));
     well = well && all.back().answers && all.back().refused.empty() &&
            !LacksRoom(all.back());
   }

@@ -4,6 +4,7 @@
 #define QUORATE_NET_TOOLS_CONTROL_H_
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
+#include "net/tls/tls_context.h"
+#include "net/tools/blocking_socket.h"
 
 namespace quorate::net {
 
@@ -20,6 +23,10 @@ struct ControlOptions {
   std::vector<std::string> addresses = {"127.0.0.1:7101"};
   Duration timeout = Seconds(5);
   bool json = false;
+  // Null: no TLS.
+  std::shared_ptr<const TlsContext> tls = nullptr;
+
+  LinkOptions link() const { return {timeout, tls}; }
 };
 
 // The output of a command and its exit status.

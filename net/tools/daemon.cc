@@ -119,6 +119,7 @@ class Daemon final : raft::Host::Observer {
   }
 
   void OnSignal(int signal) {
+    if (signal == SIGHUP && real_.ReloadCertificate()) return;
     if (std::exchange(stopping_, true)) {
       real_.tracer().Log(env::Severity::kWarning,
                          "stopping at once after a second signal");
@@ -204,6 +205,20 @@ absl::StatusOr<std::optional<node::JoinConfig>> JoinOf(
                           .token = options.token};
 }
 
+// Nothing if the configuration names no certificate.
+std::optional<TlsOptions> TlsOf(const node::Config& config) {
+  const node::TlsConfig& tls = config.tls;
+  if (tls.files == env::CertificateFiles()) return std::nullopt;
+  const node::ListenConfig& at = config.listen;
+  return TlsOptions{.files = tls.files,
+                    .listens = {{at.resp, {tls.resp}},
+                                {at.resp_cluster, {tls.resp_cluster}},
+                                {at.http, {tls.http}},
+                                {at.peer, {tls.peer, /*mutual=*/true}},
+                                {at.admin, {tls.admin, /*mutual=*/true}}},
+                    .peers = tls.peer};
+}
+
 // A failed start removes everything that it created on disk.
 int RunNode(node::Config config, const DaemonOptions& options) {
   const absl::StatusOr<std::string> lowered =
@@ -228,6 +243,7 @@ int RunNode(node::Config config, const DaemonOptions& options) {
   world.clock.error_unsynchronised = config.clock.error_unsynchronised;
   world.sockets.user_timeout_accepted = config.bounds.stall;
   world.sockets.keep_alive = config.timeouts.keep_alive;
+  world.tls = TlsOf(config);
   // They wait from the creation of the directory until the loop handles them.
   // Otherwise one would leave a directory without a store.
   const std::vector<int> stop_signals = StopSignals();

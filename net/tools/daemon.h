@@ -46,7 +46,8 @@ inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
 // Runs until SIGTERM, SIGINT or SIGHUP, which stop the node cleanly; a second
-// signal ends it at once. A disk that hangs delays the end by 5 s at most. When
+// signal ends it at once. A node with a certificate reads its files again on
+// SIGHUP instead. A disk that hangs delays the end by 5 s at most. When
 // the node serves clients it prints one line on standard output:
 int RunDaemon(const DaemonOptions& options);
 

@@ -48,10 +48,11 @@ absl::StatusOr<AdminAnswer> Parse(const std::string& address,
 absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
                                      std::string_view method,
                                      std::string_view target,
-                                     std::string_view body, Duration timeout,
+                                     std::string_view body,
+                                     const LinkOptions& options,
                                      std::string_view headers) {
   absl::StatusOr<BlockingSocket> socket =
-      BlockingSocket::Connect(address, timeout);
+      BlockingSocket::Connect(address, options);
   if (!socket.ok()) return socket.status();
   std::string answer;
   absl::Status status = socket->SendAll(absl::StrCat(

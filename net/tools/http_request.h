@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "env/time.h"
+#include "net/tools/blocking_socket.h"
 
 namespace quorate::net {
 
@@ -25,7 +25,8 @@ struct AdminAnswer {
 absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
                                      std::string_view method,
                                      std::string_view target,
-                                     std::string_view body, Duration timeout,
+                                     std::string_view body,
+                                     const LinkOptions& options,
                                      std::string_view headers = "");
 
 }  // namespace quorate::net

@@ -10,9 +10,9 @@ constexpr std::string_view kHttpReply = "HTTP/";
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RespClient>> RespClient::Connect(
-    const std::string& address, Duration timeout) {
+    const std::string& address, const LinkOptions& options) {
   absl::StatusOr<BlockingSocket> socket =
-      BlockingSocket::Connect(address, timeout);
+      BlockingSocket::Connect(address, options);
   if (!socket.ok()) return socket.status();
   return std::unique_ptr<RespClient>(new RespClient(*std::move(socket)));
 }

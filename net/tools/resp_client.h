@@ -27,7 +27,7 @@ class RespClient {
   // kUnavailable if no server listens at "host:port"; kDeadlineExceeded if it
   // does not accept in time.
   static absl::StatusOr<std::unique_ptr<RespClient>> Connect(
-      const std::string& address, Duration timeout);
+      const std::string& address, const LinkOptions& options);
 
   // Sends one command and reads its reply, error replies included. A failure of
   // the connection itself is kUnavailable, kDeadlineExceeded, or kDataLoss for

@@ -181,6 +181,15 @@ TEST(ClusterView, InfoText_HasTheRoomOfTheDisk) {
   EXPECT_EQ(ParseInfoDisk("disk_size_bytes:x\r\n"), std::nullopt);
 }
 
+TEST(ClusterView, ParseInfoCertificate_Text_HasTheTimeLeft) {
+  EXPECT_EQ(ParseInfoCertificate("a:1\r\ntls_certificate_seconds_left:-7\r\n"
+                                 "tls_reload_failing:1\r\n"),
+            (CertificateLine{.seconds_left = -7, .reload_failing = true}));
+  EXPECT_EQ(ParseInfoCertificate("tls_certificate_seconds_left:86400\r\n"),
+            (CertificateLine{.seconds_left = 86400}));
+  EXPECT_EQ(ParseInfoCertificate("disk_size_bytes:90\r\n"), std::nullopt);
+}
+
 TEST(ClusterView, InfoText_NamesGroups) {
   const std::vector<GroupLine> groups = ParseInfoGroups(
       "# Cluster\r\ncluster_enabled:1\r\n"

@@ -261,6 +261,40 @@ MaybeProblem CheckShards(const Config& config) {
   return std::nullopt;
 }
 
+MaybeProblem CheckTls(const Config& config) {
+  const TlsConfig& tls = config.tls;
+  const ListenConfig& listen = config.listen;
+  const std::tuple<std::string_view, env::TlsMode, std::string_view> rows[] = {
+      {"tls.resp", tls.resp, listen.resp},
+      {"tls.cluster", tls.resp_cluster, listen.resp_cluster},
+      {"tls.http", tls.http, listen.http},
+      {"tls.peers", tls.peer, listen.peer},
+      {"tls.admin", tls.admin, listen.admin}};
+  bool any = false;
+  for (const auto& [key, mode, address] : rows) {
+    if (mode == env::TlsMode::kOff) continue;
+    any = true;
+    // net/ finds the mode by the address.
+    if (ParseHostPort(address)->port != 0) continue;
+    return Problem{std::string(key),
+                   Concat("expected off where the system chooses the port, "
+                          "found TLS at \"",
+                          address, "\"")};
+  }
+  const env::CertificateFiles& files = tls.files;
+  any = any || files != env::CertificateFiles();
+  for (const auto& [key, file] : {std::pair<std::string_view, std::string_view>(
+                                      "tls.certificate", files.certificate),
+                                  {"tls.key", files.key},
+                                  {"tls.ca", files.ca}}) {
+    if (!any || !file.empty()) continue;
+    return Problem{std::string(key),
+                   "expected a PEM file where [tls] has other keys, found "
+                   "nothing"};
+  }
+  return std::nullopt;
+}
+
 MaybeProblem CheckSeeds(const Config& config) {
   for (const std::string& seed : config.seeds) {
     if (ParseHostPort(seed).ok()) continue;
@@ -275,6 +309,7 @@ MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
   if (auto problem = CompleteNodes(config)) return problem;
   if (auto problem = CheckNodes(*config)) return problem;
   if (auto problem = CompleteListen(config)) return problem;
+  if (auto problem = CheckTls(*config)) return problem;
   if (auto problem = CheckSeeds(*config)) return problem;
   std::stable_sort(
       config->nodes.begin(), config->nodes.end(),

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "env/byte_streams.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
@@ -59,6 +60,20 @@ struct ListenConfig {
   std::string admin;
   // If false, every listen address must be loopback.
   bool allow_non_loopback = false;
+};
+
+// TLS at the addresses of this node, which others connect to.
+struct TlsConfig {
+  // Empty names: no address has TLS.
+  env::CertificateFiles files;
+  env::TlsMode resp = env::TlsMode::kOff;
+  env::TlsMode resp_cluster = env::TlsMode::kOff;
+  env::TlsMode http = env::TlsMode::kOff;
+  // It counts for the connections that this node dials, too. Both ends show
+  // certificates.
+  env::TlsMode peer = env::TlsMode::kOff;
+  // Operators show certificates, too.
+  env::TlsMode admin = env::TlsMode::kOff;
 };
 
 struct LimitsConfig {
@@ -238,6 +253,7 @@ struct Config {
   // How the founded cluster divides its keys into slots.
   KeyDivision division;
   ListenConfig listen;
+  TlsConfig tls;
   // Addresses at which any node of the cluster may answer its peers. They are
   // tried for a node that no other known address finds.
   std::vector<std::string> seeds;

@@ -33,9 +33,21 @@ constexpr Fixed kFixed[] = {
     {"slowlog-max-len", "128"},
 };
 
-// Two names for one limit.
-constexpr std::string_view kMemoryLimits[] = {"maxmemory",
-                                              "limits.memory_bytes"};
+// Each has the name in Redis, and the one in the configuration file.
+struct LiveName {
+  std::string_view name;
+  ConfigParameters::Live live;
+};
+constexpr LiveName kLive[] = {
+    {"maxmemory", ConfigParameters::Live::kMemoryLimit},
+    {"limits.memory_bytes", ConfigParameters::Live::kMemoryLimit},
+    {"tls-cert-file", ConfigParameters::Live::kCertificate},
+    {"tls.certificate", ConfigParameters::Live::kCertificate},
+    {"tls-key-file", ConfigParameters::Live::kKey},
+    {"tls.key", ConfigParameters::Live::kKey},
+    {"tls-ca-cert-file", ConfigParameters::Live::kCa},
+    {"tls.ca", ConfigParameters::Live::kCa},
+};
 
 }  // namespace
 
@@ -55,15 +67,15 @@ void ConfigParameters::Make() const {
   add("bind", address.host);
   add("dir", config_.data_dir);
   for (ConfigSetting& setting : ConfigSettings(config_)) {
-    if (std::ranges::find(kMemoryLimits, setting.name) !=
-        std::end(kMemoryLimits)) {
+    if (std::ranges::find(kLive, setting.name, &LiveName::name) !=
+        std::end(kLive)) {
       continue;
     }
     add(setting.name, std::move(setting.value));
   }
-  for (const std::string_view name : kMemoryLimits) {
+  for (const LiveName& one : kLive) {
     all_.push_back(
-        {.name = std::string(name), .value = "", .memory_limit = true});
+        {.name = std::string(one.name), .value = "", .live = one.live});
   }
   std::ranges::sort(all_, {}, &Parameter::name);
 }

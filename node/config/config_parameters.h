@@ -1,12 +1,13 @@
 // node/config/config_parameters.h: the parameters of CONFIG GET and CONFIG SET,
 // as names and values that are made once for each kind of address.
 //
-// A configuration does not change while a node runs. One value may: that of the
-// memory limit, which the caller knows. The first use makes all names and
-// values. Most runs of a node receive no such command.
+// A configuration does not change while a node runs. Few values may: the memory
+// limit and the files of the certificate, which the caller knows. The first use
+// makes all names and values. Most runs of a node receive no such command.
 #ifndef QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
 #define QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,11 +20,18 @@ namespace quorate::node {
 // once.
 class ConfigParameters {
  public:
+  // The state that CONFIG SET changes.
+  enum class Live : uint8_t {
+    kNothing,
+    kMemoryLimit,  // That of the memory budget.
+    kCertificate,  // The rest: names of env::CertificateFiles.
+    kKey,
+    kCa,
+  };
   struct Parameter {
     std::string name;
-    std::string value;  // Empty for the memory limit.
-    // The limit of the memory budget, which CONFIG SET can change.
-    bool memory_limit = false;
+    std::string value;  // Empty unless kNothing.
+    Live live = Live::kNothing;
   };
 
   // `cluster`: for the address of cluster clients, not of plain ones. Requires:

@@ -57,11 +57,13 @@ TEST(ConfigParameters_MemoryLimit, IsKnownByBothNames) {
   const ConfigParameters parameters(config, /*cluster=*/false);
   size_t limits = 0;
   for (const ConfigParameters::Parameter& parameter : parameters.all()) {
-    if (parameter.memory_limit) ++limits;
+    if (parameter.live == ConfigParameters::Live::kMemoryLimit) ++limits;
   }
   EXPECT_EQ(limits, 2u);
-  EXPECT_TRUE(parameters.Find("maxmemory")->memory_limit);
-  EXPECT_TRUE(parameters.Find("limits.memory_bytes")->memory_limit);
+  EXPECT_EQ(parameters.Find("maxmemory")->live,
+            ConfigParameters::Live::kMemoryLimit);
+  EXPECT_EQ(parameters.Find("limits.memory_bytes")->live,
+            ConfigParameters::Live::kMemoryLimit);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct Target {
 
 using ValuePointer =
     std::variant<bool*, uint64_t*, uint32_t*, int64_t*, Duration*, std::string*,
-                 std::vector<std::string>*, NodeId*, ClusterId*>;
+                 std::vector<std::string>*, NodeId*, ClusterId*, env::TlsMode*>;
 
 struct Setting {
   std::string_view name;
@@ -86,6 +86,15 @@ constexpr Setting kSettings[] = {
     {"listen.admin", PLACE(config.listen.admin), 0, 0, "\"host:port\"", false,
      "a loopback address with http's port + 100"},
     {"listen.allow_non_loopback", PLACE(config.listen.allow_non_loopback)},
+    {"tls.certificate", PLACE(config.tls.files.certificate), 0, 0, "a PEM file",
+     false, "none"},
+    {"tls.key", PLACE(config.tls.files.key), 0, 0, "a PEM file", false, "none"},
+    {"tls.ca", PLACE(config.tls.files.ca), 0, 0, "a PEM file", false, "none"},
+    {"tls.resp", PLACE(config.tls.resp)},
+    {"tls.cluster", PLACE(config.tls.resp_cluster)},
+    {"tls.http", PLACE(config.tls.http)},
+    {"tls.peers", PLACE(config.tls.peer)},
+    {"tls.admin", PLACE(config.tls.admin)},
     {"nodes[].id", PLACE(config.nodes[row].id), 1, 65535, "", true},
     {"nodes[].resp", PLACE(config.nodes[row].resp), 0, 0, "\"host:port\"",
      true},
@@ -166,14 +175,26 @@ void SetSnapshots(raft::HostLimits* host) {
   host->snapshot_trailing_bytes = threshold / 8;
 }
 
+struct TlsModeName {
+  std::string_view name;
+  env::TlsMode mode;
+};
+constexpr TlsModeName kTlsModes[] = {{"off", env::TlsMode::kOff},
+                                     {"optional", env::TlsMode::kOptional},
+                                     {"required", env::TlsMode::kRequired}};
+
 bool IsInteger(const ValuePointer& place) {
   return !std::holds_alternative<bool*>(place) &&
+         !std::holds_alternative<env::TlsMode*>(place) &&
          !std::holds_alternative<std::string*>(place) &&
          !std::holds_alternative<std::vector<std::string>*>(place);
 }
 
 std::string Expected(const Setting& setting, const ValuePointer& place) {
   if (std::holds_alternative<bool*>(place)) return "true or false";
+  if (std::holds_alternative<env::TlsMode*>(place)) {
+    return "a string (off, optional or required)";
+  }
   if (std::holds_alternative<std::string*>(place)) {
     return Concat("a string (", setting.unit, ")");
   }
@@ -215,6 +236,7 @@ struct StoreInteger {
     *p = ClusterId(static_cast<uint64_t>(value));
   }
   void operator()(bool*) const {}
+  void operator()(env::TlsMode*) const {}
   void operator()(std::string*) const {}
   void operator()(std::vector<std::string>*) const {}
 };
@@ -248,6 +270,13 @@ bool Store(const Setting& setting, const ValuePointer& place,
   }
   if (!node.is_string()) return false;
   const std::string& text = node.as_string()->get();
+  if (env::TlsMode* const* mode = std::get_if<env::TlsMode*>(&place)) {
+    const auto* const named =
+        std::ranges::find(kTlsModes, text, &TlsModeName::name);
+    if (named == std::end(kTlsModes)) return false;
+    **mode = named->mode;
+    return true;
+  }
   if (text.empty()) return false;
   *std::get<std::string*>(place) = text;
   return true;
@@ -626,6 +655,10 @@ class Parser {
 
 struct ShowDefault {
   std::string operator()(const bool* p) const { return *p ? "true" : "false"; }
+  std::string operator()(const env::TlsMode* p) const {
+    return std::string(
+        std::ranges::find(kTlsModes, *p, &TlsModeName::mode)->name);
+  }
   std::string operator()(const uint64_t* p) const { return Concat(*p); }
   std::string operator()(const uint32_t* p) const { return Concat(*p); }
   std::string operator()(const int64_t* p) const { return Concat(*p); }

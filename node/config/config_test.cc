@@ -282,13 +282,13 @@ TEST(Config_UnknownKeys, AreErrorsThatNameThoseOfTheirPlace) {
       {With("[node2]\nx = 1\n"),
        "q.toml:27:1: key 'node2.x': expected a known key, such as 'node.id', "
        "found an unknown one; the tables are [cluster], [founding], [node], "
-       "[listen], [[nodes]], "
+       "[listen], [tls], [[nodes]], "
        "[sharding], [[shards]], [clients], [limits], [timeouts], [raft], "
        "[snapshot], [log] and [clock]"},
       {With("[limit]\n"),
-       "q.toml:26:2: key 'limit': expected a known key, such as 'node.id', "
+       "q.toml:26:2: key 'limit': expected a known key, such as 'tls.ca', "
        "found an unknown one; the tables are [cluster], [founding], [node], "
-       "[listen], [[nodes]], "
+       "[listen], [tls], [[nodes]], "
        "[sharding], [[shards]], [clients], [limits], [timeouts], [raft], "
        "[snapshot], [log] and [clock]"},
   };
@@ -394,6 +394,39 @@ TEST(Config_Errors, NamePositionKeyAndExpectation) {
   for (const auto& [text, error] : rows) {
     EXPECT_EQ(ErrorOf(text), error) << text.substr(kWhole.size() % text.size());
   }
+}
+
+constexpr char kTlsFiles[] =
+    "[tls]\ncertificate = \"c\"\nkey = \"k\"\nca = \"a\"\n";
+
+TEST(Config_Tls, OfEachAddress_IsReadWithTheFiles) {
+  const Config config =
+      Parse(With(std::string(kTlsFiles) +
+                 "resp = \"optional\"\ncluster = \"required\"\nhttp = \"off\"\n"
+                 "peers = \"required\"\n"));
+  EXPECT_EQ(config.tls.files, (env::CertificateFiles{"c", "k", "a"}));
+  EXPECT_EQ(config.tls.resp, env::TlsMode::kOptional);
+  EXPECT_EQ(config.tls.resp_cluster, env::TlsMode::kRequired);
+  EXPECT_EQ(config.tls.http, env::TlsMode::kOff);
+  EXPECT_EQ(config.tls.peer, env::TlsMode::kRequired);
+  EXPECT_EQ(config.tls.admin, env::TlsMode::kOff);
+}
+
+TEST(Config_Tls, Mistakes_AreNamed) {
+  const auto why = [](const std::string& more) { return ErrorOf(With(more)); };
+  EXPECT_EQ(why("[tls]\nresp = \"on\"\n"),
+            "q.toml:27:8: key 'tls.resp': expected a string (off, optional or "
+            "required), found the string \"on\"");
+  EXPECT_EQ(why("[tls]\nresp = \"required\"\n"),
+            "q.toml:1:1: key 'tls.certificate': expected a PEM file where "
+            "[tls] has other keys, found nothing");
+  EXPECT_EQ(why("[tls]\ncertificate = \"c\"\nkey = \"k\"\n"),
+            "q.toml:1:1: key 'tls.ca': expected a PEM file where [tls] has "
+            "other keys, found nothing");
+  EXPECT_EQ(why(std::string(kTlsFiles) +
+                "resp = \"required\"\n[listen]\nresp = \"127.0.0.1:0\"\n"),
+            "q.toml:30:1: key 'tls.resp': expected off where the system "
+            "chooses the port, found TLS at \"127.0.0.1:0\"");
 }
 
 TEST(Config_OwnRowOutsideLoopback, IsNamed) {

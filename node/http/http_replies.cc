@@ -190,12 +190,16 @@ void HttpReplies::WriteFailure(Pending& pending,
       ++context_.metrics.redirects_moved;
       const NodeConfig* leader = context_.cluster.FindListed(failure.leader);
       if (leader == nullptr) break;
+      // The nodes of a cluster are configured alike.
+      const std::string_view scheme =
+          context_.config.tls.http == env::TlsMode::kRequired ? "https://"
+                                                              : "http://";
       const std::string body =
           HttpErrorBody("MOVED", "another node leads the key's group",
                         Concat(more, ",\"leader\":\"", leader->http, "\""));
       return Write(pending,
                    {.status = 307,
-                    .headers = Concat("Location: http://", leader->http,
+                    .headers = Concat("Location: ", scheme, leader->http,
                                       pending.target, "\r\n"),
                     .body = body});
     }

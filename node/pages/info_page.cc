@@ -63,6 +63,10 @@ void Server(const InfoInputs& inputs, std::string* out) {
          "\r\nuptime_in_seconds:", uptime,
          "\r\nuptime_in_days:", uptime / 86'400,
          "\r\nserver_time_usec:", context.UnixMs() * 1000, "\r\n");
+  if (context.env.certificates == nullptr) return;
+  const env::CertificateState tls = context.env.certificates->state();
+  Append(out, "tls_certificate_seconds_left:", tls.left.ms() / 1000,
+         "\r\ntls_reload_failing:", tls.reload_error.empty() ? 0 : 1, "\r\n");
 }
 
 // The nodes to which this one has a connection.

@@ -132,6 +132,27 @@ void WriteConnections(Context& context, Page& page) {
       "Bytes queued for clients.", metrics.output_bytes);
 }
 
+void WriteTls(Context& context, Page& page) {
+  if (context.env.certificates == nullptr) return;
+  const env::CertificateState state = context.env.certificates->state();
+  One(page, "quorate_tls_certificate_seconds_left", "gauge",
+      "Time until the certificate or an authority of it expires; 0 once it "
+      "has.",
+      static_cast<uint64_t>(std::max<int64_t>(0, state.left.ms() / 1000)));
+  page.Family("quorate_tls_handshakes_total", "counter",
+              "TLS handshakes that ended, by result.");
+  page.Sample("result=\"ok\"", state.handshakes);
+  page.Sample("result=\"failed\"", state.failed_handshakes);
+  page.Family("quorate_tls_reloads_total", "counter",
+              "Reads of changed certificate files, by result.");
+  page.Sample("result=\"ok\"", state.reloads);
+  page.Sample("result=\"failed\"", state.failed_reloads);
+  One(page, "quorate_tls_reload_failing", "gauge",
+      "1 if the files of the certificate are not the ones in use, because they "
+      "are wrong.",
+      state.reload_error.empty() ? 0 : 1);
+}
+
 uint64_t SumOf(const Context& context,
                uint64_t (*value)(const QueueCounters&)) {
   uint64_t sum = 0;
@@ -569,9 +590,11 @@ void WriteCommandsAndHttp(Context& context, Page& page) {
 }
 
 constexpr void (*kParts[])(Context&, Page&) = {
-    WriteNode,    WriteConnections, WriteCommandsAndHttp,
-    WriteRouting, WritePeers,       WriteView,
-    WriteMoves,   WriteRaft,        WriteConsensusCounters,
+    WriteNode,    WriteConnections,
+    WriteTls,     WriteCommandsAndHttp,
+    WriteRouting, WritePeers,
+    WriteView,    WriteMoves,
+    WriteRaft,    WriteConsensusCounters,
     WriteStorage, WriteStores};
 
 }  // namespace

@@ -23,10 +23,25 @@ constexpr size_t kConfigPatternsMax = 32;
 // No parameter has so long a name.
 constexpr size_t kConfigPatternBytesMax = 1024;
 
+using Live = ConfigParameters::Live;
+
+// The name that a parameter stands for. Requires: it is one of a file.
+std::string& FileOf(env::CertificateFiles& files, Live live) {
+  return live == Live::kCertificate ? files.certificate
+         : live == Live::kKey       ? files.key
+                                    : files.ca;
+}
+
 std::string ValueOf(const ConfigParameters::Parameter& parameter,
                     const Context& context) {
-  return parameter.memory_limit ? Concat(context.memory_budget.limit_bytes())
-                                : parameter.value;
+  if (parameter.live == Live::kNothing) return parameter.value;
+  if (parameter.live == Live::kMemoryLimit) {
+    return Concat(context.memory_budget.limit_bytes());
+  }
+  env::CertificateFiles files = context.env.certificates == nullptr
+                                    ? context.config.tls.files
+                                    : context.env.certificates->files();
+  return FileOf(files, parameter.live);
 }
 
 void ConfigGet(const Context& context, RespAddress of, Arguments patterns,
@@ -89,18 +104,47 @@ bool SameValue(std::string_view asked, std::string_view present) {
   return amount.has_value() && amount == ParseAmount(present);
 }
 
-// Why a parameter cannot have this value; empty if it can. Only the memory
-// limit can change at run time. Other parameters may be "set" to their present
-// value. So a client does not rely on a change that was not made.
+// Why a parameter cannot have this value; empty if it can. Few can change at
+// run time. Other parameters may be "set" to their present value. So a client
+// does not rely on a change that was not made.
 std::string_view Refusal(const ConfigParameters::Parameter& parameter,
-                         std::string_view asked) {
-  if (!parameter.memory_limit) {
+                         const Context& context, std::string_view asked) {
+  if (parameter.live == Live::kNothing) {
     return SameValue(asked, parameter.value) ? ""
                                              : "can't set immutable config";
+  }
+  if (parameter.live != Live::kMemoryLimit) {
+    return context.env.certificates != nullptr
+               ? ""
+               : "the node was started without the files of [tls]";
   }
   const auto amount = ParseAmount(Lower(asked));
   return amount.has_value() && *amount >= 0 ? ""
                                             : "argument must be a memory value";
+}
+
+std::string SetFailed(std::string_view name, std::string_view why) {
+  return Concat("ERR CONFIG SET failed (possibly related to argument '", name,
+                "') - ", why);
+}
+
+// Reads the files of the certificate that the pairs name, also if the names are
+// as before. Returns an error, or an empty text.
+std::string SetFiles(
+    Context& context, Arguments pairs,
+    const std::vector<const ConfigParameters::Parameter*>& parameters) {
+  std::string_view named;
+  env::CertificateFiles files;
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    const Live live = parameters[i / 2]->live;
+    if (live == Live::kNothing || live == Live::kMemoryLimit) continue;
+    if (named.empty()) files = context.env.certificates->files();
+    named = parameters[i / 2]->name;
+    FileOf(files, live) = pairs[i + 1];
+  }
+  if (named.empty()) return "";
+  const absl::Status used = context.env.certificates->Use(files);
+  return used.ok() ? "" : SetFailed(named, std::string(used.message()));
 }
 
 // Nothing changes if one of the pairs is refused.
@@ -123,17 +167,18 @@ void ConfigSet(Context& context, RespAddress of, Arguments pairs,
     const bool twice =
         std::find(seen.begin(), seen.end(), parameter) != seen.end();
     const std::string_view refusal =
-        twice ? "duplicate parameter" : Refusal(*parameter, pairs[i + 1]);
-    if (!refusal.empty()) {
-      return reply.Error(
-          Concat("ERR CONFIG SET failed (possibly related to argument '", name,
-                 "') - ", refusal));
-    }
+        twice ? "duplicate parameter"
+              : Refusal(*parameter, context, pairs[i + 1]);
+    if (!refusal.empty()) return reply.Error(SetFailed(name, refusal));
     seen.push_back(parameter);
   }
   context.work.Add(seen.size());
+  if (const std::string wrong = SetFiles(context, pairs, seen);
+      !wrong.empty()) {
+    return reply.Error(wrong);
+  }
   for (size_t i = 0; i < pairs.size(); i += 2) {
-    if (!seen[i / 2]->memory_limit) continue;
+    if (seen[i / 2]->live != Live::kMemoryLimit) continue;
     context.memory_budget.set_limit_bytes(
         static_cast<uint64_t>(*ParseAmount(Lower(pairs[i + 1]))));
   }

@@ -40,6 +40,8 @@ std::string_view RefusalText(env::HandshakeRefusal refusal) {
       return "it runs on a copy of the data directory of this node";
     case Refusal::kOtherFounding:
       return "it is of another cluster with the same id";
+    case Refusal::kOtherCertificate:
+      return "its certificate or that of this node does not name its node";
   }
   return "";
 }

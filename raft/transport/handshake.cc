@@ -181,7 +181,7 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.incarnation = StoreIncarnation(in.Take<uint64_t>());
   reply.node = NodeId(in.Take<uint32_t>());
   const uint32_t refusal = TakeTagged(&in, &reply.start.tag);
-  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherFounding)) {
+  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherCertificate)) {
     return absl::InvalidArgumentError(
         absl::StrCat("a refusal for the unknown reason ", refusal,
                      ": the node may have a newer program"));
@@ -198,6 +198,30 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   }
   if (!in.ok()) return absl::InvalidArgumentError("a handshake cut short");
   return reply;
+}
+
+std::string NameOfNode(ClusterId cluster, NodeId node) {
+  return absl::StrCat("quorate://", cluster.value(), "/", node.value());
+}
+
+bool MaySpeakAs(const env::StreamIdentity& identity, ClusterId cluster,
+                NodeId node) {
+  return !identity.secured || identity.name == NameOfNode(cluster, node);
+}
+
+HandshakeRefusal CheckReply(const env::TransportIdentity& self, NodeId peer,
+                            const env::StreamIdentity& identity,
+                            const HelloReply& reply) {
+  if (!MaySpeakAs(identity, self.cluster, peer)) {
+    return HandshakeRefusal::kOtherCertificate;
+  }
+  if (reply.refusal != HandshakeRefusal::kNone) return reply.refusal;
+  if (reply.cluster != self.cluster) return HandshakeRefusal::kOtherCluster;
+  if (reply.node != peer) return HandshakeRefusal::kOtherNode;
+  if (reply.bootstrap_checksum != self.bootstrap_checksum) {
+    return HandshakeRefusal::kOtherBootstrap;
+  }
+  return HandshakeRefusal::kNone;
 }
 
 bool AsksForAdmission(const Hello& hello) {
@@ -320,6 +344,12 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           " name the same cluster, ", self.cluster.value(),
           ", and were not founded together: one of them needs another cluster "
           "id, or has to join the cluster of the other one");
+    case HandshakeRefusal::kOtherCertificate:
+      return absl::StrCat(
+          "between node ", hello.from.node.value(), " and node ", other.value(),
+          " a program shows a certificate that does not name its node by "
+          "quorate://",
+          self.cluster.value(), "/ and its number");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "env/byte_streams.h"
 #include "env/ids.h"
 #include "env/transport.h"
 
@@ -67,6 +68,19 @@ size_t HelloReplySize(std::string_view bytes);
 // message.
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes);
 absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
+
+// The name in the certificate of a node.
+std::string NameOfNode(ClusterId cluster, NodeId node);
+// Whether the program at the other end of a stream may speak as this node. A
+// stream without TLS proves nothing, and its network is trusted: net/ admits
+// none where TLS is required.
+bool MaySpeakAs(const env::StreamIdentity& identity, ClusterId cluster,
+                NodeId node);
+// Why the node `self` does not go on after this reply to its dial of `peer`;
+// kNone: it does.
+HandshakeRefusal CheckReply(const env::TransportIdentity& self, NodeId peer,
+                            const env::StreamIdentity& identity,
+                            const HelloReply& reply);
 
 // A store that is in no cluster asks for admission. Its Hello names no cluster.
 bool AsksForAdmission(const Hello& hello);

@@ -63,6 +63,15 @@ bool HelloCall::ReadReply() {
     Fail(std::string(reply.status().message()));
     return false;
   }
+  // A node that asks for admission knows the cluster from its answer. A copy of
+  // this node's directory may run with this node's certificate.
+  const env::StreamIdentity identity = connection_->identity();
+  if (!AsksForAdmission(hello_) &&
+      !MaySpeakAs(identity, hello_.from.cluster, hello_.to) &&
+      !MaySpeakAs(identity, hello_.from.cluster, hello_.from.node)) {
+    Fail("its certificate does not name it");
+    return false;
+  }
   reply_bytes_ = size;
   answer_.reply = *std::move(reply);
   if (!request_.empty() && answer_.reply.refusal == HandshakeRefusal::kNone) {

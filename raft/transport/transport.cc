@@ -191,17 +191,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     }
     HelloReply checked = *reply;
     // The answering node may accept what this node does not.
-    if (checked.refusal == HandshakeRefusal::kNone &&
-        checked.cluster != transport_.identity_.cluster) {
-      checked.refusal = HandshakeRefusal::kOtherCluster;
-    } else if (checked.refusal == HandshakeRefusal::kNone &&
-               checked.node != peer_.node) {
-      checked.refusal = HandshakeRefusal::kOtherNode;
-    } else if (checked.refusal == HandshakeRefusal::kNone &&
-               checked.bootstrap_checksum !=
-                   transport_.identity_.bootstrap_checksum) {
-      checked.refusal = HandshakeRefusal::kOtherBootstrap;
-    }
+    checked.refusal = CheckReply(transport_.identity_, peer_.node,
+                                 connection_->identity(), *reply);
     if (checked.refusal != HandshakeRefusal::kNone) {
       if (transport_.seen_.Believes(peer_.node, checked)) {
         transport_.receiver_->OnConflict(
@@ -365,6 +356,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   // The time of the last bytes.
   MonoTime heard() const { return heard_; }
   std::string peer_address() const { return connection_->peer_address(); }
+  env::StreamIdentity identity() const { return connection_->identity(); }
 
  private:
   void OnBytes(std::string_view bytes) override {
@@ -707,6 +699,11 @@ void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
 HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   const auto it = peers_.find(hello.from.node);
   HelloReply reply = MakeHelloReply(identity_, hello, it != peers_.end());
+  if (!MaySpeakAs(incoming->identity(), identity_.cluster, hello.from.node)) {
+    reply = {.refusal = HandshakeRefusal::kOtherCertificate};
+    if (hello.lane == Lane::kControl) LogRefusal(*incoming, hello, reply);
+    return reply;
+  }
   if (AsksForAdmission(hello)) return reply;
   if (reply.refusal == HandshakeRefusal::kNone &&
       (seen_.IsGivenUp(hello.from.node, hello.from.incarnation) ||

@@ -183,7 +183,7 @@ class QuickstartTest(unittest.TestCase):
         self.ctl(cluster, 'set', 'a', '1')
         self.assertEqual((0, '1\n', ''), self.ctl(cluster, 'del', 'a', 'b'))
         status, _, err = self.ctl(cluster, 'nonsense')
-        self.assertEqual((2, "quoratectl: there is no command 'nonsense'; the commands are status, get, set, del, node, group, slots, rebalance, repair, recover, debug and "
+        self.assertEqual((2, "quoratectl: there is no command 'nonsense'; the commands are status, get, set, del, node, group, slots, rebalance, repair, recover, debug, certs and "
                              "import-config\n"), (status, err))
         for port, what in ((cluster.http_port, 'answers in HTTP, not in RESP'), (cluster.port + 10_000, 'is an address for other nodes')):
             status, _, err = run(program('quoratectl'), '--address', f'127.0.0.1:{port}', 'status')
