@@ -144,7 +144,7 @@ def check_root(path):
         yield Finding(path, 1, 'root', 'a new file in the root: give it a folder, or add it to ROOT_FILES')
 
 
-_NAMED_PATH = re.compile(r'(?<![\w/.:<"-])((?:env|raft|shardctrl|kv|node|lincheck|sim|net|tests|bench|examples|docs|third_party)/[\w/.-]*\w)')
+_NAMED_PATH = re.compile(r'(?<![\w/.:<"-])((?:env|raft|shardctrl|kv|node|lincheck|sim|net|tests|bench|deploy|examples|docs|third_party)/[\w/.-]*\w)')
 _NAMED_FILE = re.compile(r'(?<![\w/.<"-])(\w[\w-]*\.(?:h|cc|proto|py|md|txt|bzl|golden|hex|toml|sh|patch))\b')
 # The usual names of examples: foo.h, docs/NAME.
 _EXAMPLE = re.compile(r'foo\.|[A-Z]+$')
