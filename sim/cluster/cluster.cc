@@ -233,7 +233,7 @@ class Cluster::Program final : public ReplicaObserver {
     }
     if (!started_) return;
     CheckChanged(server_->host());
-    if (turns_ % kTurnsPerLook == 0 && cluster_->turn_hook_) {
+    if (turns_ % kTurnsPerLook == 0 && IsRunning() && cluster_->turn_hook_) {
       cluster_->turn_hook_(node_, *server_);
     }
   }
