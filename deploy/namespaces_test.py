@@ -166,6 +166,7 @@ class NamespacesTest(unittest.TestCase):
 
 
 def main():
+    os.environ['PATH'] += ':/usr/sbin:/sbin'
     own = ('unshare', '--user', '--map-root-user', '--net')
     if INSIDE in os.environ or not (shutil.which('haproxy') and works(*own, 'ip', 'link', 'add', 'br0', 'type', 'bridge')):
         unittest.main()

@@ -182,8 +182,8 @@ struct FileState {
 struct DescriptorState {
   std::string name;
   bool wrote_later = false;
-  bool failed = false;  // A sync of it.
-  bool erred = false;   // Any call of it.
+  bool failed = false;    // A sync of it.
+  bool erred = false;     // Any call of it.
   uint64_t sync_end = 0;  // When its last sync or durable write ended.
   std::set<uint64_t> threads;
 };
