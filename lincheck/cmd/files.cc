@@ -41,10 +41,6 @@ absl::Status FileSource::Open(const std::string& path) {
   file_ = ::open(UserPath(path).c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0) return SystemError("cannot be opened");
   own_ = true;
-  struct stat facts {};
-  if (::fstat(file_, &facts) == 0 && S_ISREG(facts.st_mode)) {
-    size_bytes_ = static_cast<uint64_t>(facts.st_size);
-  }
   return absl::OkStatus();
 }
 
@@ -54,8 +50,6 @@ absl::StatusOr<size_t> FileSource::Read(char* into, size_t size) {
     count = ::read(file_, into, size);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return SystemError("cannot be read");
-  bytes_ += static_cast<uint64_t>(count);
-  progress_->OnRead(bytes_, size_bytes_);
   return static_cast<size_t>(count);
 }
 

@@ -10,7 +10,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "lincheck/cmd/progress.h"
 #include "lincheck/formats/source.h"
 
 namespace quorate::lincheck {
@@ -22,8 +21,7 @@ std::string UserPath(const std::string& path);
 // A file, or standard input for "-".
 class FileSource final : public ByteSource {
  public:
-  // `progress` is told how much was read; must outlive the source.
-  explicit FileSource(ReadingProgress* progress) : progress_(progress) {}
+  FileSource() = default;
   ~FileSource() override;
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
@@ -32,11 +30,8 @@ class FileSource final : public ByteSource {
   absl::StatusOr<size_t> Read(char* into, size_t size) override;
 
  private:
-  ReadingProgress* const progress_;
   int file_ = -1;
   bool own_ = false;
-  uint64_t bytes_ = 0;
-  uint64_t size_bytes_ = 0;  // 0: not known.
 };
 
 // Whether both paths lead to one file that is there.

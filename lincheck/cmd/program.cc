@@ -13,7 +13,6 @@
 #include "lincheck/check/checker.h"
 #include "lincheck/cmd/arguments.h"
 #include "lincheck/cmd/files.h"
-#include "lincheck/cmd/progress.h"
 #include "lincheck/cmd/report.h"
 #include "lincheck/cmd/threads.h"
 #include "lincheck/formats/read.h"
@@ -57,9 +56,8 @@ bool Print(std::FILE* file, const std::string& text) {
   return std::fflush(file) == 0 && written;
 }
 
-absl::Status Read(const LincheckArguments& arguments, ReadingProgress* progress,
-                  FileReport* report) {
-  FileSource source(progress);
+absl::Status Read(const LincheckArguments& arguments, FileReport* report) {
+  FileSource source;
   absl::Status status = source.Open(report->file);
   if (!status.ok()) return status;
   absl::StatusOr<Recording> recording = ReadHistory(&source, arguments.read);
@@ -125,13 +123,11 @@ void Judge(const LincheckArguments& arguments, Executor* executor,
 FileReport JudgeFile(const LincheckArguments& arguments,
                      const std::string& file, Executor* executor) {
   FileReport report{.file = file};
-  ReadingProgress progress(file);
   ResetPeakMemory();
   Stopwatch stopwatch;
-  report.status = Read(arguments, &progress, &report);
+  report.status = Read(arguments, &report);
   report.read_seconds = stopwatch.Seconds();
-  WatchedExecutor watched(executor, &progress);
-  if (report.status.ok()) Judge(arguments, &watched, &report);
+  if (report.status.ok()) Judge(arguments, executor, &report);
   report.peak_bytes = PeakMemoryBytes();
   return report;
 }
