@@ -300,91 +300,6 @@ Reason Orders::Run() {
   return reason;
 }
 
-// The calls that may leave the state that one operation needs. Links name them,
-// or else a trial of each call after at most one other call.
-class Helpers {
- public:
-  Helpers(absl::Span<const Operation> operations, const Model& model,
-          size_t helped)
-      : operations_(operations),
-        model_(model),
-        helped_(operations[helped]),
-        states_(model.NewStates()) {
-    Links links;
-    if (model.FindLinks(helped_, &links) && links.reads) {
-      seen_ = links.seen;
-    } else {
-      knows_ = operations.size() <= kOperationsMax && TryCalls();
-    }
-  }
-
-  // Whether the initial state leaves what it needs, too.
-  bool NeedsNothing() {
-    return seen_.is_nil() || (seen_.is_none() && Fits(states_->Initial()));
-  }
-  // None: it is not a value that it needs.
-  Value seen() const { return seen_; }
-  // False from then on: it cannot be told.
-  bool knows() const { return knows_; }
-  // Requires: `op` is relaxed, and no read.
-  bool Helps(const Operation& op) {
-    if (seen_.is_none()) return helping_[FindCall(op)];
-    Links links;
-    knows_ = knows_ && model_.FindLinks(op, &links) && !links.appends;
-    // A write that needs the value itself is of no help.
-    return knows_ && links.writes && links.written == seen_ &&
-           !(links.reads && links.seen == seen_);
-  }
-
- private:
-  static constexpr size_t kOperationsMax = 20'000;
-  static constexpr size_t kCallsMax = 64;
-
-  size_t FindCall(const Operation& op) const {
-    const auto at =
-        std::find_if(calls_.begin(), calls_.end(), [&](const Operation& call) {
-          return CallKey::Of(call) == CallKey::Of(op);
-        });
-    return static_cast<size_t>(at - calls_.begin());
-  }
-  bool Fits(StateId state) {
-    return states_->Step(state, helped_) != kImpossible;
-  }
-  // False if there are too many.
-  bool TryCalls() {
-    for (const Operation& op : operations_) {
-      const Operation call = Relax(op);
-      if (model_.IsRead(call) || FindCall(call) < calls_.size()) continue;
-      if (calls_.size() == kCallsMax) return false;
-      calls_.push_back(call);
-    }
-    const StateId initial = states_->Initial();
-    std::vector<StateId> befores = {initial};
-    for (const Operation& call : calls_) {
-      const StateId state = states_->Step(initial, call);
-      if (state != kImpossible) befores.push_back(state);
-    }
-    for (const Operation& call : calls_) {
-      helping_.push_back(
-          std::any_of(befores.begin(), befores.end(), [&](StateId before) {
-            if (Fits(before)) return false;
-            const StateId after = states_->Step(before, call);
-            return after != kImpossible && Fits(after);
-          }));
-    }
-    return true;
-  }
-
-  const absl::Span<const Operation> operations_;
-  const Model& model_;
-  const Operation helped_;
-  const std::unique_ptr<StateSpace> states_;
-  bool knows_ = true;
-  Value seen_;
-  std::vector<Operation> calls_;  // Each once.
-  std::vector<bool> helping_;     // By call.
-};
-
 }  // namespace
 
 Reason FindReason(absl::Span<const Operation> operations, const Model& model) {
@@ -399,14 +314,21 @@ std::string FindMissing(absl::Span<const Operation> operations,
                         const Model& model, size_t stuck) {
   constexpr size_t kNamedMax = 3;
   const Operation& op = operations[stuck];
-  Helpers helpers(operations, model, stuck);
-  if (helpers.NeedsNothing()) return {};
+  Links needs;
+  if (!model.FindLinks(op, &needs) || !needs.reads || needs.seen.is_nil()) {
+    return {};
+  }
   std::vector<std::string> failed;
   std::optional<size_t> later;  // The first.
-  for (size_t i = 0; i < operations.size() && helpers.knows(); ++i) {
+  for (size_t i = 0; i < operations.size(); ++i) {
     const Operation& other = operations[i];
     const Operation relaxed = Relax(other);
-    if (i == stuck || model.IsRead(relaxed) || !helpers.Helps(relaxed)) {
+    if (i == stuck || model.IsRead(relaxed)) continue;
+    Links links;
+    if (!model.FindLinks(relaxed, &links) || links.appends) return {};
+    // A write that needs the value itself is of no help.
+    if (!links.writes || links.written != needs.seen ||
+        (links.reads && links.seen == needs.seen)) {
       continue;
     }
     const bool failing = model.IsRead(other);
@@ -418,24 +340,18 @@ std::string FindMissing(absl::Span<const Operation> operations,
       later = i;
     }
   }
-  if (!helpers.knows()) return {};
-  const Value seen = helpers.seen();
-  const std::string would =
-      seen.is_none() ? " would explain it"
-                     : absl::StrCat(" would have left ", seen.ToString());
+  const std::string value = needs.seen.ToString();
   if (!failed.empty()) {
     return absl::StrCat(
-        "Only ", List(failed, kNamedMax, " and "), would, ", and ",
-        failed.size() == 1 ? "that one failed." : "those failed.");
+        "Only ", List(failed, kNamedMax, " and "), " would have left ", value,
+        ", and ", failed.size() == 1 ? "that one failed." : "those failed.");
   }
   if (later.has_value()) {
-    return absl::StrCat("The first call that", would, ", ",
+    return absl::StrCat("The first call that would have left ", value, ", ",
                         DescribeSeenCall(model, operations[*later]),
                         ", came only after it had returned.");
   }
-  return seen.is_none()
-             ? ""
-             : absl::StrCat("No operation wrote ", seen.ToString(), ".");
+  return absl::StrCat("No operation wrote ", value, ".");
 }
 
 }  // namespace quorate::lincheck

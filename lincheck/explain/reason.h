@@ -34,9 +34,9 @@ struct Reason {
 // Requires: not linearizable; at most kReasonOperationsMax operations.
 Reason FindReason(absl::Span<const Operation> operations, const Model& model);
 
-// A sentence that names the operation which would have explained `stuck`, if no
-// operation did that was called before it returned and did not fail. Empty if
-// there is none, or if it is not known.
+// A sentence that names the operation which would have left the value that
+// `stuck` saw, if no operation did that was called before it returned and did
+// not fail. Empty if there is none, or if values do not tell.
 std::string FindMissing(absl::Span<const Operation> operations,
                         const Model& model, size_t stuck);
 
