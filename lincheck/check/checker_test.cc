@@ -86,8 +86,9 @@ RC_GTEST_PROP(CheckerProperty, BothSearches_AgreeWithBruteForce,
     const bool right = LinearizableByBruteForce(history.operations(), model);
     const SearchPlan plan(history.operations(), model);
     for (const SearchResult& result :
-         {MakeSearcher(plan, kSearch)->Deep(kSearch.nodes_max),
-          MakeSearcher(plan, kSearch)->Broad(kSearch.nodes_max)}) {
+         {MakeSearcher(plan, kSearch)->Run(SearchEnd::kDeep, kSearch.nodes_max),
+          MakeSearcher(plan, kSearch)
+              ->Run(SearchEnd::kBroad, kSearch.nodes_max)}) {
       if (result.result != (right ? Result::kOk : Result::kViolation)) {
         RC_FAIL("brute force says " + std::to_string(right) +
                 Show(history, model));
@@ -647,7 +648,8 @@ TEST(Search, ManyUnknownWritesSeenLater_StayCheap) {
   }
   const ModelOf<Kv> model;
   const SearchPlan plan(history.operations(), model);
-  const SearchResult result = MakeSearcher(plan, kSearch)->Deep(10'000);
+  const SearchResult result =
+      MakeSearcher(plan, kSearch)->Run(SearchEnd::kDeep, 10'000);
   EXPECT_EQ(result.result, Result::kViolation);
   EXPECT_LT(result.nodes, 1'000u);
 }
@@ -707,8 +709,10 @@ TEST(Search, UnknownWriteOfWhatIsThere_HidesAnother) {
   }
   const ModelOf<CasRegister> model;
   const SearchPlan plan(history.operations(), model);
-  EXPECT_EQ(MakeSearcher(plan, kSearch)->Deep(10'000).result, Result::kOk);
-  EXPECT_EQ(MakeSearcher(plan, kSearch)->Broad(10'000).result, Result::kOk);
+  EXPECT_EQ(MakeSearcher(plan, kSearch)->Run(SearchEnd::kDeep, 10'000).result,
+            Result::kOk);
+  EXPECT_EQ(MakeSearcher(plan, kSearch)->Run(SearchEnd::kBroad, 10'000).result,
+            Result::kOk);
 }
 
 struct Counter {

@@ -86,11 +86,14 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
     const CheckOptions options{.explain = truth != Result::kOk};
     const Verdict verdict = Check(history, model, options);
     const SearchPlan plan(history.operations(), model);
-    const bool agree =
-        verdict.result == truth &&
-        MakeSearcher(plan, kSearch)->Deep(kSearch.nodes_max).result == truth &&
-        MakeSearcher(plan, kSearch)->Broad(kSearch.nodes_max).result == truth &&
-        JudgeOnline(history, model) == truth;
+    const bool agree = verdict.result == truth &&
+                       MakeSearcher(plan, kSearch)
+                               ->Run(SearchEnd::kDeep, kSearch.nodes_max)
+                               .result == truth &&
+                       MakeSearcher(plan, kSearch)
+                               ->Run(SearchEnd::kBroad, kSearch.nodes_max)
+                               .result == truth &&
+                       JudgeOnline(history, model) == truth;
     if (!agree) {
       RC_FAIL("brute force says " + std::string(ResultName(truth)) +
               Show(history, model));

@@ -29,12 +29,7 @@ class LevelSearch final : public Searcher {
     Admit();
   }
 
-  SearchResult Deep(uint64_t nodes_max) override {
-    return Run(nodes_max, /*deep=*/true);
-  }
-  SearchResult Broad(uint64_t nodes_max) override {
-    return Run(nodes_max, /*deep=*/false);
-  }
+  SearchResult Run(SearchEnd end, uint64_t nodes_max) override;
 
  private:
   using Slots = SlotSet<kWords>;
@@ -49,7 +44,6 @@ class LevelSearch final : public Searcher {
     uint32_t clear_until = 0;
   };
 
-  SearchResult Run(uint64_t nodes_max, bool deep);
   // The level to work on; false if nothing is left.
   bool NextLevel(bool deep);
   bool OverBudget(uint64_t nodes_max);
@@ -503,7 +497,8 @@ bool LevelSearch<kWords>::NextLevel(bool deep) {
 }
 
 template <size_t kWords>
-SearchResult LevelSearch<kWords>::Run(uint64_t nodes_max, bool deep) {
+SearchResult LevelSearch<kWords>::Run(SearchEnd from, uint64_t nodes_max) {
+  const bool deep = from == SearchEnd::kDeep;
   result_.result = Result::kViolation;
   for (;;) {
     const size_t end = plan_.returns.size();
@@ -600,13 +595,6 @@ void LevelSearch<kWords>::Stuck() {
   }
 }
 
-// For histories in which more are open at once than slots can be had.
-class NoSearch final : public Searcher {
- public:
-  SearchResult Deep(uint64_t) override { return {}; }
-  SearchResult Broad(uint64_t) override { return {}; }
-};
-
 }  // namespace
 
 std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
@@ -623,10 +611,7 @@ std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
   if (plan.slot_count <= 4096) {
     return std::make_unique<LevelSearch<64>>(plan, options);
   }
-  if (plan.slot_count <= 65536) {
-    return std::make_unique<LevelSearch<1024>>(plan, options);
-  }
-  return std::make_unique<NoSearch>();
+  return std::make_unique<LevelSearch<kSlotsMax / 64>>(plan, options);
 }
 
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
@@ -638,13 +623,14 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
     const size_t saw = plan.known[plan.unwritten];
     return {.result = Result::kViolation, .stuck = saw, .foreseen = saw};
   }
+  if (plan.slot_count > kSlotsMax) return {};
   const std::unique_ptr<Searcher> searcher = MakeSearcher(plan, options);
   uint64_t turn = 2'000 + 8 * operations.size();
   uint64_t until = 0;
   for (bool deep = true;; deep = !deep) {
     until = std::min(until + turn, options.nodes_max);
     const SearchResult result =
-        deep ? searcher->Deep(until) : searcher->Broad(until);
+        searcher->Run(deep ? SearchEnd::kDeep : SearchEnd::kBroad, until);
     // Both ends stop where memory or time is over.
     if (result.result != Result::kUnknown || result.nodes < until ||
         result.nodes >= options.nodes_max) {

@@ -54,21 +54,25 @@ struct SearchResult {
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options);
 
-// Both ends from which Search() works. Each goes on until all is decided, until
-// so many steps were taken in all, or until memory or time is over: then
-// kUnknown.
+// The ends from which Search() works by turns.
+enum class SearchEnd : uint8_t {
+  kDeep,   // The configuration that explains most: finds an order where there
+           // are many.
+  kBroad,  // All configurations that explain least: finds out that there is no
+           // order.
+};
+
 class Searcher {
  public:
   virtual ~Searcher() = default;
-  // From the configuration that explains most: finds an order where there are
-  // many.
-  virtual SearchResult Deep(uint64_t nodes_max) = 0;
-  // From all configurations that explain least: finds out that there is none.
-  virtual SearchResult Broad(uint64_t nodes_max) = 0;
+  // Goes on until all is decided, until so many steps were taken in all, or
+  // until memory or time is over: then kUnknown.
+  virtual SearchResult Run(SearchEnd end, uint64_t nodes_max) = 0;
 };
 
 struct SearchPlan;
-// `plan` must outlive it.
+// `plan` must outlive it. Requires: it has at most kSlotsMax slots.
+inline constexpr uint32_t kSlotsMax = 65'536;
 std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
                                        const SearchOptions& options);
 
