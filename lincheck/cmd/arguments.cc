@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/vocabulary.h"
+#include "lincheck/text/names.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -48,15 +49,15 @@ absl::Status Apply(std::string_view flag, const std::string& value,
     }
     a->read.model = value;
   } else if (flag == "--format") {
-    if (!ParseForm(value, &a->read.form)) {
+    if (!ParseName(value, kForms, &a->read.form)) {
       return Bad(flag, "auto, jsonl, edn, jepsen-log or map-lines", value);
     }
   } else if (flag == "--keys") {
-    if (!ParseKeyForm(value, &a->read.jepsen.keys)) {
+    if (!ParseName(value, kKeyForms, &a->read.jepsen.keys)) {
       return Bad(flag, "auto, independent or none", value);
     }
   } else if (flag == "--failed-cas") {
-    if (!ParseFailedCas(value, &a->read.jepsen.failed_cas_observes)) {
+    if (!ParseName(value, kFailedCas, &a->read.jepsen.failed_cas_observes)) {
       return Bad(flag, "absent or observes", value);
     }
   } else if (flag == "--initial") {

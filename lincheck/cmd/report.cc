@@ -207,7 +207,7 @@ void AddFigures(const FileReport& report, JsonWriter* json) {
   json->Name("operations").Number(report.recording.history.operations().size());
   const FailedCas& failed = report.recording.failed_cas;
   if (failed.count > 0) {
-    json->Name("failed_cas").Text(FailedCasName(failed.observes));
+    json->Name("failed_cas").Text(kFailedCas[failed.observes]);
     json->Name("failed_cas_operations").Number(failed.count);
   }
   json->Name("partitions").Number(verdict.partitions);

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/text/json.h"
 #include "lincheck/text/utf8.h"
 
 namespace quorate::lincheck {
@@ -44,43 +45,6 @@ bool IsNumber(std::string_view token) {
     }
   }
   return true;
-}
-
-// The meaning of the character behind a backslash in a string; 0: none.
-char Unescaped(char c) {
-  switch (c) {
-    case 't':
-      return '\t';
-    case 'r':
-      return '\r';
-    case 'n':
-      return '\n';
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case '\\':
-    case '"':
-    case '\'':
-    case '/':
-      return c;
-    default:
-      return 0;
-  }
-}
-
-// `text` as a string in one spelling.
-std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out.push_back('\\');
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out + "\"";
 }
 
 }  // namespace
@@ -175,20 +139,7 @@ EdnParser::Outcome EdnParser::ParseHash(int depth) {
     at_ += 2;
     return ParseCollection(EdnKind::kSet, '}', opening, depth);
   }
-  if (second == '#') {  // ##Inf, ##NaN.
-    const size_t end = AtomEnd(at_ + 2);
-    if (end == text_.size() && !complete_) return Outcome::kIncomplete;
-    const std::string_view name = text_.substr(at_ + 2, end - at_ - 2);
-    if (name != "Inf" && name != "-Inf" && name != "NaN") {
-      return Fail(opening, "one of ##Inf, ##-Inf and ##NaN expected");
-    }
-    nodes_.push_back({.kind = EdnKind::kNumber,
-                      .begin = opening,
-                      .size = end - opening,
-                      .end = static_cast<uint32_t>(nodes_.size() + 1)});
-    at_ = end;
-    return Outcome::kForm;
-  }
+  if (second == '#') return ParseAtom();  // ##Inf, ##NaN.
   const bool discard = second == '_';
   const size_t tag_end = discard ? at_ + 2 : AtomEnd(at_ + 1);
   if (!discard && tag_end == text_.size()) return CutShort(opening, "tag");
@@ -227,10 +178,7 @@ EdnParser::Outcome EdnParser::ParseCollection(EdnKind kind, char close,
   for (;;) {
     SkipBlanks();
     if (at_ == text_.size()) {
-      return CutShort(opening, kind == EdnKind::kMap      ? "map"
-                               : kind == EdnKind::kVector ? "vector"
-                               : kind == EdnKind::kSet    ? "set"
-                                                          : "list");
+      return CutShort(opening, "collection");
     }
     const char c = text_[at_];
     if (c == ')' || c == ']' || c == '}') {
@@ -257,36 +205,27 @@ EdnParser::Outcome EdnParser::ParseCollection(EdnKind kind, char close,
 
 EdnParser::Outcome EdnParser::ParseString() {
   const size_t opening = at_;
-  bool escaped = false;
-  size_t end = opening + 1;
-  for (;; ++end) {
-    end = text_.find_first_of("\"\\", end);
-    if (end == std::string_view::npos) return CutShort(opening, "string");
-    if (text_[end] == '"') break;
-    escaped = true;
-    if (end + 1 == text_.size()) return CutShort(opening, "string");
-    if (text_[end + 1] == 'u') {
-      uint32_t code_point = 0;
-      if (text_.size() - end < 12 && !complete_) return Outcome::kIncomplete;
-      const size_t size = ReadUnicodeEscape(text_.substr(end + 2), &code_point);
-      if (size == 0) return Fail(end, "not a valid \\u escape");
-      end += size;
-    } else if (Unescaped(text_[end + 1]) == 0) {
-      return Fail(end, "not a valid escape");
-    }
-    ++end;
+  JsonCursor cursor(text_.substr(opening), /*any_bytes=*/true);
+  std::string_view value;
+  if (!cursor.ReadString(&value)) {
+    const size_t at = cursor.error_offset();
+    if (at == 0) return CutShort(opening, "string");
+    // Two escapes may be one character.
+    const bool more = !complete_ && text_.size() - opening - at < 12;
+    return more ? Outcome::kIncomplete : Fail(opening + at, cursor.error());
   }
   const size_t begin = opening + 1;
-  const size_t bad = FindInvalidUtf8(text_.substr(begin, end - begin));
+  const std::string_view text = text_.substr(begin, cursor.offset() - 2);
+  const size_t bad = FindInvalidUtf8(text);
   if (bad != std::string_view::npos) {
     return Fail(begin + bad, "not valid UTF-8");
   }
   nodes_.push_back({.kind = EdnKind::kString,
-                    .escaped = escaped,
+                    .escaped = text.find('\\') != std::string_view::npos,
                     .begin = begin,
-                    .size = end - begin,
+                    .size = text.size(),
                     .end = static_cast<uint32_t>(nodes_.size() + 1)});
-  at_ = end + 1;
+  at_ = opening + cursor.offset();
   return Outcome::kForm;
 }
 
@@ -342,21 +281,11 @@ void EdnParser::FillAtom(EdnNode* node, std::string_view token) {
 
 std::string_view EdnParser::String(const EdnNode& node,
                                    std::string* scratch) const {
-  const std::string_view text = Text(node);
-  if (!node.escaped) return text;
-  scratch->clear();
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\') {
-      scratch->push_back(text[i]);
-    } else if (text[++i] == 'u') {
-      uint32_t code_point = 0;
-      i += ReadUnicodeEscape(text.substr(i + 1), &code_point);
-      AppendUtf8(code_point, scratch);
-    } else {
-      scratch->push_back(Unescaped(text[i]));
-    }
-  }
-  return *scratch;
+  if (!node.escaped) return Text(node);
+  JsonCursor cursor(text_.substr(node.begin - 1), /*any_bytes=*/true);
+  std::string_view value;
+  cursor.ReadString(&value);
+  return *scratch = value;
 }
 
 std::string EdnParser::Print(uint32_t index) const {
@@ -364,8 +293,9 @@ std::string EdnParser::Print(uint32_t index) const {
   const std::string text(Text(node));
   switch (node.kind) {
     case EdnKind::kString: {
-      std::string scratch;
-      return Quoted(String(node, &scratch));
+      std::string scratch, quoted;
+      AppendJsonString(String(node, &scratch), &quoted);
+      return quoted;
     }
     case EdnKind::kCharacter:
       return absl::StrCat("\\", text);
@@ -378,7 +308,7 @@ std::string EdnParser::Print(uint32_t index) const {
     case EdnKind::kNumber: {
       // An exact number needs no N.
       const bool plus = text.front() == '+';
-      const bool exact = text.back() == 'N' && text != "##NaN";
+      const bool exact = text.back() == 'N';
       return text.substr(plus ? 1 : 0, text.size() - plus - exact);
     }
     case EdnKind::kList:

@@ -63,16 +63,15 @@ TEST(Edn, Strings_AreUnescaped) {
 
 TEST(Edn, Errors_SayWhere) {
   EXPECT_EQ(ErrorOf("[1 2"),
-            "0: the file ends within the vector that begins here");
+            "0: the file ends within the collection that begins here");
   EXPECT_EQ(ErrorOf("[1 2}"), "4: '}' closes what '[' opened");
   EXPECT_EQ(ErrorOf("{:a}"), "0: a map with a key that has no value");
   EXPECT_EQ(ErrorOf(" \"ab"),
             "1: the file ends within the string that begins here");
   EXPECT_EQ(ErrorOf("\"a\\q\""), "2: not a valid escape");
-  EXPECT_EQ(ErrorOf("\"\\ud800\""), "1: not a valid \\u escape");
+  EXPECT_EQ(ErrorOf("\"\\ud800\""), "1: not a valid escape");
   EXPECT_EQ(ErrorOf("\"a\xff\""), "2: not valid UTF-8");
   EXPECT_EQ(ErrorOf("12#4"), "0: not a number: 12#4");
-  EXPECT_EQ(ErrorOf("##Nil"), "0: one of ##Inf, ##-Inf and ##NaN expected");
   EXPECT_EQ(ErrorOf(":"), "0: a keyword without a name");
   EXPECT_EQ(ErrorOf("#"), "0: the file ends within the tag that begins here");
   EXPECT_EQ(ErrorOf("[#tag]"), "1: a tag with nothing behind it");

@@ -10,6 +10,7 @@
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/models/registry.h"
+#include "lincheck/testing/memory_source.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {
@@ -144,7 +145,7 @@ class Script {
     entry.function =
         kv_ ? *rc::gen::element<std::string>("get", "put", "append")
             : *rc::gen::element<std::string>("read", "write", "cas");
-    op.function = *FindFunction(model, entry.function);
+    while (model.FunctionName(op.function) != entry.function) ++op.function;
     entry.key = kv_ ? *rc::gen::element<std::string>("0", "k\"ey", "ä") : "";
     op.partition = KeyNumber(entry.key);
     entry.value = "nil";

@@ -13,8 +13,6 @@
 #ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_H_
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_H_
 
-#include <string_view>
-
 #include "absl/status/statusor.h"
 #include "lincheck/formats/edn.h"
 #include "lincheck/formats/recording.h"
@@ -39,11 +37,6 @@ JepsenReader ReadJepsenEdn;
 JepsenReader ReadMapLines;
 
 JepsenReader ReadJepsenLog;
-
-// Whether a log of such a test may have this line. The line has an entry, or
-// what looks like one, or a logger wrote it: "INFO  jepsen.core - …", whatever
-// time or thread it tells besides.
-bool IsLogLine(std::string_view line);
 
 }  // namespace quorate::lincheck
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn_lists.h"
 #include "lincheck/models/value_list.h"
+#include "lincheck/text/words.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -17,16 +18,13 @@ EdnKind KindOf(const EdnParser& edn, uint32_t value) {
   return value == kNoNode ? EdnKind::kNil : edn.node(value).kind;
 }
 
-// A bit for each kind; a list is a vector.
-uint32_t ShapeOf(EdnKind kind) {
-  if (kind == EdnKind::kList) kind = EdnKind::kVector;
-  return uint32_t{1} << static_cast<uint32_t>(kind);
+EdnKind ShapeOf(EdnKind kind) {
+  return kind == EdnKind::kList ? EdnKind::kVector : kind;
 }
 
 std::string_view CollectionName(EdnKind kind) {
   switch (kind) {
     case EdnKind::kVector:
-    case EdnKind::kList:
       return "a vector";
     case EdnKind::kMap:
       return "a map";
@@ -69,6 +67,25 @@ bool IsPair(const EdnParser& edn, uint32_t node) {
          edn.node(node).children == 2;
 }
 
+JepsenEntry EntryOf(const EdnParser& edn, uint32_t map, uint32_t* twice) {
+  JepsenEntry entry;
+  const std::pair<std::string_view, uint32_t*> fields[] = {
+      {"process", &entry.process}, {"type", &entry.type},
+      {"f", &entry.function},      {"value", &entry.value},
+      {"key", &entry.key},         {"error", &entry.error},
+      {"time", &entry.moment},     {"index", &entry.index}};
+  for (uint32_t name = map + 1; name < edn.node(map).end;) {
+    const uint32_t value = edn.node(name).end;
+    for (const auto& [keyword, field] : fields) {
+      if (!edn.IsKeyword(name, keyword)) continue;
+      if (*field != kNoNode) *twice = name;
+      *field = value;
+    }
+    name = edn.node(value).end;
+  }
+  return entry;
+}
+
 JepsenCalls::JepsenCalls(Recording* recording, Vocabulary vocabulary,
                          Options options)
     : recording_(recording),
@@ -77,7 +94,6 @@ JepsenCalls::JepsenCalls(Recording* recording, Vocabulary vocabulary,
       pairing_(&recording->history,
                {.processes_go_on = options.processes_go_on}) {
   recording_->failed_cas.observes = options.jepsen.failed_cas_observes;
-  written_kinds_ = ShapeOf(options.initial);
 }
 
 absl::Status JepsenCalls::Take(const EdnParser& edn, const JepsenEntry& entry,
@@ -116,7 +132,12 @@ absl::Status JepsenCalls::Finish() {
                    [](const TimelineEvent& a, const TimelineEvent& b) {
                      return a.at < b.at;
                    });
-  return CheckShapes();
+  absl::Status status = CheckShapes(shapes_, "");
+  for (const auto& [key, shapes] : key_shapes_) {
+    if (!status.ok()) break;
+    status = CheckShapes(shapes, absl::StrCat(" to the key ", key));
+  }
+  return status;
 }
 
 bool JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
@@ -168,7 +189,6 @@ absl::Status JepsenCalls::Invoke(const EdnParser& edn, const JepsenEntry& entry,
   uint32_t value = kNoNode;
   const bool split = SplitKey(edn, entry, &key, &value);
   const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
-  misfits_ = !split;
   if (!split) return BadInput(locate(at), "a pair [key value] expected");
   const bool transacts = form.argument == ArgumentForm::kTriples ||
                          form.argument == ArgumentForm::kAny;
@@ -186,7 +206,6 @@ absl::Status JepsenCalls::Invoke(const EdnParser& edn, const JepsenEntry& entry,
                .partition = *partition,
                .function = form.function};
   absl::Status status = FillArguments(edn, value, at, form, &op, locate);
-  misfits_ = !status.ok() && value != kNoNode && IsPair(edn, value);
   if (!status.ok()) return status;
   return pairing_.Invoke(op, locate(edn.OffsetOf(entry.process)));
 }
@@ -258,8 +277,8 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
       }
       op->expected = ToValue(edn, value + 1);
       op->argument = ToValue(edn, edn.node(value + 1).end);
-      NoteWritten(edn, value + 1);
-      NoteWritten(edn, edn.node(value + 1).end);
+      NoteWritten(edn, value + 1, &shapes_);
+      NoteWritten(edn, edn.node(value + 1).end, &shapes_);
       if (form.argument == ArgumentForm::kFor && !op->expected.is_integer()) {
         return fail("a pair [duration value]");
       }
@@ -267,7 +286,7 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
     }
   }
   op->argument = ToValue(edn, value);
-  NoteWritten(edn, value);
+  NoteWritten(edn, value, &shapes_);
   if (form.argument == ArgumentForm::kDuration && !op->argument.is_integer()) {
     return fail("an integer of less than 2^61");
   }
@@ -305,7 +324,6 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
     return absl::OkStatus();
   }
   const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
-  misfits_ = !split;
   if (!split) return BadInput(locate(at), "a pair [key value] expected");
   const absl::StatusOr<uint32_t> partition = PartitionOf(edn, key, locate);
   if (!partition.ok()) return partition.status();
@@ -313,12 +331,6 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
     return BadInput(position, absl::StrCat("process ", process,
                                            " returns for another key than it "
                                            "invoked for"));
-  }
-  if (!RepeatsCall(edn, value, form, *op)) {
-    return BadInput(locate(at),
-                    absl::StrCat("this is not what process ", process,
-                                 " invoked the function with in line ",
-                                 pairing_.LineOf(process)));
   }
   if (entry.value_may_be_cut && MayHaveBeenLonger(edn, value, form)) {
     return BadInput(locate(at), "this may be the beginning of what was read");
@@ -344,40 +356,13 @@ void JepsenCalls::Fail(const EdnParser& edn, const JepsenEntry& entry,
   if (cas) ++recording_->failed_cas.count;
   // A value that is not the arguments, or an :error, is a reason of its own.
   if (!cas || !options_.jepsen.failed_cas_observes || entry.error != kNoNode ||
-      !RepeatsPair(edn, value, *op)) {
+      !RepeatsCall(edn, value, form, *op)) {
     ++recording_->left_out;
     return pairing_.Drop(op->client);
   }
   ++recording_->failed_cas.observed;
   op->result = Value::Integer(0);
   pairing_.Return(op->client, entry.time);
-}
-
-bool JepsenCalls::RepeatsCall(const EdnParser& edn, uint32_t value,
-                              const FunctionForm& form, const Operation& op) {
-  const EdnKind kind = KindOf(edn, value);
-  switch (form.result) {
-    case ResultForm::kNone:
-      break;
-    case ResultForm::kFlag:
-    case ResultForm::kDone:
-      if (kind == EdnKind::kBoolean) return true;
-      // Without arguments it has to be a result.
-      if (form.argument == ArgumentForm::kNone) return true;
-      break;
-    case ResultForm::kInteger:
-      if (kind == EdnKind::kInteger) return true;
-      if (form.argument == ArgumentForm::kNone) return true;
-      break;
-    default:
-      return true;
-  }
-  if (kind == EdnKind::kNil) return true;
-  if (form.argument == ArgumentForm::kFor ||
-      form.argument == ArgumentForm::kPair) {
-    return RepeatsPair(edn, value, op);
-  }
-  return ToValue(edn, value) == op.argument;
 }
 
 bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
@@ -409,8 +394,12 @@ bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
   });
 }
 
-bool JepsenCalls::RepeatsPair(const EdnParser& edn, uint32_t value,
-                              const Operation& op) {
+bool JepsenCalls::RepeatsCall(const EdnParser& edn, uint32_t value,
+                              const FunctionForm& form, const Operation& op) {
+  if (form.argument != ArgumentForm::kFor &&
+      form.argument != ArgumentForm::kPair) {
+    return value != kNoNode && ToValue(edn, value) == op.argument;
+  }
   return value != kNoNode && IsPair(edn, value) &&
          ToValue(edn, value + 1) == op.expected &&
          ToValue(edn, edn.node(value + 1).end) == op.argument;
@@ -422,16 +411,13 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
   switch (form.result) {
     case ResultForm::kValue:
       if (value == kNoNode) return BadInput(locate(at), "no :value, no result");
-      NoteRead(edn, value, locate(at));
+      NoteRead(edn, value, locate(at), &shapes_);
       op->result = ToValue(edn, value);
       if (options_.keys_beside_values && op->result.is_nil()) {
         return BadInput(locate(at),
                         "no result: a key without a value reads as \"\"");
       }
       return absl::OkStatus();
-    case ResultForm::kFlag:
-    case ResultForm::kDone:
-      return FillFlag(edn, value, form, at, op, locate);
     case ResultForm::kToken:
       // An acquisition that got nothing is a :fail.
       if (KindOf(edn, value) != EdnKind::kInteger) {
@@ -466,64 +452,53 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
         op->result = ToValue(edn, value);
       }
       return absl::OkStatus();
-    case ResultForm::kInteger:
-      return FillInteger(edn, value, form, at, op, locate);
-    case ResultForm::kNone:
-      // The value repeats the argument.
-      return absl::OkStatus();
+    default:
+      return FillShortResult(edn, value, form, at, op, locate);
   }
-  return absl::OkStatus();
 }
 
-absl::Status JepsenCalls::FillFlag(const EdnParser& edn, uint32_t value,
-                                   const FunctionForm& form, size_t at,
-                                   Operation* op, Locate locate) {
+absl::Status JepsenCalls::FillShortResult(const EdnParser& edn, uint32_t value,
+                                          const FunctionForm& form, size_t at,
+                                          Operation* op, Locate locate) {
   const EdnKind kind = KindOf(edn, value);
-  if (kind == EdnKind::kBoolean) {
-    op->result = Value::Integer(edn.node(value).integer);
+  const bool integer = form.result == ResultForm::kInteger;
+  const bool takes = form.argument != ArgumentForm::kNone;
+  if (form.result != ResultForm::kNone &&
+      kind == (integer ? EdnKind::kInteger : EdnKind::kBoolean)) {
+    const Value result = ToValue(edn, value);
+    // An integer may repeat the argument.
+    if (!integer || !takes || result != op->argument) op->result = result;
     return absl::OkStatus();
   }
-  if (form.argument == ArgumentForm::kNone && kind != EdnKind::kNil) {
-    return BadInput(locate(at),
-                    form.result == ResultForm::kDone
-                        ? "true, false or nil expected (--model lock has "
-                          "fencing tokens)"
-                        : "true, false or nil expected");
+  if (kind != EdnKind::kNil && !(takes && RepeatsCall(edn, value, form, *op))) {
+    return BadInput(
+        locate(at),
+        takes     ? absl::StrCat("this is not what process ", op->client,
+                                 " invoked the function with in line ",
+                                 pairing_.LineOf(op->client))
+        : integer ? "an integer expected"
+        : form.result == ResultForm::kDone
+            ? "true, false or nil expected (--model lock has fencing tokens)"
+            : "true, false or nil expected");
   }
   if (form.result == ResultForm::kDone) op->result = Value::Integer(1);
   return absl::OkStatus();
 }
 
-absl::Status JepsenCalls::FillInteger(const EdnParser& edn, uint32_t value,
-                                      const FunctionForm& form, size_t at,
-                                      Operation* op, Locate locate) {
-  const EdnKind kind = KindOf(edn, value);
-  if (kind == EdnKind::kInteger) {
-    const Value result = ToValue(edn, value);
-    // The argument may be repeated there.
-    if (form.argument == ArgumentForm::kNone || result != op->argument) {
-      op->result = result;
-    }
-  } else if (kind != EdnKind::kNil && form.argument == ArgumentForm::kNone) {
-    return BadInput(locate(at), "an integer expected");
-  }
-  return absl::OkStatus();
-}
-
-void JepsenCalls::NoteWritten(const EdnParser& edn, uint32_t value) {
-  written_kinds_ |= ShapeOf(edn.node(value).kind);
+void JepsenCalls::NoteWritten(const EdnParser& edn, uint32_t value,
+                              Shapes* shapes) {
+  shapes->written.insert(ShapeOf(edn.node(value).kind));
 }
 
 void JepsenCalls::NoteRead(const EdnParser& edn, uint32_t value,
-                           Position position) {
+                           Position position, Shapes* shapes) {
   const EdnNode& node = edn.node(value);
   const bool digits =
-      node.kind == EdnKind::kString && node.size > 0 &&
+      node.size > 0 &&
       edn.Text(node).find_first_not_of("0123456789") == std::string_view::npos;
-  if (digits || node.kind == EdnKind::kInteger ||
-      !CollectionName(node.kind).empty()) {
-    read_shapes_.try_emplace(ShapeOf(node.kind), position);
-  }
+  const bool text = node.kind == EdnKind::kString && !digits;
+  shapes->read.try_emplace(text ? EdnKind::kCharacter : ShapeOf(node.kind),
+                           position);
 }
 
 void JepsenCalls::NoteTransaction(const EdnParser& edn, uint32_t value,
@@ -532,68 +507,53 @@ void JepsenCalls::NoteTransaction(const EdnParser& edn, uint32_t value,
        micro = edn.node(micro).end) {
     const uint32_t key = edn.node(micro + 1).end;
     const uint32_t item = edn.node(key).end;
-    const EdnKind kind = edn.node(item).kind;
-    const bool list = kind == EdnKind::kVector || kind == EdnKind::kList;
     const bool reads =
         edn.IsKeyword(micro + 1, "r") || edn.IsKeyword(micro + 1, "read");
-    if (reads && (!returned || kind == EdnKind::kNil)) continue;
     bool is_string = false;
-    KeyShapes& shapes = key_shapes_[KeyName(edn, key, &is_string)];
-    if (reads) {
-      std::optional<Position>& first =
-          list ? shapes.list_read : shapes.other_read;
-      if (!first.has_value()) first = locate(edn.OffsetOf(item));
-    } else if (edn.IsKeyword(micro + 1, "append")) {
-      shapes.appended = true;
-    } else {
-      shapes.list_written = shapes.list_written || list;
+    Shapes* const shapes = &key_shapes_[KeyName(edn, key, &is_string)];
+    if (!reads && edn.IsKeyword(micro + 1, "append")) {
+      shapes->appended = true;
+    } else if (!reads) {
+      NoteWritten(edn, item, shapes);
+    } else if (returned && edn.node(item).kind != EdnKind::kNil) {
+      NoteRead(edn, item, locate(edn.OffsetOf(item)), shapes);
     }
   }
 }
 
-absl::Status JepsenCalls::CheckShapes() const {
-  for (const EdnKind kind : {EdnKind::kVector, EdnKind::kMap, EdnKind::kSet}) {
-    const auto read = read_shapes_.find(ShapeOf(kind));
-    if (read == read_shapes_.end() || (written_kinds_ & ShapeOf(kind)) != 0) {
-      continue;
-    }
+absl::Status JepsenCalls::CheckShapes(const Shapes& shapes,
+                                      const std::string& where) const {
+  const auto wrote = [&](EdnKind kind) {
+    return shapes.written.contains(kind) || kind == ShapeOf(options_.initial);
+  };
+  const bool texts = wrote(EdnKind::kString);
+  const bool integers = wrote(EdnKind::kInteger) || wrote(EdnKind::kBoolean);
+  for (const auto& [kind, position] : shapes.read) {
     const std::string name(CollectionName(kind));
-    return BadInput(
-        read->second,
-        absl::StrCat(name, " is read, but nothing in the history writes ", name,
-                     ", so that it has no meaning here: let the history have "
-                     "the value itself"));
-  }
-  const uint32_t texts = ShapeOf(EdnKind::kString);
-  const uint32_t integers =
-      ShapeOf(EdnKind::kInteger) | ShapeOf(EdnKind::kBoolean);
-  for (const auto& [shape, position] : read_shapes_) {
-    if (shape == texts && (written_kinds_ & texts) == 0 &&
-        (written_kinds_ & integers) != 0) {
+    if (shapes.appended && kind != EdnKind::kVector) {
+      return BadInput(position,
+                      absl::StrCat("a vector or nil expected: there are "
+                                   "appends",
+                                   where));
+    }
+    if (!shapes.appended && !name.empty() && !wrote(kind)) {
+      return BadInput(position,
+                      absl::StrCat(name,
+                                   " is read, but nothing in the history "
+                                   "writes one",
+                                   where,
+                                   ", so that it has no meaning here: let the "
+                                   "history have the value itself"));
+    }
+    if (kind == EdnKind::kString && !texts && integers) {
       return BadInput(position,
                       "a string of digits is read, but what the history writes "
                       "are integers: let it have integers");
     }
-    if ((shape & integers) != 0 && (written_kinds_ & integers) == 0 &&
-        (written_kinds_ & texts) != 0) {
+    if (kind == EdnKind::kInteger && texts && !integers) {
       return BadInput(position,
                       "an integer is read, but what the history writes are "
                       "strings: let it have strings");
-    }
-  }
-  for (const auto& [key, shapes] : key_shapes_) {
-    if (shapes.appended && shapes.other_read.has_value()) {
-      return BadInput(*shapes.other_read,
-                      absl::StrCat("a vector or nil expected: there are "
-                                   "appends to the key ",
-                                   key));
-    }
-    if (shapes.list_read.has_value() && !shapes.appended &&
-        !shapes.list_written) {
-      return BadInput(*shapes.list_read,
-                      absl::StrCat("a vector is read, but nothing in the "
-                                   "history appends to the key ",
-                                   key, " or writes a vector to it"));
     }
   }
   return absl::OkStatus();
@@ -602,16 +562,26 @@ absl::Status JepsenCalls::CheckShapes() const {
 void JepsenCalls::TakeNemesis(const EdnParser& edn, const JepsenEntry& entry) {
   const std::string name(edn.Text(edn.node(entry.function)));
   std::string text = name;
-  if (entry.value != kNoNode && edn.node(entry.value).kind != EdnKind::kNil) {
-    text = absl::StrCat(name, " ", edn.Print(entry.value));
+  if (KindOf(edn, entry.value) != EdnKind::kNil) {
+    absl::StrAppend(&text, " ", edn.Print(entry.value));
   }
-  if (text.size() > kEventTextBytesMax) {
-    // Between two words, so that no character is cut.
-    const size_t end = text.find_last_of(' ', kEventTextBytesMax);
-    text.resize(end != std::string::npos ? end : name.size());
-    text += " …";
+  text = Shortened(text, kEventTextBytesMax, 0);
+  std::string_view begun, ended;
+  bool ends = false;
+  for (const FaultWords& words : kFaultWords) {
+    if (!SplitWord(name, words.ends, &ended)) continue;
+    // "start" ends a "kill", but begins something where nothing was killed.
+    ends = ends || words.ends != "start";
+    std::erase_if(steps_, [&](const Step& step) {
+      const bool over = step.fault &&
+                        SplitWord(step.name, words.begins, &begun) &&
+                        begun == ended;
+      if (over) recording_->events[step.event].until = entry.time;
+      ends = ends || over;
+      return over;
+    });
   }
-  if (CloseFaults(name, entry.time)) return;
+  if (ends) return;
   // Each step of a nemesis is told twice, as it begins and when it is done.
   const auto open =
       std::find_if(steps_.begin(), steps_.end(),
@@ -621,37 +591,15 @@ void JepsenCalls::TakeNemesis(const EdnParser& edn, const JepsenEntry& entry) {
     if (!open->fault) steps_.erase(open);
     return;
   }
-  std::string_view rest;
   const bool fault = std::any_of(std::begin(kFaultWords), std::end(kFaultWords),
                                  [&](const FaultWords& words) {
-                                   return SplitWord(name, words.begins, &rest);
+                                   return SplitWord(name, words.begins, &begun);
                                  });
   steps_.push_back({name, recording_->events.size(), fault});
   recording_->events.push_back(
       {.kind = fault ? TimelineEvent::Kind::kFault : TimelineEvent::Kind::kNote,
        .at = entry.time,
        .text = text});
-}
-
-bool JepsenCalls::CloseFaults(std::string_view name, Time time) {
-  bool ends = false;
-  for (const FaultWords& words : kFaultWords) {
-    std::string_view begun, ended;
-    if (!SplitWord(name, words.ends, &ended)) continue;
-    // "start" ends a "kill", but begins something where nothing was killed.
-    bool begins = words.ends == "start";
-    for (size_t i = steps_.size(); i-- > 0;) {
-      if (!steps_[i].fault ||
-          !SplitWord(steps_[i].name, words.begins, &begun) || begun != ended) {
-        continue;
-      }
-      recording_->events[steps_[i].event].until = time;
-      steps_.erase(steps_.begin() + static_cast<ptrdiff_t>(i));
-      begins = false;
-    }
-    ends = ends || !begins;
-  }
-  return ends;
 }
 
 }  // namespace quorate::lincheck

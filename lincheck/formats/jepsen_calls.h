@@ -10,7 +10,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,12 +35,18 @@ struct JepsenEntry {
   uint32_t type = kNoNode;
   uint32_t function = kNoNode;
   uint32_t value = kNoNode;
-  uint32_t key = kNoNode;    // If the key stands beside the value.
-  uint32_t error = kNoNode;  // Why it failed.
+  uint32_t key = kNoNode;     // If the key stands beside the value.
+  uint32_t error = kNoNode;   // Why it failed.
+  uint32_t moment = kNoNode;  // The :time of a map.
+  uint32_t index = kNoNode;
   // Nothing behind the value says that it is whole.
   bool value_may_be_cut = false;
   Time time = 0;
 };
+
+// The entry that a map is. `*twice`: a key of it that is there for the second
+// time, if there is one.
+JepsenEntry EntryOf(const EdnParser& edn, uint32_t map, uint32_t* twice);
 
 class JepsenCalls {
  public:
@@ -71,17 +77,14 @@ class JepsenCalls {
   // nothing in the history writes.
   absl::Status Finish();
 
-  // Whether Take() failed because a value looks like one with a key where there
-  // are none, or has no key where all have one.
-  bool misfits() const { return misfits_; }
-
  private:
-  // The value of a key of transactions.
-  struct KeyShapes {
+  // The kinds of values that are written and read; a list is a vector.
+  struct Shapes {
+    std::set<EdnKind> written;
     bool appended = false;
-    bool list_written = false;
-    std::optional<Position> list_read;   // Where it was read first as a vector,
-    std::optional<Position> other_read;  // and as something else but nil.
+    // Where a kind was read first. kCharacter stands for strings that are not
+    // all digits.
+    std::map<EdnKind, Position> read;
   };
 
   absl::Status Invoke(const EdnParser& edn, const JepsenEntry& entry,
@@ -107,16 +110,13 @@ class JepsenCalls {
   // been another one.
   bool MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
                          const FunctionForm& form) const;
-  // False if a return has a value that is neither a result nor what its
-  // invocation says.
+  // Whether it is what the arguments of `op` were read from.
   bool RepeatsCall(const EdnParser& edn, uint32_t value,
                    const FunctionForm& form, const Operation& op);
-  absl::Status FillFlag(const EdnParser& edn, uint32_t value,
-                        const FunctionForm& form, size_t at, Operation* op,
-                        Locate locate);
-  absl::Status FillInteger(const EdnParser& edn, uint32_t value,
-                           const FunctionForm& form, size_t at, Operation* op,
-                           Locate locate);
+  // A flag, an integer or nothing. The value may repeat the call instead.
+  absl::Status FillShortResult(const EdnParser& edn, uint32_t value,
+                               const FunctionForm& form, size_t at,
+                               Operation* op, Locate locate);
   absl::Status KeepList(const std::string& list, Position position,
                         Value* value);
   // Where the key and the value of an entry stand. False if there should be a
@@ -128,17 +128,15 @@ class JepsenCalls {
   absl::StatusOr<uint32_t> PartitionOf(const EdnParser& edn, uint32_t key,
                                        Locate locate);
   Value ToValue(const EdnParser& edn, uint32_t node);
-  // Whether it is the pair of the arguments of `op`.
-  bool RepeatsPair(const EdnParser& edn, uint32_t value, const Operation& op);
 
-  void NoteWritten(const EdnParser& edn, uint32_t value);
-  void NoteRead(const EdnParser& edn, uint32_t value, Position position);
+  void NoteWritten(const EdnParser& edn, uint32_t value, Shapes* shapes);
+  void NoteRead(const EdnParser& edn, uint32_t value, Position position,
+                Shapes* shapes);
   void NoteTransaction(const EdnParser& edn, uint32_t value, bool returned,
                        Locate locate);
-  absl::Status CheckShapes() const;
-
-  // True if `name` is one that ends faults.
-  bool CloseFaults(std::string_view name, Time time);
+  // `where`: behind what is written.
+  absl::Status CheckShapes(const Shapes& shapes,
+                           const std::string& where) const;
 
   // Faults that a nemesis has begun and not ended.
   struct Step {
@@ -153,13 +151,9 @@ class JepsenCalls {
   Pairing pairing_;
   std::string scratch_;
   std::vector<Step> steps_;
-  bool misfits_ = false;
   std::vector<bool> string_keys_;  // By partition.
-  uint32_t written_kinds_ = 0;     // Bits of ShapeOf().
-  // Where a value of this shape was read first: a collection, an integer or the
-  // digits of one.
-  std::map<uint32_t, Position> read_shapes_;
-  std::map<std::string, KeyShapes> key_shapes_;
+  Shapes shapes_;
+  std::map<std::string, Shapes> key_shapes_;  // By key of transactions.
 };
 
 }  // namespace quorate::lincheck

@@ -37,9 +37,8 @@ class Reader {
   absl::Status Close();
   absl::Status TakeForm(uint32_t node);
   absl::Status TakeMap(uint32_t map);
-  absl::Status CheckKinds(const JepsenEntry& entry, uint32_t map,
-                          uint32_t index);
-  void SetTime(uint32_t node, JepsenEntry* entry);
+  absl::Status CheckKinds(const JepsenEntry& entry, uint32_t map);
+  void SetTime(JepsenEntry* entry);
   absl::Status Fail(uint32_t node, std::string_view reason) const {
     return BadInput(window_->PositionAt(edn_.OffsetOf(node)), reason);
   }
@@ -146,32 +145,15 @@ absl::Status Reader::TakeForm(uint32_t node) {
 }
 
 absl::Status Reader::TakeMap(uint32_t map) {
-  JepsenEntry entry;
-  uint32_t time = kNoNode;
-  uint32_t index = kNoNode;
-  for (uint32_t name = map + 1; name < edn_.node(map).end;) {
-    const uint32_t value = edn_.node(name).end;
-    uint32_t* field = nullptr;
-    if (edn_.IsKeyword(name, "process")) field = &entry.process;
-    if (edn_.IsKeyword(name, "type")) field = &entry.type;
-    if (edn_.IsKeyword(name, "f")) field = &entry.function;
-    if (edn_.IsKeyword(name, "value")) field = &entry.value;
-    if (edn_.IsKeyword(name, "key")) field = &entry.key;
-    if (edn_.IsKeyword(name, "error")) field = &entry.error;
-    if (edn_.IsKeyword(name, "time")) field = &time;
-    if (edn_.IsKeyword(name, "index")) field = &index;
-    if (field != nullptr) {
-      if (*field != kNoNode) return Fail(name, "this key for the second time");
-      *field = value;
-    }
-    name = edn_.node(value).end;
-  }
+  uint32_t twice = kNoNode;
+  JepsenEntry entry = EntryOf(edn_, map, &twice);
+  if (twice != kNoNode) return Fail(twice, "this key for the second time");
   if (entry.error != kNoNode && edn_.node(entry.error).kind == EdnKind::kNil) {
     entry.error = kNoNode;
   }
-  absl::Status status = CheckKinds(entry, map, index);
+  absl::Status status = CheckKinds(entry, map);
   if (!status.ok()) return status;
-  SetTime(time, &entry);
+  SetTime(&entry);
   if (edn_.node(entry.process).kind != EdnKind::kInteger) {
     if (!edn_.IsKeyword(entry.process, "nemesis") &&
         !edn_.IsKeyword(entry.type, "info")) {
@@ -191,8 +173,7 @@ absl::Status Reader::TakeMap(uint32_t map) {
   });
 }
 
-absl::Status Reader::CheckKinds(const JepsenEntry& entry, uint32_t map,
-                                uint32_t index) {
+absl::Status Reader::CheckKinds(const JepsenEntry& entry, uint32_t map) {
   if (entry.process == kNoNode) return Fail(map, "an entry without :process");
   if (entry.type == kNoNode) return Fail(map, "an entry without :type");
   if (entry.function == kNoNode) return Fail(map, "an entry without :f");
@@ -207,6 +188,7 @@ absl::Status Reader::CheckKinds(const JepsenEntry& entry, uint32_t map,
                 "a process is a number, or a name like "
                 ":nemesis");
   }
+  const uint32_t index = entry.index;
   if (index == kNoNode) return absl::OkStatus();
   if (edn_.node(index).kind != EdnKind::kInteger ||
       edn_.node(index).integer <= last_index_) {
@@ -216,9 +198,10 @@ absl::Status Reader::CheckKinds(const JepsenEntry& entry, uint32_t map,
   return absl::OkStatus();
 }
 
-void Reader::SetTime(uint32_t node, JepsenEntry* entry) {
+void Reader::SetTime(JepsenEntry* entry) {
   // The order of entries is the truth; times only stretch it.
   constexpr Time kTimeMax = kNever / 2;
+  const uint32_t node = entry->moment;
   const bool told =
       node != kNoNode && edn_.node(node).kind == EdnKind::kInteger;
   if (!any_entry_) {

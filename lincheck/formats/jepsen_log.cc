@@ -229,56 +229,40 @@ size_t SkipTime(std::string_view line, size_t at) {
   return next == end + 1 ? at : next;
 }
 
-// A word of the message that names a function, in any brackets. The operation
-// may be written as a map, or have another process.
-size_t FindStrangeType(std::string_view line, size_t message) {
-  bool number = false;
-  for (Words words(line, message); !words.done(); words.Next()) {
-    std::string_view word = words.word();
-    const size_t type = FindType(word);
-    if (type != word.npos) return words.begin() + type;
-    const size_t first = word.find_first_not_of("([{\"");
-    if (first == std::string_view::npos) continue;
-    word.remove_prefix(first);
-    word = word.substr(0, word.find_last_not_of(")]}\",") + 1);
-    if (number && IsType(":" + std::string(word))) return words.begin() + first;
-    number = IsNumber(word);
-  }
-  return std::string_view::npos;
-}
-
-// Any logger's "… 0 :invoke :write …". A keyword before a type is the key of a
-// map, or a nemesis. Messages about other things say :info, too. A logger of
-// Jepsen may have marked the type, as in "0 *:invoke* :write".
-size_t FindStrangeEntry(std::string_view line) {
-  const bool jepsen = line.find("jepsen.") != std::string_view::npos;
+// Where the type of an operation stands that is no entry, such as "… 0 :ok
+// :write …" of another logger; npos: nowhere. Behind `message` every type
+// counts; it may be part of a map. Other messages are about other things, too:
+// a keyword before a type is the key of a map, or a nemesis. Jepsen's loggers
+// may have marked the type, as in "0 *:invoke* :write".
+size_t FindStrange(std::string_view line, size_t message) {
+  const bool ours = message != line.npos;
+  const bool jepsen = line.find("jepsen.") != line.npos;
   std::string_view before;
-  for (Words words(line, 0); !words.done();) {
+  for (Words words(line, ours ? message : 0); !words.done();) {
     const std::string_view word = words.word();
     const size_t at = words.begin();
     words.Next();
+    const size_t type = FindType(word);
+    const bool number = IsNumber(before);
+    const bool function = words.word().substr(0, 1) == ":";
     const size_t colon = before.find(':');
     const bool process =
-        word == ":info" ? IsNumber(before)
-                        : colon == before.npos || colon + 1 == before.size();
-    const bool function = words.word().substr(0, 1) == ":";
-    if (process && IsType(word) && function) return at;
-    const size_t marked =
-        jepsen && function && !IsType(word) ? FindType(word) : word.npos;
-    if (marked != word.npos &&
-        (IsNumber(before) || IsNumber(word.substr(0, 1)))) {
-      return at + marked;
+        IsType(word)
+            ? number || (word != ":info" &&
+                         (colon == before.npos || colon + 1 == before.size()))
+            : jepsen && (number || IsNumber(word.substr(0, 1)));
+    if (type != word.npos && (ours || (function && process))) return at + type;
+    if (ours && number && IsType(absl::StrCat(":", std::string(word)))) {
+      return at;
     }
     before = word;
   }
-  return std::string_view::npos;
+  return line.npos;
 }
 
 LogLine Classify(std::string_view line) {
   const size_t message = FindMessage(line);
-  if (message == std::string_view::npos) {
-    return {.strange = FindStrangeEntry(line)};
-  }
+  if (message == line.npos) return {.strange = FindStrange(line, message)};
   // A process is a number or a keyword; a type follows.
   const size_t process = SkipTime(line, message);
   Words words(line, process);
@@ -290,57 +274,18 @@ LogLine Classify(std::string_view line) {
                          : name.substr(0, 1) == ":" && words.word() == ":info";
   if (client || nemesis) return {.entry = process};
   if (IsNumber(name) && words.done()) return {.strange = process};
-  return {.strange = FindStrangeType(line, message)};
-}
-
-bool NamesLogger(std::string_view line) {
-  constexpr std::string_view kLevels[] = {"TRACE", "DEBUG", "INFO",
-                                          "WARN",  "ERROR", "FATAL"};
-  bool first = true;
-  bool level = false;  // Was there.
-  bool bare = false;   // The word before was a level, the line's first word.
-  for (size_t at = SkipBlanks(line, 0); at < line.size();) {
-    size_t end = at;
-    while (end < line.size() && !IsBlank(line[end])) ++end;
-    std::string_view word = line.substr(at, end - at);
-    at = SkipBlanks(line, end);
-    // A logger's name ends with a colon or is followed by a dash.
-    const bool dash = line.substr(at, 2) == "- ";
-    if ((bare && dash) || (level && word.substr(0, 7) == "jepsen." &&
-                           (dash || word.back() == ':'))) {
-      return true;
-    }
-    const bool is_level = std::find(std::begin(kLevels), std::end(kLevels),
-                                    word) != std::end(kLevels);
-    bare = first && is_level;
-    level = level || is_level;
-    first = false;
-  }
-  return false;
+  return {.strange = FindStrange(line, message)};
 }
 
 // Replaces `*plain` by the line and says how that is read.
 LogLine Look(std::string_view line, PlainLine* plain) {
   const size_t logger = line.find(kLogger);
   const size_t values = logger == line.npos ? 0 : logger + kLogger.size();
-  plain->Read(line, values, PlainLine::Strings::kKept);
-  LogLine found = Classify(plain->text());
-  if (found.entry != line.npos || found.strange != line.npos) return found;
-  // A quote before the entry may hide it.
-  plain->Read(line, values, PlainLine::Strings::kCleaned);
-  const auto [entry, strange] = Classify(plain->text());
-  found.strange = std::min(entry, strange);
-  return found;
+  plain->Read(line, values);
+  return Classify(plain->text());
 }
 
 }  // namespace
-
-bool IsLogLine(std::string_view line) {
-  PlainLine plain;
-  const LogLine found = Look(line, &plain);
-  return found.entry != std::string_view::npos ||
-         found.strange != std::string_view::npos || NamesLogger(plain.text());
-}
 
 absl::StatusOr<Recording> ReadJepsenLog(Window* window,
                                         const Vocabulary& vocabulary,

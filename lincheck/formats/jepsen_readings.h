@@ -39,18 +39,12 @@ class JepsenReadings {
  private:
   struct Reading {
     Reading(const Vocabulary& vocabulary, JepsenCalls::Options options)
-        : independent(options.independent),
-          calls(&recording, vocabulary, options) {}
+        : calls(&recording, vocabulary, options) {}
 
-    const bool independent;
     Recording recording;
     JepsenCalls calls;
-    absl::Status status;  // Not ok: it ended,
-    uint64_t ended = 0;   // with this entry.
+    absl::Status status;  // Not ok: it ended.
   };
-
-  // The error of the file, if `last` is the reading that ended last.
-  absl::Status Explained(const Reading& last) const;
 
   std::vector<std::unique_ptr<Reading>> readings_;
   uint64_t entries_ = 0;  // Of clients.

@@ -258,7 +258,7 @@ bool Reader::ReadTextField(Field field, JsonCursor* cursor, Fields* fields) {
                                        " has no function \"", std::string(text),
                                        "\"; it has ", vocabulary_->Names()));
     case kEvent:
-      return ParseTimelineEventKind(text, &fields->event.kind) ||
+      return ParseName(text, kTimelineEventKinds, &fields->event.kind) ||
              cursor->Fail(at, "an event is a fault, a leader or a note");
     case kNode:
       fields->event.node = text;
@@ -367,7 +367,8 @@ bool Reader::TakeHeader(JsonCursor* cursor, const Fields& fields) {
                                      " of this form is not known; this reads ",
                                      kJsonLinesVersion));
   }
-  if (fields.has(kUnit) && !ParseTimeUnit(fields.unit, &recording_.unit)) {
+  if (fields.has(kUnit) &&
+      !ParseName(fields.unit, kTimeUnits, &recording_.unit)) {
     return cursor->Fail(fields.offsets[kUnit],
                         "a unit is one of order, ns, us, ms");
   }

@@ -47,20 +47,19 @@ void PlainLine::Skip(size_t bytes) {
   cuts_.push_back({.offset = text_.size(), .bytes = before + bytes});
 }
 
-void PlainLine::Read(std::string_view line, size_t values, Strings strings) {
+void PlainLine::Read(std::string_view line, size_t values) {
   text_.clear();
   cuts_.clear();
   bool quoted = false;
   for (size_t at = 0; at < line.size();) {
     const std::string_view rest = line.substr(at);
-    const bool kept = quoted && strings == Strings::kKept;
-    const size_t escape = kept ? 0 : EscapeSize(rest);
+    const size_t escape = quoted ? 0 : EscapeSize(rest);
     if (escape > 0) {
       Skip(escape);
       at += escape;
       continue;
     }
-    if (!kept && rest.substr(0, 2) == "\\t" && MayEndWith(text_)) {
+    if (!quoted && rest.substr(0, 2) == "\\t" && MayEndWith(text_)) {
       text_.push_back('\t');
       Skip(1);
       at += 2;

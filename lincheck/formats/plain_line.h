@@ -15,13 +15,9 @@ namespace quorate::lincheck {
 
 class PlainLine {
  public:
-  enum class Strings {
-    kKept,     // Text in quotes behind `values` stays as it is.
-    kCleaned,  // Text in quotes is cleaned, too.
-  };
-
-  // Quotes count from the byte `values` of the line on.
-  void Read(std::string_view line, size_t values, Strings strings);
+  // Text in quotes stays as it is. Quotes count from the byte `values` of the
+  // line on.
+  void Read(std::string_view line, size_t values);
   // Valid until the next Read.
   std::string_view text() const { return text_; }
   // Where a byte of the text stands in the line.

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
 #include "lincheck/formats/jepsen.h"
@@ -12,13 +13,10 @@
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
-#include "lincheck/text/names.h"
 
 namespace quorate::lincheck {
 namespace {
 
-constexpr std::string_view kFormNames[] = {"auto", "jsonl", "edn", "jepsen-log",
-                                           "map-lines"};
 // A log may say much before its first operation.
 constexpr size_t kLookedAtBytesMax = size_t{16} << 20;
 constexpr size_t kFormsLookedAtMax = 4096;
@@ -75,28 +73,19 @@ class EdnPeek {
     return keyed_ && Is(edn, second, EdnKind::kInteger);
   }
   void LookAtMap(const EdnParser& edn, uint32_t map) {
-    bool client = false;
-    bool key = false;
-    bool ok = false;
-    uint32_t given = kNoNode;
-    std::string function;
-    for (uint32_t name = map + 1; name < edn.node(map).end;) {
-      const uint32_t value = edn.node(name).end;
-      if (edn.IsKeyword(name, "process")) {
-        client = edn.node(value).kind == EdnKind::kInteger;
-      }
-      if (edn.IsKeyword(name, "key")) key = true;
-      if (edn.IsKeyword(name, "f")) function = edn.Text(edn.node(value));
-      if (edn.IsKeyword(name, "type")) ok = edn.IsKeyword(value, "ok");
-      if (edn.IsKeyword(name, "value")) given = value;
-      name = edn.node(value).end;
-    }
+    uint32_t twice = kNoNode;
+    const JepsenEntry entry = EntryOf(edn, map, &twice);
     beginning_.any_map = true;
-    if (!client || function.empty()) return;
-    if (beginning_.functions.empty()) beginning_.keys = key;
+    if (entry.process == kNoNode || entry.function == kNoNode ||
+        !Is(edn, entry.process, EdnKind::kInteger)) {
+      return;
+    }
+    const std::string function(edn.Text(edn.node(entry.function)));
+    if (beginning_.functions.empty()) beginning_.keys = entry.key != kNoNode;
+    const bool ok = entry.type != kNoNode && edn.IsKeyword(entry.type, "ok");
     const bool releases = function == "release" || function == "unlock";
     const bool acquires = function == "acquire" || function == "lock";
-    const bool integer = GivesInteger(edn, given);
+    const bool integer = GivesInteger(edn, entry.value);
     GuessHints& hints = beginning_.hints;
     hints.reads_integers |= integer && ok && function == "read";
     hints.tokens |= integer && ((acquires && ok) || releases);
@@ -111,49 +100,29 @@ class EdnPeek {
   bool keyed_ = false;  // Some value is a pair of something and nil.
 };
 
-bool HasLogLine(std::string_view text) {
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    if (IsLogLine(line)) return true;
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return false;
-}
-
 // kAuto: none fits.
 Form Detect(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return Form::kAuto;
-  const std::string_view rest = text.substr(first);
-  if (rest[0] == '{') {
-    const size_t next = rest.find_first_not_of(" \t\r\n", 1);
-    if (next != std::string_view::npos &&
-        (rest[next] == '"' || rest[next] == '}')) {
-      return Form::kJsonLines;
-    }
+  // Three characters that are not blank.
+  std::string start;
+  for (size_t i = 0; i < text.size() && start.size() < 3; ++i) {
+    if (!absl::ascii_isspace(static_cast<uint8_t>(text[i]))) start += text[i];
   }
-  if (rest[0] == '[') {
-    // A JSON array of objects is not supported.
-    const size_t next = rest.find_first_not_of(" \t\r\n", 1);
-    if (next != std::string_view::npos && rest.substr(next, 2) == "{\"") {
-      return Form::kAuto;
-    }
-  }
-  if (rest[0] == '{' || rest[0] == '[' || rest[0] == '(' || rest[0] == '#' ||
-      rest[0] == ';') {
+  const std::string first_two = start.substr(0, 2);
+  if (first_two == "{\"" || first_two == "{}") return Form::kJsonLines;
+  // A JSON array of objects is not supported.
+  if (start.empty() || start == "[{\"") return Form::kAuto;
+  if (std::string_view("{[(#;").find(start[0]) != std::string_view::npos) {
     const EdnPeek peek(text);
     if (peek.beginning().any_map) {
       return peek.beginning().keys ? Form::kMapLines : Form::kEdn;
     }
   }
-  if (HasLogLine(rest)) return Form::kJepsenLog;
   // Broken right at the beginning, or one empty collection: EDN's reader says.
-  if (rest.substr(0, 2) == "{:" || rest.substr(0, 2) == "[]" ||
-      rest.substr(0, 2) == "[{" || rest.substr(0, 2) == "()") {
-    return Form::kEdn;
+  for (const std::string_view broken : {"{:", "[]", "[{", "()"}) {
+    if (first_two == broken) return Form::kEdn;
   }
-  return Form::kAuto;
+  return text.find("jepsen.") == std::string_view::npos ? Form::kAuto
+                                                        : Form::kJepsenLog;
 }
 
 class Opener {
@@ -251,10 +220,6 @@ absl::StatusOr<Recording> Opener::ReadForm() {
 }
 
 }  // namespace
-
-bool ParseForm(std::string_view name, Form* form) {
-  return ParseName(name, kFormNames, form);
-}
 
 absl::StatusOr<Recording> ReadHistory(ByteSource* source,
                                       const ReadOptions& options) {

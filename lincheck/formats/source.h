@@ -4,10 +4,7 @@
 #ifndef QUORATE_LINCHECK_FORMATS_SOURCE_H_
 #define QUORATE_LINCHECK_FORMATS_SOURCE_H_
 
-#include <algorithm>
 #include <cstddef>
-#include <cstring>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 
@@ -18,25 +15,6 @@ class ByteSource {
   virtual ~ByteSource() = default;
   // Puts up to `size` (> 0) bytes at `into`; how many. 0: there are no more.
   virtual absl::StatusOr<size_t> Read(char* into, size_t size) = 0;
-};
-
-// Gives `bytes`, which must outlive it, in pieces of at most `piece_bytes`.
-class MemorySource final : public ByteSource {
- public:
-  explicit MemorySource(std::string_view bytes,
-                        size_t piece_bytes = size_t{1} << 20)
-      : left_(bytes), piece_bytes_(piece_bytes) {}
-
-  absl::StatusOr<size_t> Read(char* into, size_t size) override {
-    const size_t count = std::min({size, piece_bytes_, left_.size()});
-    std::memcpy(into, left_.data(), count);
-    left_.remove_prefix(count);
-    return count;
-  }
-
- private:
-  std::string_view left_;
-  const size_t piece_bytes_;
 };
 
 }  // namespace quorate::lincheck

@@ -84,21 +84,21 @@ std::optional<Vocabulary> Vocabulary::Of(std::string_view model,
   const std::unique_ptr<Model> made = entry->make();
   Vocabulary vocabulary;
   vocabulary.model_ = std::string(model);
-  if (entry != FindModel(model)) {
-    for (int function = 0; function < 256; ++function) {
-      const auto number = static_cast<uint8_t>(function);
-      const std::string_view name = made->FunctionName(number);
-      if (name == "?") break;
-      vocabulary.functions_.push_back({name, "", A::kAny, R::kAny, number});
+  const bool own_model = entry != FindModel(model);
+  for (int number = 0; number < 256; ++number) {
+    const auto function = static_cast<uint8_t>(number);
+    const std::string_view name = made->FunctionName(function);
+    if (name == "?") break;
+    if (own_model) {
+      vocabulary.functions_.push_back({name, "", A::kAny, R::kAny, function});
     }
-    return vocabulary;
-  }
-  for (const Row& row : kRows) {
-    if (!Has(model, row.model)) continue;
-    const std::optional<uint8_t> function = FindFunction(*made, row.form.name);
-    if (!function.has_value()) continue;
-    vocabulary.functions_.push_back(row.form);
-    vocabulary.functions_.back().function = *function;
+    for (const Row& row : kRows) {
+      if (own_model || row.form.name != name || !Has(model, row.model)) {
+        continue;
+      }
+      vocabulary.functions_.push_back(row.form);
+      vocabulary.functions_.back().function = function;
+    }
   }
   return vocabulary;
 }

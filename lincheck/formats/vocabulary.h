@@ -73,7 +73,6 @@ class Vocabulary {
     }
     return FindSynonym(name);
   }
-  absl::Span<const FunctionForm> functions() const { return functions_; }
   // For messages: "get, put, append".
   std::string Names() const;
   const std::string& model() const { return model_; }

@@ -69,14 +69,4 @@ const ModelEntry* FindModel(std::string_view name) {
   return nullptr;
 }
 
-std::optional<uint8_t> FindFunction(const Model& model, std::string_view name) {
-  for (int function = 0; function < 256; ++function) {
-    const auto number = static_cast<uint8_t>(function);
-    const std::string_view own = model.FunctionName(number);
-    if (own == "?") break;
-    if (own == name) return number;
-  }
-  return std::nullopt;
-}
-
 }  // namespace quorate::lincheck

@@ -3,9 +3,7 @@
 #ifndef QUORATE_LINCHECK_MODELS_REGISTRY_H_
 #define QUORATE_LINCHECK_MODELS_REGISTRY_H_
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "absl/types/span.h"
@@ -28,9 +26,6 @@ absl::Span<const ModelEntry> Models();
 
 // Null if there is none of this name.
 const ModelEntry* FindModel(std::string_view name);
-
-// The number of the function that `model` calls `name`.
-std::optional<uint8_t> FindFunction(const Model& model, std::string_view name);
 
 }  // namespace quorate::lincheck
 

@@ -2,27 +2,11 @@
 
 #include <cstdint>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
-
 namespace quorate::lincheck {
 namespace {
 
 // Arrays in each other.
 constexpr int kDepthMax = 200;
-
-void AppendQuoted(std::string_view bytes, std::string* out) {
-  out->push_back('"');
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && c != '"' && c != '\\') {
-      out->push_back(c);
-    } else {
-      absl::StrAppend(out, "\\u00", absl::Hex(byte, absl::kZeroPad2));
-    }
-  }
-  out->push_back('"');
-}
 
 bool ReadItem(JsonCursor* cursor, Datum* item) {
   const char next = cursor->Peek();
@@ -72,7 +56,7 @@ std::string FormatList(absl::Span<const Datum> items) {
     } else if (item.is_integer()) {
       text.append(std::to_string(item.integer()));
     } else {
-      AppendQuoted(item.bytes(), &text);
+      AppendJsonString(item.bytes(), &text, /*any_bytes=*/true);
     }
   }
   text.push_back(']');

@@ -16,8 +16,8 @@
 
 namespace quorate::lincheck {
 
-// ["x",7,null]. Bytes below 0x20, quotes and backslashes are escaped as \u00XX;
-// all others stand for themselves.
+// ["x",7,null]. Control characters, quotes and backslashes are escaped; all
+// other bytes stand for themselves.
 std::string FormatList(absl::Span<const Datum> items);
 
 // Reads such a text, spaces allowed. Lists within the list are flattened, so

@@ -9,6 +9,7 @@
 #include "lincheck/formats/read.h"
 #include "lincheck/models/registry.h"
 #include "lincheck/page/page_assets.h"
+#include "lincheck/testing/memory_source.h"
 
 namespace quorate::lincheck {
 namespace {

@@ -86,13 +86,14 @@ bool JsonCursor::ReadHardString(size_t opening, std::string_view* value) {
 }
 
 bool JsonCursor::ReadEscape() {
-  constexpr std::string_view kLetters = "\"\\/bfnrt";
-  constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
+  constexpr std::string_view kLetters = "\"\\/bfnrt'";
+  constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t'";
   const size_t begin = at_;
   const char letter = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
   at_ += 2;
   const size_t known = kLetters.find(letter);
-  if (letter != '\0' && known != std::string_view::npos) {
+  if (letter != '\0' && known != std::string_view::npos &&
+      (letter != '\'' || any_bytes_)) {
     scratch_.push_back(kMeanings[known]);
     return true;
   }
@@ -141,7 +142,7 @@ bool JsonCursor::ReadWord(std::string_view* word) {
                        : "a value expected");
 }
 
-void AppendJsonString(std::string_view text, std::string* out) {
+void AppendJsonString(std::string_view text, std::string* out, bool any_bytes) {
   out->push_back('"');
   while (!text.empty()) {
     const auto c = static_cast<uint8_t>(text[0]);
@@ -154,7 +155,7 @@ void AppendJsonString(std::string_view text, std::string* out) {
       *out += "\\u00";
       out->push_back(kDigits[c >> 4]);
       out->push_back(kDigits[c & 15]);
-    } else if (c < 0x80) {
+    } else if (c < 0x80 || any_bytes) {
       out->push_back(text[0]);
     } else {
       size = Utf8CharacterSize(text);

@@ -15,7 +15,7 @@ namespace quorate::lincheck {
 
 class JsonCursor {
  public:
-  // `any_bytes`: strings may have bytes that JSON does not permit.
+  // `any_bytes`: strings may have bytes that JSON does not permit, and \'.
   explicit JsonCursor(std::string_view text, bool any_bytes = false)
       : text_(text), any_bytes_(any_bytes) {}
 
@@ -74,8 +74,9 @@ class JsonCursor {
 };
 
 // Appends `text` as a JSON string, quotes included. Bytes that are not valid
-// UTF-8 become U+FFFD.
-void AppendJsonString(std::string_view text, std::string* out);
+// UTF-8 become U+FFFD, unless strings may have any bytes.
+void AppendJsonString(std::string_view text, std::string* out,
+                      bool any_bytes = false);
 
 // Writes JSON piece by piece, with the commas between.
 class JsonWriter {

@@ -10,6 +10,7 @@
 #include "lincheck/check/checker.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/models/kv.h"
+#include "lincheck/testing/memory_source.h"
 #include "sim/choices/tape.h"
 
 namespace quorate::sim {
