@@ -96,7 +96,7 @@ TEST(Classics, DuplicateAppend_SaidSo) {
                 .Judge(Kv{})
                 .counter_example->reason,
             "get() = \"xx\" of client 2 saw append(\"x\") of client 1 take "
-            "effect twice, after 0 bytes and after 1.");
+            "effect twice.");
 }
 
 // Operations that a reason names are shown, even if they take no part in the
@@ -110,22 +110,6 @@ TEST(Classics, DuplicateAppend_ShowsTheAppend) {
   EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{2});
   EXPECT_EQ(verdict.counter_example->context, std::vector<size_t>{0});
   EXPECT_TRUE(verdict.counter_example->minimal);
-}
-
-TEST(Classics, PieceWithoutAnAppend_IsShownBetweenItsNeighbours) {
-  const Verdict verdict = Story()
-                              .Do(1, 1, 2, Kv::kAppend, "x")
-                              .Do(3, 1, 2, Kv::kAppend, "y")
-                              .Do(3, 3, 4, Kv::kAppend, "z")
-                              .Do(2, 5, 6, Kv::kGet, "", "xy??z")
-                              .Judge(Kv{});
-  EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{3});
-  EXPECT_EQ(verdict.counter_example->context, (std::vector<size_t>{1, 2}));
-  EXPECT_EQ(
-      verdict.counter_example->reason,
-      "get() = \"xy??z\" of client 2 saw \"??\", which was never written, "
-      "after append(\"y\") of client 3 and before append(\"z\") of "
-      "client 3.");
 }
 
 TEST(Classics, LostAppend_SaidSo) {

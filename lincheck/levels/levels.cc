@@ -37,13 +37,10 @@ class Judge {
                 const std::vector<size_t>& witness);
   // Indices of operations, by partition, of those that are linearizable or not.
   std::vector<std::vector<size_t>> Indices(bool linearizable) const;
-  // Tells of all levels what the orders of writes alone tell, in partitions
-  // that are not linearizable, as far as known. False if that is the end:
-  // nothing can hold.
-  bool OrderWrong();
-  // And of kSequential what those in all others tell.
-  void OrderRight();
-  void NoteContradiction(const VersionOrder& order);
+  // Orders the writes of partitions that are linearizable or not. Those of the
+  // latter say something about all levels, the others about kSequential. False
+  // if that is the end: nothing can hold.
+  bool OrderWrites(bool linearizable);
   void JudgeSequential();
   void JudgeSessions(const VersionOrder& order);
   void MeasureStaleness(const VersionOrder& order);
@@ -136,16 +133,9 @@ void Judge::MeasureStaleness(const VersionOrder& order) {
     uint64_t older = 0;  // Counted writes up to the one it saw.
     for (size_t p = seen + 1; p > 0; p -= p & (~p + 1)) older += tree[p];
     Staleness& staleness = verdict_.staleness;
-    const std::vector<size_t> witness = {order.rows[r].operation,
-                                         order.rows[missed].operation};
-    if (counted - older > staleness.versions_max) {
-      staleness.versions_max = counted - older;
-      staleness.versions_witness = witness;
-    }
-    if (invoke - Op(order, missed).ret > staleness.time_max) {
-      staleness.time_max = invoke - Op(order, missed).ret;
-      staleness.time_witness = witness;
-    }
+    staleness.versions_max = std::max(staleness.versions_max, counted - older);
+    staleness.time_max =
+        std::max(staleness.time_max, invoke - Op(order, missed).ret);
   };
   WalkInTime(reads, std::move(writes), op, count, measure);
 }
@@ -168,47 +158,35 @@ std::vector<std::vector<size_t>> Judge::Indices(bool linearizable) const {
   return indices;
 }
 
-void Judge::NoteContradiction(const VersionOrder& order) {
-  if (order.contradiction.empty()) return;
-  contradiction_ = {ConsistencyLevel::kSequential, Result::kViolation,
-                    order.reason, order.contradiction};
-}
-
-bool Judge::OrderWrong() {
-  const std::vector<std::vector<size_t>> indices = Indices(false);
-  for (uint32_t partition = 0; partition < indices.size(); ++partition) {
-    if (linearizable_[partition]) continue;
-    VersionOrder& order = orders_[partition];
-    order = OrderVersions(history_, indices[partition], model_);
-    NoteContradiction(order);
-    if (order.known) continue;
-    if (!order.contradiction.empty()) {
-      JudgeAll(Result::kViolation, order.reason, order.contradiction);
-      return false;
-    }
-    JudgeAll(Result::kUnknown, OnKey(order.reason, partition), {});
-  }
-  return true;
-}
-
-void Judge::OrderRight() {
+bool Judge::OrderWrites(bool linearizable) {
   LevelVerdict& sequential = At(ConsistencyLevel::kSequential);
-  const std::vector<std::vector<size_t>> indices = Indices(true);
+  const std::vector<std::vector<size_t>> indices = Indices(linearizable);
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
-    if (!linearizable_[partition]) continue;
+    if (linearizable_[partition] != linearizable) continue;
     VersionOrder& order = orders_[partition];
     order = OrderVersions(history_, indices[partition], model_);
-    if (order.by_versions &&
+    if (linearizable && order.by_versions &&
         (!order.contradiction.empty() ||
          (order.known && !order.KeepsTime(history_, false)))) {
       order = {.reason = "Its versions do not count its writes"};
     }
-    NoteContradiction(order);
-    // It says why.
-    if (order.known || sequential.result == Result::kUnknown) continue;
-    sequential.result = Result::kUnknown;
-    sequential.reason = OnKey(order.reason, partition);
+    if (!order.contradiction.empty()) {
+      contradiction_ = {ConsistencyLevel::kSequential, Result::kViolation,
+                        order.reason, order.contradiction};
+    }
+    if (order.known) continue;
+    if (!linearizable && !order.contradiction.empty()) {
+      JudgeAll(Result::kViolation, order.reason, order.contradiction);
+      return false;
+    }
+    if (!linearizable) {
+      JudgeAll(Result::kUnknown, OnKey(order.reason, partition), {});
+    } else if (sequential.result != Result::kUnknown) {
+      sequential.result = Result::kUnknown;
+      sequential.reason = OnKey(order.reason, partition);
+    }
   }
+  return true;
 }
 
 void Judge::JudgeSequential() {
@@ -228,7 +206,7 @@ void Judge::JudgeSequential() {
         "and memory.";
     return;
   }
-  OrderRight();
+  OrderWrites(/*linearizable=*/true);
   if (contradiction_.witness.empty()) {
     contradiction_ = CheckSequential(history_, model_, orders_);
   }
@@ -257,7 +235,7 @@ void Judge::Run() {
       linearizable_[partition] = false;
     }
   }
-  if (!OrderWrong()) return;
+  if (!OrderWrites(/*linearizable=*/false)) return;
   for (uint32_t partition = 0; partition < orders_.size(); ++partition) {
     if (!orders_[partition].known) continue;
     JudgeSessions(orders_[partition]);

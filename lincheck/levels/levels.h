@@ -46,10 +46,9 @@ struct LevelVerdict {
   Result result = Result::kUnknown;
   // kViolation, kUnknown: why, in words.
   std::string reason;
-  // kViolation: operations (indices into History::operations()) that contradict
-  // the level even if all others have an unknown outcome. Those that the reason
-  // names come first: each has to follow the one before it, and the first one
-  // has to follow the last. Operations that show their effects come after them.
+  // kViolation: the operations (indices into History::operations()) that the
+  // reason names. Each has to follow the one before it, and the first one has
+  // to follow the last.
   std::vector<size_t> witness;
 };
 
@@ -66,10 +65,6 @@ struct Staleness {
   // and keeps the time of writes; another one might have less.
   uint64_t versions_max = 0;
   Time time_max = 0;
-  // The read that lags so far and the first write that it missed, as above.
-  // Nothing if no read lags.
-  std::vector<size_t> versions_witness;
-  std::vector<size_t> time_witness;
 };
 
 struct LevelsVerdict {

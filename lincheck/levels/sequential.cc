@@ -210,7 +210,6 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
                 : absl::StrCat(from, " took effect before ", to));
   }
   verdict.reason += '.';
-  for (const VersionOrder& order : orders_) order.Complete(&verdict.witness);
   return verdict;
 }
 

@@ -28,12 +28,12 @@ class Graph {
       const uint32_t before = order.by_versions ? p - 1
                               : seen != kNone   ? seen
                                                 : 0;
-      edges_.push_back({before, p, writer, order.by_versions});
+      edges_.push_back({before, p, 0, order.by_versions});
     }
   }
 
   // An edge between a state and a moment is labelled with the row that saw or
-  // wrote the state. An edge between states is labelled with the writer.
+  // wrote the state.
   void Add(uint32_t from, uint32_t to, uint32_t row) {
     edges_.push_back({from, to, row, !IsState(from)});
   }
@@ -205,7 +205,6 @@ class Judge {
       std::rotate(cycle.begin(), cycle.begin() + 1, cycle.end());
     }
     std::vector<Step> steps;
-    std::vector<size_t> writers;
     for (const Cycles::Edge& edge : cycle) {
       if (!graph.IsState(edge.to)) {
         if (graph.IsState(edge.from)) {
@@ -214,8 +213,6 @@ class Judge {
       } else if (!graph.IsState(edge.from)) {
         steps.back().to = edge.label;
         steps.back().to_state = edge.to;
-      } else if (!edge.free) {
-        writers.push_back(order_.rows[edge.label].operation);
       }
     }
     LevelVerdict verdict{level, Result::kViolation, {}, {}};
@@ -228,14 +225,6 @@ class Judge {
         }
       }
     }
-    // Without versions it is these writes that say what is older.
-    for (const size_t writer : writers) {
-      if (std::find(verdict.witness.begin(), verdict.witness.end(), writer) ==
-          verdict.witness.end()) {
-        verdict.witness.push_back(writer);
-      }
-    }
-    order_.Complete(&verdict.witness);
     verdict.reason = steps.size() == 1 ? InWords(steps[0]) : InWords(steps);
     return verdict;
   }

@@ -15,13 +15,6 @@ namespace {
 
 constexpr uint32_t kNone = VersionOrder::kNone;
 
-template <typename T>
-void AddTo(std::vector<T>* list, T item) {
-  if (std::find(list->begin(), list->end(), item) == list->end()) {
-    list->push_back(item);
-  }
-}
-
 class Builder {
  public:
   Builder(const History& history, absl::Span<const size_t> indices,
@@ -47,7 +40,6 @@ class Builder {
       return Unknown(
           "No test compares FindLinks() of the model with its Step()");
     }
-    if (!order_.by_versions) FindNamedByResult();
     if (order_.by_versions && !WritesTell()) {
       return Unknown("Not every write tells its version");
     }
@@ -71,31 +63,13 @@ class Builder {
     order_.reason = std::move(reason);
     return std::move(order_);
   }
-  // Operations of `core`, and those that show their effects, contradict each
-  // other.
-  bool Contradict(std::vector<uint32_t> core, std::string reason) {
-    for (size_t i = 0; i < core.size(); ++i) {
-      if (shown_by_[core[i]] != kNone) AddTo(&core, shown_by_[core[i]]);
-    }
+  // Operations of `core` contradict each other.
+  bool Contradict(const std::vector<uint32_t>& core, std::string reason) {
     for (const uint32_t i : core) {
       order_.contradiction.push_back(indices_[i]);
     }
-    for (const size_t operation : order_.named_by_result) {
-      AddTo(&order_.contradiction, operation);
-    }
     order_.reason = std::move(reason);
     return false;
-  }
-  void FindNamedByResult() {
-    for (size_t i = 0; i < operations_.size(); ++i) {
-      Operation op = operations_[i];
-      op.ret = kNever;
-      Links links;
-      if (operations_[i].known() && !model_.IsRead(operations_[i]) &&
-          !model_.FindLinks(op, &links)) {
-        order_.named_by_result.push_back(indices_[i]);
-      }
-    }
   }
   bool WritesTell() const {
     return std::all_of(
@@ -107,45 +81,21 @@ class Builder {
   // Keeps the operations that count. False if an unwritten value was seen.
   bool Keep() {
     const std::vector<Link>& links = linked_.links;
-    writer_.assign(linked_.names, kNone);
-    kept_.assign(links.size(), false);
-    shown_by_.assign(links.size(), kNone);
-    for (uint32_t i = 0; i < linked_.told_by.size(); ++i) {
-      if (linked_.told_by[i] != i) shown_by_[i] = linked_.told_by[i];
-    }
-    std::vector<uint32_t> open;
-    for (uint32_t i = 0; i < links.size(); ++i) {
-      if (links[i].written != kNone) writer_[links[i].written] = i;
-      if (operations_[i].known() &&
-          (links[i].seen != kNone || links[i].written != kNone)) {
-        open.push_back(i);
-      }
-    }
-    while (!open.empty()) {
-      const uint32_t i = open.back();
-      open.pop_back();
-      if (kept_[i]) continue;
-      kept_[i] = true;
-      const uint32_t seen = links[i].seen;
-      if (seen == kNone || seen == 0) continue;
-      if (writer_[seen] == kNone) {
-        // The links are not whole if they contradict each other.
-        if (!linked_.core.empty()) continue;
-        return Contradict(
-            {i}, absl::StrCat(Call(i), " saw a value that was never written."));
-      }
-      const uint32_t writer = writer_[seen];
-      if (shown_by_[writer] == kNone && !operations_[writer].known()) {
-        shown_by_[writer] = i;
-      }
-      open.push_back(writer);
-    }
+    Counting found = FindCounting(operations_, linked_);
+    writer_ = std::move(found.writer);
+    kept_ = std::move(found.kept);
+    // The links are not whole if they contradict each other.
     if (!linked_.core.empty()) {
       return Contradict({linked_.core.begin(), linked_.core.end()},
                         linked_.reason);
     }
-    for (uint32_t& writer : writer_) {
-      if (writer != kNone && !kept_[writer]) writer = kNone;
+    for (uint32_t i = 0; i < links.size(); ++i) {
+      const uint32_t seen = links[i].seen;
+      if (!kept_[i] || seen == kNone || seen == 0 || writer_[seen] != kNone) {
+        continue;
+      }
+      return Contradict(
+          {i}, absl::StrCat(Call(i), " saw a value that was never written."));
     }
     return true;
   }
@@ -265,23 +215,17 @@ class Builder {
     std::vector<uint32_t> position(linked_.names, kNone);
     for (uint32_t p = 0; p < names_.size(); ++p) position[names_[p]] = p;
     order_.states.resize(names_.size());
-    std::vector<uint32_t> rows(operations_.size(), kNone);
     for (uint32_t i = 0; i < operations_.size(); ++i) {
       if (!kept_[i]) continue;
       const Link& link = linked_.links[i];
-      rows[i] = static_cast<uint32_t>(order_.rows.size());
       VersionOrder::Row row{.operation = indices_[i]};
       if (link.seen != kNone) row.seen = position[link.seen];
       if (link.written != kNone) {
         row.written = position[link.written];
-        order_.states[row.written] = {rows[i], chain_[link.written]};
+        order_.states[row.written] = {static_cast<uint32_t>(order_.rows.size()),
+                                      chain_[link.written]};
       }
       order_.rows.push_back(row);
-    }
-    for (uint32_t i = 0; i < operations_.size(); ++i) {
-      if (kept_[i] && shown_by_[i] != kNone) {
-        order_.rows[rows[i]].shown_by = rows[shown_by_[i]];
-      }
     }
   }
 
@@ -310,11 +254,10 @@ class Builder {
   const Model& model_;
   std::vector<Operation> operations_;
   Linked linked_;
-  std::vector<uint32_t> writer_;    // By name; kNone if it is not kept.
-  std::vector<bool> kept_;          // By operation.
-  std::vector<uint32_t> shown_by_;  // Operations, as Row::shown_by.
-  std::vector<uint32_t> names_;     // In order.
-  std::vector<uint32_t> chain_;     // By name.
+  std::vector<uint32_t> writer_;  // By name; kNone if it is not kept.
+  std::vector<bool> kept_;        // By operation.
+  std::vector<uint32_t> names_;   // In order.
+  std::vector<uint32_t> chain_;   // By name.
   VersionOrder order_;
 };
 
@@ -346,18 +289,6 @@ bool VersionOrder::KeepsTime(const History& history, bool writes_alone) const {
                 (writes ? place(r) > reached : place(r) >= reached);
       });
   return keeps;
-}
-
-void VersionOrder::Complete(std::vector<size_t>* witness) const {
-  for (size_t i = 0; i < witness->size(); ++i) {
-    const auto row = std::lower_bound(
-        rows.begin(), rows.end(), (*witness)[i],
-        [](const Row& r, size_t operation) { return r.operation < operation; });
-    if (row == rows.end() || row->operation != (*witness)[i]) continue;
-    for (const size_t named : named_by_result) AddTo(witness, named);
-    if (row->shown_by == kNone) continue;
-    AddTo(witness, rows[row->shown_by].operation);
-  }
 }
 
 VersionOrder OrderVersions(const History& history,

@@ -30,9 +30,6 @@ struct VersionOrder {
     size_t operation = 0;      // Index into History::operations().
     uint32_t seen = kNone;     // Position of the state it saw.
     uint32_t written = kNone;  // And of the one it left.
-    // The row that shows what this one saw, or that it took effect; kNone:
-    // none.
-    uint32_t shown_by = kNone;
   };
   struct State {
     uint32_t writer = kNone;  // Row; kNone: the initial state.
@@ -50,9 +47,6 @@ struct VersionOrder {
   std::vector<Row> rows;
   std::vector<State> states;  // In order; the initial one first.
   bool by_versions = false;
-  // Operations that write what only their results tell: others could have
-  // written anything without them.
-  std::vector<size_t> named_by_result;
 
   // Whether the state at position `a` is before the one at `b` > `a` in every
   // order that fits.
@@ -62,9 +56,6 @@ struct VersionOrder {
   // Whether no operation stands before one that had returned before it was
   // invoked. `writes_alone`: reads may.
   bool KeepsTime(const History& history, bool writes_alone) const;
-  // Adds to `witness`, operations of any partition, what shows what those of
-  // this one did.
-  void Complete(std::vector<size_t>* witness) const;
 };
 
 // Calls `invoked` with each of `by_invoke`, which have this order. Before each

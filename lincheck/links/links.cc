@@ -89,8 +89,6 @@ class Appends {
     uint32_t next = kNone;      // The next one with its key in states_by_tail_.
   };
   static constexpr size_t kTailBytes = 24;
-  // So many bytes are looked through for the last piece before strange ones.
-  static constexpr size_t kStrangeMax = 4096;
 
   static uint64_t Tail(std::string_view bytes) {
     const size_t size = bytes.size();
@@ -106,10 +104,8 @@ class Appends {
   // The state that `observer` saw; false if that cannot be told, or if it
   // cannot be (core is then filled in).
   bool Observe(uint32_t observer, Value seen);
-  // `observer` saw `op` append to `met`, and another one saw otherwise.
-  bool Contradict(uint32_t observer, uint32_t op, std::string_view met);
-  // `observer` saw `rest`, which no operation left, and `above` after it.
-  bool FailStrange(uint32_t observer, std::string_view rest, uint32_t above);
+  // `observer` saw `op` append to another value than an observer before it.
+  bool Contradict(uint32_t observer, uint32_t op);
   // Links writes that were not seen. False if their place is not known.
   bool Finish();
   bool Fail(std::vector<size_t> core, std::string reason);
@@ -195,56 +191,21 @@ bool Appends::LastPiece(std::string_view bytes, uint32_t* op) const {
   return true;
 }
 
-bool Appends::Contradict(uint32_t observer, uint32_t op, std::string_view met) {
-  std::vector<size_t> core = {observer};
+bool Appends::Contradict(uint32_t observer, uint32_t op) {
   const uint32_t other = states_[linked_.links[op].written].observer;
-  if (other != kNone) core.push_back(other);
   if (other == observer || other == kNone) {
-    const size_t left = states_[linked_.links[op].written].bytes.size();
-    return Fail(std::move(core),
-                absl::StrCat(Call(observer), " saw ", Call(op),
-                             " take effect twice, after ", met.size(),
-                             " bytes and after ",
-                             left - found_[op].written.bytes().size(), "."));
+    return Fail({observer}, absl::StrCat(Call(observer), " saw ", Call(op),
+                                         " take effect twice."));
   }
-  return Fail(std::move(core),
+  return Fail({observer, other},
               absl::StrCat(Call(observer), " saw ", Call(op),
-                           " take effect on a value of ", met.size(),
-                           " bytes, ", Call(other), " on another one."));
-}
-
-bool Appends::FailStrange(uint32_t observer, std::string_view rest,
-                          uint32_t above) {
-  // The last piece before the strange bytes, if there is one.
-  const size_t least = rest.size() - std::min(rest.size(), kStrangeMax);
-  uint32_t below = kNone;
-  size_t known = rest.size() - 1;
-  for (; known > least && below == kNone; --known) {
-    uint32_t op = kNone;
-    if (LastPiece(rest.substr(0, known), &op)) below = op;
-  }
-  if (below != kNone) rest.remove_prefix(known + 1);
-  if (below == kNone && above == kNone) {
-    return Fail(
-        {observer},
-        absl::StrCat(Call(observer), " saw a value that was never written."));
-  }
-  ValueArena arena;
-  std::string reason =
-      absl::StrCat(Call(observer), " saw ", arena.String(rest).ToString(),
-                   ", which was never written,");
-  if (below != kNone) absl::StrAppend(&reason, " after ", Call(below));
-  if (above != kNone) {
-    absl::StrAppend(&reason, below != kNone ? " and before " : " before ",
-                    Call(above));
-  }
-  return Fail({observer}, reason + ".");
+                           " take effect on another value than ", Call(other),
+                           " did."));
 }
 
 bool Appends::Observe(uint32_t observer, Value seen) {
   std::string_view rest = seen.is_nil() ? std::string_view() : seen.bytes();
   uint32_t* name = &linked_.links[observer].seen;
-  uint32_t above = kNone;  // The append whose predecessor `rest` is.
   for (;;) {
     const uint32_t known = Find(rest);
     uint32_t op = kNone;
@@ -256,22 +217,20 @@ bool Appends::Observe(uint32_t observer, Value seen) {
     if (!sure || (whole && op != kNone)) return false;
     if (known != kNone) {
       *name = known;
-      if (above == kNone) return true;
-      break;
+      return true;
     }
     if (op == kNone) {
-      return FailStrange(observer, rest, above);
+      return Fail({observer}, absl::StrCat(Call(observer),
+                                           " saw a value that "
+                                           "was never written."));
     }
     if (linked_.links[op].written != kNone) {
-      return Contradict(
-          observer, op,
-          rest.substr(0, rest.size() - found_[op].written.bytes().size()));
+      return Contradict(observer, op);
     }
     *name = Add(rest, op, observer);
     linked_.links[op].written = *name;
     linked_.told_by[op] = observer;
     name = &linked_.links[op].seen;
-    above = op;
     const Value size = found_[op].size;
     if (!size.is_none() &&
         size != Value::Integer(static_cast<int64_t>(rest.size()))) {
@@ -281,7 +240,6 @@ bool Appends::Observe(uint32_t observer, Value seen) {
     }
     rest.remove_suffix(found_[op].written.bytes().size());
   }
-  return true;
 }
 
 bool Appends::Finish() {
@@ -379,6 +337,34 @@ bool HasVersions(absl::Span<const Operation> operations) {
     }
   }
   return any;
+}
+
+Counting FindCounting(absl::Span<const Operation> operations,
+                      const Linked& linked) {
+  Counting found{.kept = std::vector<bool>(operations.size(), false),
+                 .needed_by = std::vector<uint32_t>(operations.size(), kNone),
+                 .writer = std::vector<uint32_t>(linked.names, kNone)};
+  std::vector<uint32_t> needed;  // Operations whose predecessor is needed.
+  for (uint32_t i = 0; i < operations.size(); ++i) {
+    const Link& link = linked.links[i];
+    if (link.written != kNone) found.writer[link.written] = i;
+    found.kept[i] =
+        operations[i].known() && (link.seen != kNone || link.written != kNone);
+    if (found.kept[i] && link.seen != kNone) needed.push_back(i);
+  }
+  while (!needed.empty()) {
+    const uint32_t by = needed.back();
+    needed.pop_back();
+    const uint32_t op = found.writer[linked.links[by].seen];
+    if (op == kNone || found.kept[op]) continue;
+    found.kept[op] = true;
+    found.needed_by[op] = by;
+    if (linked.links[op].seen != kNone) needed.push_back(op);
+  }
+  for (uint32_t& writer : found.writer) {
+    if (writer != kNone && !found.kept[writer]) writer = kNone;
+  }
+  return found;
 }
 
 std::optional<Linked> LinkOperations(absl::Span<const Operation> operations,

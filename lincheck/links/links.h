@@ -52,6 +52,19 @@ struct Linked {
 std::optional<Linked> LinkOperations(absl::Span<const Operation> operations,
                                      const Model& model);
 
+// Which operations count: known ones, and those with unknown outcome whose
+// writes were seen, directly or not.
+struct Counting {
+  std::vector<bool> kept;  // By operation.
+  // By kept operation with unknown outcome: one that saw what it wrote.
+  std::vector<uint32_t> needed_by;
+  // By name: the kept operation that wrote it; kNone for the initial state and
+  // for what no operation wrote.
+  std::vector<uint32_t> writer;
+};
+Counting FindCounting(absl::Span<const Operation> operations,
+                      const Linked& linked);
+
 // True if LinkOperations goes by versions. Results are not looked at then.
 bool HasVersions(absl::Span<const Operation> operations);
 // True if any of them tells a version.

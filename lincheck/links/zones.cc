@@ -18,7 +18,10 @@ class Zones {
  public:
   Zones(absl::Span<const Operation> operations, const Model& model,
         Linked linked)
-      : operations_(operations), model_(model), linked_(std::move(linked)) {}
+      : operations_(operations),
+        model_(model),
+        linked_(std::move(linked)),
+        counting_(FindCounting(operations, linked_)) {}
 
   Decision Run();
 
@@ -31,9 +34,6 @@ class Zones {
     uint32_t s_op = kNone;
   };
 
-  // Marks which operations count: known ones, and those with unknown outcome
-  // that they need, transitively.
-  void Keep();
   bool Index();
   bool Walk(uint32_t first);
   bool WalkName(uint32_t name, Block* block, Time* p, uint32_t* p_op);
@@ -67,11 +67,7 @@ class Zones {
   const absl::Span<const Operation> operations_;
   const Model& model_;
   const Linked linked_;
-  std::vector<bool> kept_;
-  std::vector<uint32_t> needed_by_;  // For each kept operation with unknown
-                                     // outcome: one that saw what it wrote.
-  // By name; kNone for the initial state and phantoms.
-  std::vector<uint32_t> writer_;
+  const Counting counting_;
   // By name: the read-modify-write that consumed it.
   std::vector<uint32_t> successor_;
   std::vector<uint32_t> readers_begin_;  // By name, into readers_.
@@ -85,7 +81,8 @@ bool Zones::Fail(std::vector<size_t> core, std::string reason) {
   // An operation of unknown outcome proves something only through those that
   // saw it.
   for (size_t i = 0; i < core.size(); ++i) {
-    if (!operations_[core[i]].known()) core.push_back(needed_by_[core[i]]);
+    if (!operations_[core[i]].known())
+      core.push_back(counting_.needed_by[core[i]]);
   }
   std::erase_if(core, [&](size_t op) { return !operations_[op].known(); });
   std::sort(core.begin(), core.end());
@@ -97,37 +94,13 @@ bool Zones::Fail(std::vector<size_t> core, std::string reason) {
   return false;
 }
 
-void Zones::Keep() {
-  writer_.assign(linked_.names, kNone);
-  kept_.assign(operations_.size(), false);
-  needed_by_.assign(operations_.size(), kNone);
-  std::vector<uint32_t> needed;  // Operations whose predecessor is needed.
-  for (uint32_t i = 0; i < operations_.size(); ++i) {
-    const Link& link = linked_.links[i];
-    if (link.written != kNone) writer_[link.written] = i;
-    if (!operations_[i].known()) continue;
-    if (link.seen == kNone && link.written == kNone) continue;
-    kept_[i] = true;
-    if (link.seen != kNone) needed.push_back(i);
-  }
-  while (!needed.empty()) {
-    const uint32_t by = needed.back();
-    needed.pop_back();
-    const uint32_t op = writer_[linked_.links[by].seen];
-    if (op == kNone || kept_[op]) continue;
-    kept_[op] = true;
-    needed_by_[op] = by;
-    if (linked_.links[op].seen != kNone) needed.push_back(op);
-  }
-}
-
 bool Zones::Index() {
   successor_.assign(linked_.names, kNone);
   readers_begin_.assign(linked_.names + 1, 0);
   for (uint32_t i = 0; i < operations_.size(); ++i) {
     const Link& link = linked_.links[i];
-    if (!kept_[i] || link.seen == kNone) continue;
-    if (link.seen != 0 && writer_[link.seen] == kNone) {
+    if (!counting_.kept[i] || link.seen == kNone) continue;
+    if (link.seen != 0 && counting_.writer[link.seen] == kNone) {
       return Fail(
           {i}, absl::StrCat(Call(i), " saw a value that was never written."));
     }
@@ -150,7 +123,7 @@ bool Zones::Index() {
   std::vector<uint32_t> at(readers_begin_.begin(), readers_begin_.end() - 1);
   for (uint32_t i = 0; i < operations_.size(); ++i) {
     const Link& link = linked_.links[i];
-    if (kept_[i] && link.seen != kNone && link.written == kNone) {
+    if (counting_.kept[i] && link.seen != kNone && link.written == kNone) {
       readers_[at[link.seen]++] = i;
     }
   }
@@ -164,7 +137,7 @@ bool Zones::AddPath(uint32_t from, uint32_t to,
   // An observer of an appended value saw the values below it.
   bool told = false;
   for (size_t steps = 0; state != from; ++steps) {
-    const uint32_t op = writer_[state];
+    const uint32_t op = counting_.writer[state];
     if (op == kNone || linked_.links[op].seen == kNone ||
         steps > operations_.size()) {
       core->resize(before);
@@ -197,7 +170,8 @@ void Zones::FillScope() {
     in[op] = true;
     result_.scope.push_back(op);
     const uint32_t seen = linked_.links[op].seen;
-    if (seen != kNone && writer_[seen] != kNone) open.push_back(writer_[seen]);
+    if (seen != kNone && counting_.writer[seen] != kNone)
+      open.push_back(counting_.writer[seen]);
   }
   std::sort(result_.scope.begin(), result_.scope.end());
 }
@@ -235,7 +209,7 @@ bool Zones::WalkName(uint32_t name, Block* block, Time* p, uint32_t* p_op) {
 bool Zones::Walk(uint32_t first) {
   Block block{.first = first};
   Time p = kBefore;
-  uint32_t p_op = writer_[first];
+  uint32_t p_op = counting_.writer[first];
   if (p_op != kNone) {
     const Operation& write = operations_[p_op];
     p = write.invoke;
@@ -281,7 +255,7 @@ bool Zones::Conflict(const Block& a, const Block& b) {
 
 std::string Zones::Overlap(const Block& a, const Block& b) {
   const auto what = [&](const Block& block) {
-    const uint32_t writer = writer_[block.first];
+    const uint32_t writer = counting_.writer[block.first];
     return writer == kNone ? std::string("the initial state")
                            : absl::StrCat("what ", Call(writer), " left");
   };
@@ -349,7 +323,7 @@ void Zones::Order() {
   });
   const auto earlier = ByInvocation(operations_);
   for (const Block& block : blocks_) {
-    for (uint32_t name = block.first, op = writer_[name];;) {
+    for (uint32_t name = block.first, op = counting_.writer[name];;) {
       if (op != kNone) result_.order.push_back(op);
       const size_t begin = result_.order.size();
       result_.order.insert(result_.order.end(),
@@ -364,24 +338,23 @@ void Zones::Order() {
 }
 
 Decision Zones::Run() {
-  Keep();
   if (!Index()) return std::move(result_);
   walked_.assign(linked_.names, false);
   for (uint32_t name = 0; name < linked_.names; ++name) {
-    const uint32_t op = writer_[name];
-    const bool begins = name == 0 || (op != kNone && kept_[op] &&
-                                      linked_.links[op].seen == kNone);
+    const uint32_t op = counting_.writer[name];
+    const bool begins =
+        name == 0 || (op != kNone && linked_.links[op].seen == kNone);
     if (begins && !Walk(name)) return std::move(result_);
   }
   for (uint32_t name = 0; name < linked_.names; ++name) {
-    const uint32_t op = writer_[name];
-    if (op == kNone || !kept_[op] || walked_[name]) continue;
+    const uint32_t op = counting_.writer[name];
+    if (op == kNone || walked_[name]) continue;
     // A ring.
     std::vector<size_t> core;
     uint32_t link = op;
     do {
       core.push_back(Teller(link));
-      link = writer_[linked_.links[link].seen];
+      link = counting_.writer[linked_.links[link].seen];
     } while (link != op && core.size() <= operations_.size());
     Fail(std::move(core),
          absl::StrCat("What ", Call(op), " saw depends on what it wrote."));
