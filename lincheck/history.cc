@@ -2,27 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <type_traits>
 
 #include "absl/hash/hash.h"
 
 namespace quorate::lincheck {
-
-static_assert(std::is_trivially_copyable_v<Operation> &&
-              std::is_trivially_destructible_v<Operation>);
-
-OperationArray::~OperationArray() { std::free(begin_); }
-
-void OperationArray::reserve(size_t capacity) {
-  if (capacity <= capacity_) return;
-  // The kernel maps large arrays to another place and does not copy them.
-  void* const moved = capacity <= ~size_t{0} / sizeof(Operation)
-                          ? std::realloc(begin_, capacity * sizeof(Operation))
-                          : nullptr;
-  if (moved == nullptr) std::abort();
-  begin_ = static_cast<Operation*>(moved);
-  capacity_ = capacity;
-}
 
 uint32_t History::Partition(std::string_view name) {
   const auto [it, inserted] =

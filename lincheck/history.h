@@ -79,34 +79,6 @@ struct CallKey {
   }
 };
 
-// A growing array. Unlike a vector it need not be there twice while it grows,
-// which of millions of operations would be the most memory that ever counts.
-class OperationArray {
- public:
-  OperationArray() = default;
-  OperationArray(OperationArray&& other) noexcept { *this = std::move(other); }
-  OperationArray& operator=(OperationArray&& other) noexcept {
-    std::swap(begin_, other.begin_);
-    std::swap(size_, other.size_);
-    std::swap(capacity_, other.capacity_);
-    return *this;
-  }
-  ~OperationArray();
-
-  // By value: it may be one of these.
-  void push_back(Operation operation) {
-    if (size_ == capacity_) reserve(size_ < 8 ? 16 : 2 * size_);
-    begin_[size_++] = operation;
-  }
-  void reserve(size_t capacity);
-  operator absl::Span<const Operation>() const { return {begin_, size_}; }
-
- private:
-  Operation* begin_ = nullptr;
-  size_t size_ = 0;
-  size_t capacity_ = 0;
-};
-
 class History {
  public:
   History() = default;
@@ -138,7 +110,7 @@ class History {
   ValueArena arena_;
   std::vector<Value> recent_;  // Strings, by their hash.
   size_t strings_ = 0;         // In arena_.
-  OperationArray operations_;
+  std::vector<Operation> operations_;
   std::vector<std::string> names_;
   absl::flat_hash_map<std::string, uint32_t> numbers_;
 };

@@ -148,13 +148,6 @@ class Model {
   bool Learns(const Operation& op) const {
     return ReadingOf(op) == Reading::kLearns;
   }
-  // Links::looks and Links::looked_for.
-  bool LooksFor(const Operation& op, Value* value) const {
-    Links links;
-    FindLinks(op, &links);
-    *value = links.looked_for;
-    return links.looks;
-  }
 };
 
 // True if no step of `op` leaves another state.

@@ -41,9 +41,8 @@ struct CheckOptions {
   // Memory of each search: of each partition that is checked side by side, and
   // of each question asked to make a counter-example small.
   uint64_t bytes_max = uint64_t{1} << 30;
-  // Model steps spent on making a counter-example small, and when to stop.
+  // Model steps spent on making a counter-example small.
   uint64_t minimise_nodes_max = 2'000'000;
-  const Deadline* minimise_deadline = nullptr;  // Null: `deadline`.
   // Null: one partition after another.
   Executor* executor = nullptr;
   // Null: no other limit than those above.

@@ -73,30 +73,25 @@ CounterExample WholePartition(const History& history, uint32_t partition,
   return example;
 }
 
-CounterExample ExplainIn(const History& history, const Model& model,
-                         uint32_t partition, std::optional<Decision> decision,
-                         const CheckOptions& options) {
+}  // namespace
+
+CounterExample Explain(const History& history, const Model& model,
+                       const Verdict& verdict, const CheckOptions& options) {
+  const uint32_t partition = verdict.wrong.front();
   const Split split(history);
   const absl::Span<const size_t> indices = split.Indices(partition);
   const std::vector<Operation> operations = split.Gather(partition);
-  if (!decision.has_value()) {
-    decision = Decide(operations, model, LimitsOf(options));
-  }
-  if (decision->result != Result::kViolation) {
-    return WholePartition(history, partition, indices);
-  }
   CounterExample example =
-      ExplainPartition(operations, model, *std::move(decision), options);
+      ExplainPartition(operations, model, *verdict.first_wrong, options);
   const SearchOptions limits = LimitsOf(options);
   if (!model.HooksAreTested() && !Proves(operations, model, limits, &example)) {
     // Slower, and without what the model promises.
     const StepModel plain(model, operations);
-    decision = Decide(operations, plain, limits);
-    if (decision->result != Result::kViolation) {
+    Decision decision = Decide(operations, plain, limits);
+    if (decision.result != Result::kViolation) {
       return WholePartition(history, partition, indices);
     }
-    example =
-        ExplainPartition(operations, plain, *std::move(decision), options);
+    example = ExplainPartition(operations, plain, std::move(decision), options);
     if (!Proves(operations, model, limits, &example)) {
       return WholePartition(history, partition, indices);
     }
@@ -114,8 +109,6 @@ CounterExample ExplainIn(const History& history, const Model& model,
   }
   return example;
 }
-
-}  // namespace
 
 Verdict Check(const History& history, const Model& model,
               const CheckOptions& options) {
@@ -160,49 +153,18 @@ Verdict Check(const History& history, const Model& model,
   return verdict;
 }
 
-CounterExample Explain(const History& history, const Model& model,
-                       uint32_t partition, const CheckOptions& options) {
-  return ExplainIn(history, model, partition, std::nullopt, options);
-}
-
-CounterExample Explain(const History& history, const Model& model,
-                       const Verdict& verdict, const CheckOptions& options) {
-  return ExplainIn(history, model, verdict.wrong.front(), *verdict.first_wrong,
-                   options);
-}
-
-CounterExample::Core CoreOf(const History& history,
-                            const CounterExample& counter_example) {
+CounterExample::Core CoreOf(const CounterExample& counter_example) {
   const std::vector<size_t>& all = counter_example.operations;
   if (counter_example.minimal || all.size() <= kCoreOperationsMax) {
     return {.operations = all};
   }
-  const auto operations = history.operations();
-  const auto& orders = counter_example.partial_orders;
-  size_t center = all.back();
-  if (!orders.empty()) center = orders[0].blocked;
-  if (counter_example.blocked != CounterExample::kNotKnown) {
-    center = counter_example.blocked;
-  }
-  std::vector<size_t> nearest;
-  if (!orders.empty() && orders[0].blocked == center) {
-    nearest.assign(orders[0].placed.rbegin(), orders[0].placed.rend());
-  } else {
-    for (size_t i = all.size(); i-- > 0;) {
-      const bool before = operations[all[i]].invoke <= operations[center].ret;
-      if (before && all[i] != center) nearest.push_back(all[i]);
-    }
-  }
-  nearest.resize(std::min(nearest.size(), kCoreOperationsMax - 1));
-  nearest.push_back(center);
-  CounterExample::Core core{.left_out = all.size()};
-  for (const size_t i : all) {
-    const auto found = std::find(nearest.begin(), nearest.end(), i);
-    if (found != nearest.end()) --core.left_out;
-  }
-  std::sort(nearest.begin(), nearest.end(), ByInvocation(operations));
-  core.operations = std::move(nearest);
-  return core;
+  // Those invoked last before the one that has no place, and it.
+  auto end = std::find(all.begin(), all.end(), counter_example.blocked);
+  if (end != all.end()) ++end;
+  const auto begin =
+      end - std::min<ptrdiff_t>(end - all.begin(), kCoreOperationsMax);
+  return {.operations = {begin, end},
+          .left_out = all.size() - static_cast<size_t>(end - begin)};
 }
 
 std::string Describe(const History& history, const Model& model,
@@ -212,7 +174,7 @@ std::string Describe(const History& history, const Model& model,
       name.empty() ? "the object" : absl::StrCat("key \"", name, "\""),
       " is not linearizable: ", counter_example.reason,
       counter_example.minimal ? "" : " (not minimised)", "\n");
-  const CounterExample::Core core = CoreOf(history, counter_example);
+  const CounterExample::Core core = CoreOf(counter_example);
   if (core.left_out > 0) {
     absl::StrAppend(&text, "  (", core.left_out,
                     " operations are left out; these are the nearest)\n");

@@ -18,18 +18,12 @@
 
 namespace quorate::lincheck {
 
-// All operations of a counter-example, or those nearest to the one that has no
-// place. Near are the end of the longest order, or the last calls before it.
-CounterExample::Core CoreOf(const History& history,
-                            const CounterExample& counter_example);
+// All operations of a counter-example, or the last calls before the one that
+// has no place.
+CounterExample::Core CoreOf(const CounterExample& counter_example);
 
 Verdict Check(const History& history, const Model& model,
               const CheckOptions& options = {});
-
-// The counter-example of one wrong partition. Requires: `partition` is one of
-// Verdict::wrong of this history, model and these options.
-CounterExample Explain(const History& history, const Model& model,
-                       uint32_t partition, const CheckOptions& options = {});
 
 // The counter-example of the first wrong partition, which is not checked again.
 // Requires: `verdict` is kViolation about this history and model.

@@ -29,10 +29,8 @@ constexpr int kSomeWrong = 1;
 constexpr int kBadInput = 2;
 constexpr int kSomeUnknown = 3;
 
-// A counter-example that takes longer to make small is shown as it is. How far
-// an order of it comes may take so much more.
+// A counter-example that takes longer to make small is shown as it is.
 constexpr int64_t kMinimiseMs = 10'000;
-constexpr int64_t kOrderMs = 2'000;
 constexpr uint64_t kMinimiseNodesMax = 100'000'000;
 
 class Stopwatch {
@@ -104,13 +102,9 @@ void Judge(const LincheckArguments& arguments, Executor* executor,
   report->verdict = Check(history, *report->model, options);
   report->seconds = stopwatch.Seconds();
   if (report->verdict.result == Result::kViolation) {
-    const int64_t left_ms =
-        LeftMs(arguments.timeout_ms, report->seconds, kMinimiseMs + kOrderMs);
-    const ClockDeadline enough(left_ms);
     const ClockDeadline small_enough(
-        std::max<int64_t>(std::min(left_ms - left_ms / 5, kMinimiseMs), 1));
-    options.deadline = &enough;
-    options.minimise_deadline = &small_enough;
+        LeftMs(arguments.timeout_ms, report->seconds, kMinimiseMs));
+    options.deadline = &small_enough;
     report->verdict.counter_example =
         Explain(history, *report->model, report->verdict, options);
     options.deadline = &deadline;

@@ -113,7 +113,7 @@ std::string LevelsText(const FileReport& report) {
 std::string CounterExampleText(const FileReport& report) {
   if (!report.verdict.counter_example.has_value()) return "";
   const CounterExample& example = *report.verdict.counter_example;
-  const CounterExample::Core core = CoreOf(report.recording.history, example);
+  const CounterExample::Core core = CoreOf(example);
   const size_t count = example.operations.size();
   std::string text = absl::StrCat(
       "\n", Indented(example.reason, "  "), "\n  ",

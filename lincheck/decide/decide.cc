@@ -109,11 +109,11 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
   std::string text = absl::StrCat(
       stuck, " cannot be placed: no order of what it may follow explains it.");
   if (found.state.empty()) return text;
-  if (found.placed.empty()) {
+  if (!found.last_placed.has_value()) {
     absl::StrAppend(&text, " After the longest order found the object");
   } else {
     absl::StrAppend(&text, " The longest order found ends with ",
-                    DescribeSeenCall(model, operations[found.placed.back()]),
+                    DescribeSeenCall(model, operations[*found.last_placed]),
                     ", after which the object");
   }
   return absl::StrCat(text, " is ", found.state, ".");

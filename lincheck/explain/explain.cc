@@ -15,27 +15,9 @@ namespace {
 
 // A longer order is cut to its end.
 constexpr size_t kOrderShownMax = 40;
-// Model steps spent on it: some in any case, more while there is time.
-constexpr uint64_t kOrderNodesMin = 20'000;
-constexpr uint64_t kOrderNodesMax = 2'000'000;
+constexpr uint64_t kOrderNodesMax = 500'000;  // Model steps spent on it.
 // Where an order ends earlier than it was thought to, it is looked for again.
 constexpr int kOrderTriesMax = 3;
-
-SearchResult SearchFor(absl::Span<const Operation> operations,
-                       const Model& model, bool order,
-                       const CheckOptions& options) {
-  SearchOptions limits = {.nodes_max = kOrderNodesMin,
-                          .bytes_max = options.bytes_max,
-                          .wants_order = order};
-  const auto search = [&] {
-    return SearchPartition(operations, operations, model, limits);
-  };
-  SearchResult found = search();
-  if (found.result != Result::kUnknown) return found;
-  limits.nodes_max = kOrderNodesMax;
-  limits.deadline = options.deadline;
-  return search();
-}
 
 // `order` in states; nothing if it explains less than it should.
 std::optional<PartialOrder> Shown(absl::Span<const Operation> operations,
@@ -84,7 +66,10 @@ std::optional<PartialOrder> OrderUntil(absl::Span<const Operation> operations,
       some.push_back(open ? Relax(op) : op);
       indices.push_back(i);
     }
-    SearchResult found = SearchFor(some, model, /*order=*/true, options);
+    SearchResult found = SearchPartition(some, some, model,
+                                         {.nodes_max = kOrderNodesMax,
+                                          .bytes_max = options.bytes_max,
+                                          .wants_order = true});
     if (found.result == Result::kOk) {
       for (size_t& i : found.order) i = indices[i];
       return Shown(operations, model, stuck, found.order);
@@ -95,40 +80,26 @@ std::optional<PartialOrder> OrderUntil(absl::Span<const Operation> operations,
   return std::nullopt;
 }
 
-// Where an order of many operations gets no further. `found`: where a search
-// of them was stuck.
+// Where an order of many operations gets no further: at `stuck` or earlier.
 Reason ReasonOfMany(absl::Span<const Operation> operations, const Model& model,
-                    SearchResult found, const CheckOptions& options) {
-  Reason reason{.blocked = found.foreseen.value_or(found.stuck)};
+                    size_t stuck, const CheckOptions& options) {
+  Reason reason{.blocked = stuck};
   std::optional<PartialOrder> order =
-      OrderUntil(operations, model, reason.blocked, options);
+      OrderUntil(operations, model, stuck, options);
   if (!order.has_value()) return reason;
-  reason.blocked = found.stuck = order->blocked;
-  found.foreseen.reset();
-  found.placed = order->placed;
-  found.state = order->states.empty() ? "" : order->states.back();
+  reason.blocked = order->blocked;
+  SearchResult found{.stuck = order->blocked};
+  if (!order->placed.empty()) {
+    found.last_placed = order->placed.back();
+    found.state = order->states.back();
+  }
   reason.text = DescribeStuck(operations, model, found);
   reason.orders.push_back(*std::move(order));
   return reason;
 }
 
-// Where an order of everything gets no further: at `stuck`, if that is known,
-// or earlier.
-Reason ReasonOfAll(absl::Span<const Operation> operations, const Model& model,
-                   const CounterExample& example, std::optional<size_t> stuck,
-                   const CheckOptions& options) {
-  if (!stuck.has_value()) return {.blocked = CounterExample::kNotKnown};
-  Reason reason = ReasonOfMany(operations, model, {.stuck = *stuck}, options);
-  if (example.minimal && reason.blocked != *stuck) {
-    // It shows something else.
-    reason.blocked = *stuck;
-    reason.text.clear();
-  }
-  return reason;
-}
-
-// Why the counter-example alone has no order or, where that cannot be told, why
-// the history has none. Indices are those of the operations.
+// Why the counter-example alone has no order or, if it is not minimal and
+// large, why the history has none. Indices are those of the operations.
 Reason ReasonOf(absl::Span<const Operation> operations, const Model& model,
                 const CounterExample& example, std::optional<size_t> stuck,
                 const CheckOptions& options) {
@@ -140,16 +111,16 @@ Reason ReasonOf(absl::Span<const Operation> operations, const Model& model,
     some.push_back(context ? Relax(operations[i]) : operations[i]);
   }
   Reason reason;
-  if (indices.size() <= kReasonOperationsMax) {
-    reason = FindReason(some, model);
-  } else if (example.minimal) {
-    SearchResult found = SearchFor(some, model, /*order=*/false, options);
-    if (found.result == Result::kViolation) {
-      reason = ReasonOfMany(some, model, std::move(found), options);
-    }
+  if (indices.size() <= kReasonOperationsMax) reason = FindReason(some, model);
+  if (reason.orders.empty() && !stuck.has_value()) {
+    return {.blocked = CounterExample::kNotKnown};
+  }
+  if (reason.orders.empty() && !example.minimal) {
+    return ReasonOfMany(operations, model, *stuck, options);
   }
   if (reason.orders.empty()) {
-    return ReasonOfAll(operations, model, example, stuck, options);
+    const auto at = std::find(indices.begin(), indices.end(), *stuck);
+    reason = ReasonOfMany(some, model, at - indices.begin(), options);
   }
   for (PartialOrder& order : reason.orders) {
     for (size_t& i : order.placed) i = indices[i];
@@ -179,12 +150,8 @@ bool HasAllBefore(absl::Span<const Operation> operations, const Model& model,
 CounterExample ExplainPartition(absl::Span<const Operation> operations,
                                 const Model& model, Decision decision,
                                 const CheckOptions& options) {
-  CheckOptions minimise = options;
-  if (options.minimise_deadline != nullptr) {
-    minimise.deadline = options.minimise_deadline;
-  }
   CounterExample example =
-      Minimise(operations, model, std::move(decision), minimise);
+      Minimise(operations, model, std::move(decision), options);
   const auto earlier = ByInvocation(operations);
   std::sort(example.operations.begin(), example.operations.end(), earlier);
   std::sort(example.context.begin(), example.context.end(), earlier);

@@ -240,16 +240,7 @@ std::string Orders::WhyNot(size_t operation) const {
     return absl::StrCat(stuck, "wherever the others leave room for it, ", met,
                         ".");
   }
-  const auto order = std::find_if(
-      found_.begin(), found_.end(),
-      [&](const PartialOrder& o) { return o.blocked == operation; });
-  if (order == found_.end() || order->placed.empty()) {
-    return absl::StrCat(stuck, "no order of the others leaves what it needs.");
-  }
-  return absl::StrCat(
-      stuck, "no order of the others leaves what it needs. After the longest, ",
-      "the object is ", order->states.back(), " (after ",
-      DescribeSeenCall(model_, operations_[order->placed.back()]), ").");
+  return absl::StrCat(stuck, "no order of the others leaves what it needs.");
 }
 
 std::string Orders::WhyEither() const {

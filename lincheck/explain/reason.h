@@ -35,8 +35,8 @@ struct Reason {
 Reason FindReason(absl::Span<const Operation> operations, const Model& model);
 
 // A sentence that names the operation which would have left the value that
-// `stuck` saw, if no operation did that was called before it returned and did
-// not fail. Empty if there is none, or if values do not tell.
+// `stuck` saw, if it failed or was called too late. Empty if another operation
+// left the value, or if values do not tell.
 std::string FindMissing(absl::Span<const Operation> operations,
                         const Model& model, size_t stuck);
 

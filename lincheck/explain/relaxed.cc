@@ -208,18 +208,19 @@ std::unique_ptr<LookedFor> Asking::FindLookedFor() const {
   bool appends = false;
   for (size_t k = 0; k < kinds_.size(); ++k) {
     if (members_[k].empty()) continue;
-    if (!kinds_[k].linked || !kinds_[k].looks) return nullptr;
+    if (!kinds_[k].linked || !kinds_[k].links.looks) return nullptr;
     appends |= kinds_[k].links.appends;
   }
   for (const size_t i : kept_) {
     Links links;
     appends |= model_.FindLinks(operations_[i], &links) && links.appends;
+    if (!links.looks) return nullptr;
   }
   auto looked_for = std::make_unique<LookedFor>(appends);
   for (const size_t i : kept_) {
-    Value value;
-    if (!model_.LooksFor(operations_[i], &value)) return nullptr;
-    looked_for->Add(value);
+    Links links;
+    model_.FindLinks(operations_[i], &links);
+    looked_for->Add(links.looked_for);
     if (looked_for->TooMany()) return nullptr;
   }
   // Values that must be there before an operation leaves a value that is looked
@@ -228,11 +229,13 @@ std::unique_ptr<LookedFor> Asking::FindLookedFor() const {
     more = false;
     for (size_t k = 0; k < kinds_.size(); ++k) {
       const Relaxed::Kind& kind = kinds_[k];
-      if (members_[k].empty() || looked_for->Has(kind.looked_for)) continue;
+      if (members_[k].empty() || looked_for->Has(kind.links.looked_for)) {
+        continue;
+      }
       if (kind.links.reads && !looked_for->MayGrowFrom(kind.links.written)) {
         continue;
       }
-      more |= looked_for->Add(kind.looked_for);
+      more |= looked_for->Add(kind.links.looked_for);
     }
     if (looked_for->TooMany()) return nullptr;
   }
@@ -242,7 +245,7 @@ std::unique_ptr<LookedFor> Asking::FindLookedFor() const {
 Deed Asking::DeedOf(const Relaxed::Kind& kind,
                     const LookedFor& looked_for) const {
   const Links& links = kind.links;
-  Deed deed{.looked_for = kind.looked_for, .left = links.written};
+  Deed deed{.looked_for = links.looked_for, .left = links.written};
   const bool grows_into_nothing =
       links.appends && !looked_for.MayContain(links.written.bytes());
   if (links.writes ? !looked_for.MayGrowFrom(links.written)
@@ -267,7 +270,7 @@ void Asking::FindGroups(bool counted) {
     size_t group = groups_.size();
     if (looked_for != nullptr) {
       // It never sees the value that it needs.
-      if (kind.links.reads && !looked_for->MayGrowFrom(kind.looked_for)) {
+      if (kind.links.reads && !looked_for->MayGrowFrom(kind.links.looked_for)) {
         continue;
       }
       group =
@@ -389,7 +392,7 @@ SearchResult Asking::Run(const SearchOptions& limits) {
       if (result.foreseen.has_value()) {
         result.foreseen = Kept(operation_[*result.foreseen]);
       }
-      result.placed.clear();
+      result.last_placed.reset();
     } else if (result.result == Result::kOk) {
       if (!HandOut(&result.order)) continue;
       if (!Replays(result.order)) {
@@ -426,10 +429,8 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
     }
     if (kind == kinds_.size()) {
       kinds_.emplace_back();
-      const Operation relaxed = Relax(op);
       Kind& added = kinds_.back();
-      added.linked = model.FindLinks(relaxed, &added.links);
-      added.looks = model.LooksFor(relaxed, &added.looked_for);
+      added.linked = model.FindLinks(Relax(op), &added.links);
     }
     kinds_[kind].members.push_back(i);
     ++relaxable_;

@@ -53,8 +53,6 @@ class Relaxed {
     std::vector<size_t> members;  // By time of invocation.
     bool linked = false;          // `links` say what it does.
     Links links;
-    bool looks = false;  // `looked_for` says what it looks for.
-    Value looked_for;
   };
 
  private:

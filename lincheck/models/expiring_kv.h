@@ -49,8 +49,6 @@ struct ExpiringKv {
     }
   };
   using State = std::vector<Case>;  // In order, none twice, at least one.
-  // How far the clocks of the store may be apart from the history's.
-  Time clock_error = 0;
 
   State Initial() const { return {Case{}}; }
 
@@ -230,10 +228,10 @@ struct ExpiringKv {
     c.now = moments.from;
   }
   // False if `duration` is not one.
-  bool SetEnd(Case& c, Value duration, const Moments& moments) const {
+  static bool SetEnd(Case& c, Value duration, const Moments& moments) {
     if (!duration.is_integer()) return false;
-    c.span = duration.integer() + clock_error;
-    c.gone_from = Sum(moments.from, duration.integer() - clock_error);
+    c.span = duration.integer();
+    c.gone_from = Sum(moments.from, c.span);
     c.gone_by = Sum(moments.to, c.span);
     c.now = moments.from;
     return true;

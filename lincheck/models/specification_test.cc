@@ -361,11 +361,6 @@ RC_GTEST_PROP(ModelSpecification, ExpiringKv_IsFollowed, (uint64_t seed)) {
   FollowsSpecification<ExpiringKv, ExpiringKvSpecification>(seed, {},
                                                             {.horizon = kEnd});
 }
-RC_GTEST_PROP(ModelSpecification, ExpiringKvWithWrongClocks_IsFollowed,
-              (uint64_t seed)) {
-  FollowsSpecification<ExpiringKv, ExpiringKvSpecification>(
-      seed, {.clock_error = 2}, {.clock_error = 2, .horizon = kEnd});
-}
 RC_GTEST_PROP(ModelSpecification, Set_IsFollowed, (uint64_t seed)) {
   FollowsSpecification<Set, SetSpecification>(seed);
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,9 +17,6 @@
 namespace quorate::lincheck {
 namespace {
 
-// A large counter-example gets its neighbours from this many of its last
-// operations.
-constexpr size_t kAnchorsMax = 64;
 // Differences of times beyond this are not exact in a page.
 constexpr Time kSpanMax = Time{1} << 53;
 // Of other keys that are wrong, too, so many are named.
@@ -43,7 +42,6 @@ class PageMaker {
  private:
   // Which operations are in the page, in the order of their numbers there.
   void Choose();
-  Time Distance(const Operation& op, const std::vector<Operation>& anchors);
   // The number of an operation in the page; -1: it is not there.
   int64_t NumberOf(size_t operation) const;
   void AddNumbers(std::string_view name, const std::vector<size_t>& operations);
@@ -67,68 +65,37 @@ class PageMaker {
   JsonWriter json_{&text_};
 };
 
-// How long `op` is away from the nearest of `anchors`.
-Time PageMaker::Distance(const Operation& op,
-                         const std::vector<Operation>& anchors) {
-  Time least = kNever;
-  for (const Operation& anchor : anchors) {
-    const Time end = anchor.known() ? anchor.ret : anchor.invoke;
-    Time distance = 0;
-    if (op.invoke > end) {
-      distance = op.invoke - end;
-    } else if (op.known() && op.ret < anchor.invoke) {
-      distance = anchor.invoke - op.ret;
-    } else if (!op.known() && op.invoke < anchor.invoke) {
-      distance = anchor.invoke - op.invoke;
-    }
-    least = std::min(least, distance);
-  }
-  return least;
-}
-
 void PageMaker::Choose() {
   const auto operations = history_.operations();
-  std::vector<Operation> anchors;
+  Time middle = 0;
   if (example_ != nullptr) {
     for (size_t i : example_->context) roles_[i] = kContext;
     for (size_t i : example_->operations) roles_[i] = kCore;
     for (const PartialOrder& order : example_->partial_orders) {
       needed_.insert(order.placed.begin(), order.placed.end());
     }
-    // Those before the one that cannot be placed, and it.
-    const std::vector<size_t>& core = example_->operations;
-    auto end = std::find(core.begin(), core.end(), example_->blocked);
-    if (end != core.end()) ++end;
-    const auto begin =
-        end - std::min<ptrdiff_t>(end - core.begin(), kAnchorsMax);
-    for (auto i = begin; i != end; ++i) anchors.push_back(operations[*i]);
+    const bool blocked = example_->blocked != CounterExample::kNotKnown;
+    middle =
+        operations[blocked ? example_->blocked : example_->operations.back()]
+            .invoke;
   }
   for (const PageLevel& level : input_.levels) {
     needed_.insert(level.witness.begin(), level.witness.end());
   }
   shown_.resize(operations.size());
-  for (size_t i = 0; i < shown_.size(); ++i) shown_[i] = i;
+  std::iota(shown_.begin(), shown_.end(), 0);
   if (shown_.size() > kPageOperationsMax) {
-    // First named operations, then the counter-example, then those near to it.
-    struct Rank {
-      int kind;
-      Time distance;
-      bool operator<(const Rank& other) const {
-        return std::pair(kind, distance) <
-               std::pair(other.kind, other.distance);
-      }
-    };
-    std::vector<Rank> ranks(operations.size());
-    for (size_t i = 0; i < ranks.size(); ++i) {
-      const Operation& op = operations[i];
-      ranks[i].kind = needed_.contains(i) ? 0 : roles_.contains(i) ? 1 : 2;
-      ranks[i].distance = anchors.empty() ? op.invoke : Distance(op, anchors);
-    }
-    const auto closer = [&](size_t a, size_t b) {
-      return std::pair(ranks[a], a) < std::pair(ranks[b], b);
+    // First named operations, then the counter-example, then those near to its
+    // end.
+    const auto rank = [&](size_t i) {
+      const auto [first, last] = std::minmax(operations[i].invoke, middle);
+      const int kind = needed_.contains(i) ? 0 : roles_.contains(i) ? 1 : 2;
+      return std::tuple(
+          kind, static_cast<uint64_t>(last) - static_cast<uint64_t>(first), i);
     };
     std::nth_element(shown_.begin(), shown_.begin() + kPageOperationsMax,
-                     shown_.end(), closer);
+                     shown_.end(),
+                     [&](size_t a, size_t b) { return rank(a) < rank(b); });
     shown_.resize(kPageOperationsMax);
     std::sort(shown_.begin(), shown_.end());
   }

@@ -11,10 +11,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 #include "absl/types/span.h"
@@ -165,7 +165,7 @@ class Levels {
     // was placed.
     uint32_t parent = kNone;
     uint32_t placed = kNone;  // Known, or unknown beyond the last known.
-    uint32_t same = kNone;    // The next of its bucket.
+    uint32_t same = kNone;    // The next of its level and state.
     uint32_t after = kNone;   // The next of its level.
     uint32_t below = kNone;   // Of its level, that was the newest before it.
     // Where what replaces the state is tried instead: what was placed since
@@ -205,53 +205,26 @@ class Levels {
   }
   // kNone: there was none.
   uint32_t First(size_t level) const { return levels_[level].first; }
-  // Gives up what was found at a level. Requires: Done(level).
-  void Forget(size_t level);
 
   uint64_t compared() const { return compared_; }
   size_t size_bytes() const {
-    return (end_ - free_.size()) * sizeof(Entry) + heads_ * sizeof(uint32_t);
+    return end_ * sizeof(Entry) +
+           heads_.capacity() * (sizeof(typename Heads::value_type) + 1);
   }
 
  private:
   static constexpr uint32_t kChunk = 1024;
-  static constexpr uint32_t kFew = 8;
+  // The first entry of each level and state.
+  using Heads = absl::flat_hash_map<std::pair<size_t, StateId>, uint32_t>;
 
   struct Level {
     uint32_t first = kNone;
     uint32_t last = kNone;
     uint32_t oldest = kNone;  // None before it is to be explored.
     uint32_t newest = kNone;
-    uint32_t count = 0;
-    uint32_t head = kNone;  // Of the only bucket, while there are few entries.
-    std::unique_ptr<std::vector<uint32_t>> heads;
   };
 
-  uint32_t* Bucket(Level& l, StateId state) {
-    return l.heads == nullptr ? &l.head
-                              : &(*l.heads)[state & (l.heads->size() - 1)];
-  }
-  void Grow(Level& l) {
-    std::vector<uint32_t> before = {l.head};
-    if (l.heads != nullptr) before = std::move(*l.heads);
-    const size_t size = std::max<size_t>(64, 4 * before.size());
-    heads_ += size - (l.heads == nullptr ? 0 : before.size());
-    l.heads = std::make_unique<std::vector<uint32_t>>(size, kNone);
-    for (uint32_t i : before) {
-      while (i != kNone) {
-        const uint32_t next = (*this)[i].same;
-        (*this)[i].same = std::exchange(*Bucket(l, (*this)[i].c.state), i);
-        i = next;
-      }
-    }
-  }
   uint32_t New(const Entry& entry) {
-    if (!free_.empty()) {
-      const uint32_t number = free_.back();
-      free_.pop_back();
-      (*this)[number] = entry;
-      return number;
-    }
     if (end_ % kChunk == 0) chunks_.emplace_back().reserve(kChunk);
     chunks_.back().push_back(entry);
     return end_++;
@@ -260,8 +233,7 @@ class Levels {
   std::vector<Level> levels_;
   std::vector<std::vector<Entry>> chunks_;  // They never move.
   uint32_t end_ = 0;
-  std::vector<uint32_t> free_;
-  size_t heads_ = 0;  // In all levels.
+  Heads heads_;  // Looked up only.
   uint64_t compared_ = 0;
 };
 
@@ -269,11 +241,9 @@ template <size_t kWords>
 bool Levels<kWords>::Insert(size_t level, const Entry& entry,
                             const SpentSets& spent_sets) {
   Level& l = levels_[level];
-  if (l.count >= kFew && (l.heads == nullptr || l.count >= l.heads->size())) {
-    Grow(l);
-  }
-  uint32_t* head = Bucket(l, entry.c.state);
-  for (uint32_t* at = head; *at != kNone;) {
+  uint32_t& head =
+      heads_.try_emplace({level, entry.c.state}, kNone).first->second;
+  for (uint32_t* at = &head; *at != kNone;) {
     Entry& other = (*this)[*at];
     ++compared_;
     if (other.c.Covers(entry.c, spent_sets)) return false;
@@ -287,9 +257,9 @@ bool Levels<kWords>::Insert(size_t level, const Entry& entry,
   }
   const uint32_t number = New(entry);
   Entry& inserted = (*this)[number];
-  inserted.same = std::exchange(*head, number);
+  inserted.same = std::exchange(head, number);
   inserted.below = std::exchange(l.newest, number);
-  if (l.count++ == 0) {
+  if (l.first == kNone) {
     l.first = number;
   } else {
     (*this)[l.last].after = number;
@@ -297,16 +267,6 @@ bool Levels<kWords>::Insert(size_t level, const Entry& entry,
   if (l.oldest == kNone) l.oldest = number;
   l.last = number;
   return true;
-}
-
-template <size_t kWords>
-void Levels<kWords>::Forget(size_t level) {
-  Level& l = levels_[level];
-  for (uint32_t i = l.first; i != kNone; i = (*this)[i].after) {
-    free_.push_back(i);
-  }
-  if (l.heads != nullptr) heads_ -= l.heads->size();
-  l = Level();
 }
 
 }  // namespace quorate::lincheck

@@ -11,7 +11,6 @@ namespace quorate::lincheck {
 namespace {
 
 constexpr uint32_t kNone = SearchPlan::kNone;
-constexpr size_t kPlacedShownMax = 32;
 
 // At most 64 * kWords known operations are open at a time.
 template <size_t kWords>
@@ -119,7 +118,7 @@ class LevelSearch final : public Searcher {
   }
 
   void Stuck();
-  // The order that leads to an entry. Empty if it was forgotten.
+  // The order that leads to an entry.
   std::vector<size_t> OrderTo(size_t level, uint32_t at);
 
   const SearchPlan& plan_;
@@ -135,7 +134,6 @@ class LevelSearch final : public Searcher {
   size_t deepest_ = 0;     // No level beyond it has anything left to explore.
   size_t shallowest_ = 0;  // None before it has.
   size_t reached_ = 0;     // The last level that was entered.
-  size_t forgotten_ = 0;   // Levels before it were given up to save memory.
   // Scratch. Moves are known ones, or unknown ones beyond the last known.
   std::vector<uint32_t> moves_;
   std::vector<uint32_t> value_of_;  // By state; kNone: not known.
@@ -367,17 +365,13 @@ bool LevelSearch<kWords>::Unseen(StateId state, const Configuration& c) {
     }
     return stepper_.MaySee(state, plan_.KnownOp(op));
   };
-  for (const uint32_t slot : window_.reads()) {
-    const uint32_t op = window_.operation(slot);
-    if (c.settled.Has(slot) || !sees(op)) continue;
-    sight.witness = op;
-    return false;
-  }
-  for (const uint32_t slot : window_.writes()) {
-    const uint32_t op = window_.operation(slot);
-    if (!c.usable.Has(slot) || !sees(op)) continue;
-    sight.witness = op;
-    return false;
+  for (const auto* slots : {&window_.reads(), &window_.writes()}) {
+    for (const uint32_t slot : *slots) {
+      const uint32_t op = window_.operation(slot);
+      if (!StillSees(op, c) || !sees(op)) continue;
+      sight.witness = op;
+      return false;
+    }
   }
   const uint32_t next = window_.next();
   if (next < sight.clear_from || next > sight.clear_until) {
@@ -407,15 +401,13 @@ uint32_t LevelSearch<kWords>::Loses(uint32_t value,
   };
   if (later(plan_.last_left[value])) return kNone;
   bool needed = later(plan_.last_seen[value]);
-  for (const uint32_t slot : window_.reads()) {
-    needed = needed || (plan_.known_seen[window_.operation(slot)] == value &&
-                        !c.settled.Has(slot));
-  }
-  for (const uint32_t slot : window_.writes()) {
-    if (!c.usable.Has(slot)) continue;
-    const uint32_t op = window_.operation(slot);
-    if (plan_.known_left[op] == value) return kNone;
-    needed = needed || (plan_.known_seen[op] == value && !c.settled.Has(slot));
+  for (const auto* slots : {&window_.reads(), &window_.writes()}) {
+    for (const uint32_t slot : *slots) {
+      const uint32_t op = window_.operation(slot);
+      if (!StillSees(op, c)) continue;
+      if (plan_.known_left[op] == value) return kNone;
+      needed |= plan_.known_seen[op] == value && !c.settled.Has(slot);
+    }
   }
   if (!needed) return kNone;
   const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
@@ -481,15 +473,7 @@ bool LevelSearch<kWords>::NextLevel(bool deep) {
                              levels_.Done(shallowest_))) {
     Admit();
   }
-  while (shallowest_ <= deepest_ && levels_.Done(shallowest_)) {
-    ++shallowest_;
-    if (options_.wants_order || levels_.size_bytes() < options_.bytes_max / 2) {
-      continue;
-    }
-    for (; forgotten_ + 1 < shallowest_; ++forgotten_) {
-      levels_.Forget(forgotten_);
-    }
-  }
+  while (shallowest_ <= deepest_ && levels_.Done(shallowest_)) ++shallowest_;
   if (shallowest_ > deepest_) return false;
   while (deep && levels_.Done(deepest_)) --deepest_;
   level_ = deep ? deepest_ : shallowest_;
@@ -527,7 +511,6 @@ std::vector<size_t> LevelSearch<kWords>::OrderTo(size_t level, uint32_t at) {
   const size_t known = plan_.known.size();
   std::vector<bool> takes_effect(known + plan_.unknown.size(), false);
   for (;;) {
-    if (level < forgotten_) return {};
     path.emplace_back(level, at);
     const Entry& entry = levels_[at];
     if (entry.placed != kNone) takes_effect[entry.placed] = true;
@@ -588,11 +571,8 @@ void LevelSearch<kWords>::Stuck() {
     if (levels_[i].c.settled.size() >= levels_[best].c.settled.size()) best = i;
   }
   result_.state = stepper_.Describe(levels_[best].c.state);
-  result_.placed = OrderTo(reached_, best);
-  if (result_.placed.size() > kPlacedShownMax) {
-    result_.placed.erase(result_.placed.begin(),
-                         result_.placed.end() - kPlacedShownMax);
-  }
+  const std::vector<size_t> order = OrderTo(reached_, best);
+  if (!order.empty()) result_.last_placed = order.back();
 }
 
 }  // namespace

@@ -37,10 +37,10 @@ struct SearchResult {
   Result result = Result::kUnknown;
   uint64_t nodes = 0;
   // kViolation: the operation (index into the argument) whose return no order
-  // gets past. `placed` are the last operations, at most 32, of the longest
-  // order found before it, and `state` is the state after that order.
+  // gets past. `last_placed` ends the longest order found before it, and
+  // `state` is the state after that order.
   size_t stuck = 0;
-  std::vector<size_t> placed;
+  std::optional<size_t> last_placed;
   std::string state;
   // kViolation: set if orders were also left because of a value that is seen
   // later. Operations invoked after `stuck` returned may matter then. The last

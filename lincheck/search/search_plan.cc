@@ -105,8 +105,7 @@ bool SearchPlan::ValuesTellAll() const {
   if (model.HooksAreTested()) return true;
   const auto tells = [&](const Operation& op) {
     Links links;
-    Value value;
-    return model.FindLinks(op, &links) || model.LooksFor(op, &value);
+    return model.FindLinks(op, &links) || links.looks;
   };
   return std::all_of(known.begin(), known.end(),
                      [&](uint32_t i) { return tells(operations[i]); }) &&

@@ -146,14 +146,11 @@ auto ExpiringKvSpecification::Do(const World& world, const Call& call) const
       now.end.reset();
     }
     const bool there = !IsNil(now.value);
-    // By a clock that may be wrong.
     const Value duration = f == "expire" ? call.argument : call.expected;
     const auto end_in_time = [&](World after, const Reply& reply) {
-      for (Time e = -clock_error; e <= clock_error; ++e) {
-        // Nothing is not there, so it has no end either.
-        if (!IsNil(after.value)) after.end = t + duration.integer() + e;
-        outcomes.push_back({after, reply});
-      }
+      // Nothing is not there, so it has no end either.
+      if (!IsNil(after.value)) after.end = t + duration.integer();
+      outcomes.push_back({after, reply});
     };
     if ((f == "put_for" || f == "expire") && !duration.is_integer()) return {};
     if (f == "put_for") {

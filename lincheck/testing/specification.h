@@ -89,7 +89,6 @@ struct ExpiringKvSpecification {
 
     friend auto operator<=>(const World&, const World&) = default;
   };
-  Time clock_error = 0;
   // Calls that never returned took effect by then, or when the key ends.
   Time horizon = 0;
   Outcomes<World> Do(const World& world, const Call& call) const;
