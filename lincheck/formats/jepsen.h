@@ -14,27 +14,22 @@
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_H_
 
 #include "absl/status/statusor.h"
-#include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen_calls.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
 
 namespace quorate::lincheck {
 
-// A reader. `initial`: what objects hold before any operation.
-using JepsenReader = absl::StatusOr<Recording>(Window* window,
-                                               const Vocabulary& vocabulary,
-                                               const JepsenOptions& options,
-                                               EdnKind initial);
+using JepsenReader =
+    absl::StatusOr<Recording>(Window* window, const Vocabulary& vocabulary,
+                              const JepsenCalls::Options& options);
 
 // history.edn. Keys, where there are several, are the first of a pair
-// [key value], or stand beside the value.
+// [key value], or stand beside the value. Also lines such as
+//   {:process 9, :type :invoke, :f :append, :key "0", :value "x"}
+// of which every one has a :key, if options.map_lines.
 JepsenReader ReadJepsenEdn;
-
-// Lines such as {:process 9, :type :invoke, :f :append, :key "0", :value "x"}.
-// Every map has a :key. A process may continue after an operation that never
-// returned.
-JepsenReader ReadMapLines;
 
 JepsenReader ReadJepsenLog;
 

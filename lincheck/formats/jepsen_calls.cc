@@ -91,8 +91,7 @@ JepsenCalls::JepsenCalls(Recording* recording, Vocabulary vocabulary,
     : recording_(recording),
       vocabulary_(std::move(vocabulary)),
       options_(options),
-      pairing_(&recording->history,
-               {.processes_go_on = options.processes_go_on}) {
+      pairing_(&recording->history, options.map_lines) {
   recording_->failed_cas.observes = options.jepsen.failed_cas_observes;
 }
 
@@ -413,7 +412,7 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       if (value == kNoNode) return BadInput(locate(at), "no :value, no result");
       NoteRead(edn, value, locate(at), &shapes_);
       op->result = ToValue(edn, value);
-      if (options_.keys_beside_values && op->result.is_nil()) {
+      if (options_.map_lines && op->result.is_nil()) {
         return BadInput(locate(at),
                         "no result: a key without a value reads as \"\"");
       }

@@ -57,10 +57,9 @@ class JepsenCalls {
     JepsenOptions jepsen;
     // Every value is a pair of key and value.
     bool independent = false;
-    // In files that name keys beside values: results that are nil are an error.
-    bool keys_beside_values = false;
-    // An invocation that never returned may be followed by the process's next.
-    bool processes_go_on = false;
+    // Every entry has a :key. Results that are nil are an error. An invocation
+    // that never returned may be followed by the process's next.
+    bool map_lines = false;
     // The value of objects before any operation.
     EdnKind initial = EdnKind::kNil;
   };

@@ -12,22 +12,13 @@
 namespace quorate::lincheck {
 namespace {
 
-struct Rules {
-  std::string_view form;
-  JepsenOptions jepsen;
-  EdnKind initial = EdnKind::kNil;
-  bool map_lines = false;
-};
-
 class Reader {
  public:
-  Reader(Window* window, const Vocabulary& vocabulary, const Rules& rules)
+  Reader(Window* window, const Vocabulary& vocabulary,
+         const JepsenCalls::Options& options)
       : window_(window),
-        rules_(rules),
-        calls_(vocabulary, {.jepsen = rules.jepsen,
-                            .keys_beside_values = rules.map_lines,
-                            .processes_go_on = rules.map_lines,
-                            .initial = rules.initial}) {}
+        map_lines_(options.map_lines),
+        calls_(vocabulary, options) {}
 
   absl::StatusOr<Recording> Run();
 
@@ -44,7 +35,7 @@ class Reader {
   }
 
   Window* const window_;
-  const Rules rules_;
+  const bool map_lines_;
   JepsenReadings calls_;
   TimeUnit unit_ = TimeUnit::kOrder;
   EdnParser edn_;
@@ -115,7 +106,6 @@ absl::StatusOr<Recording> Reader::Run() {
   }
   absl::StatusOr<Recording> recording = calls_.Finish();
   if (!recording.ok()) return recording;
-  recording->form = rules_.form;
   recording->unit = unit_;
   return recording;
 }
@@ -163,7 +153,7 @@ absl::Status Reader::TakeMap(uint32_t map) {
     return absl::OkStatus();
   }
   const bool keyed = entry.key != kNoNode;
-  if (!keys_beside_.has_value()) keys_beside_ = rules_.map_lines || keyed;
+  if (!keys_beside_.has_value()) keys_beside_ = map_lines_ || keyed;
   if (*keys_beside_ != keyed) {
     return Fail(map, keyed ? "an entry with :key behind others without"
                            : "an entry without :key");
@@ -219,23 +209,8 @@ void Reader::SetTime(JepsenEntry* entry) {
 
 absl::StatusOr<Recording> ReadJepsenEdn(Window* window,
                                         const Vocabulary& vocabulary,
-                                        const JepsenOptions& options,
-                                        EdnKind initial) {
-  return Reader(window, vocabulary,
-                {.form = "edn", .jepsen = options, .initial = initial})
-      .Run();
-}
-
-absl::StatusOr<Recording> ReadMapLines(Window* window,
-                                       const Vocabulary& vocabulary,
-                                       const JepsenOptions& options,
-                                       EdnKind initial) {
-  return Reader(window, vocabulary,
-                {.form = "map-lines",
-                 .jepsen = options,
-                 .initial = initial,
-                 .map_lines = true})
-      .Run();
+                                        const JepsenCalls::Options& options) {
+  return Reader(window, vocabulary, options).Run();
 }
 
 }  // namespace quorate::lincheck

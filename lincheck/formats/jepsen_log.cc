@@ -289,9 +289,8 @@ LogLine Look(std::string_view line, PlainLine* plain) {
 
 absl::StatusOr<Recording> ReadJepsenLog(Window* window,
                                         const Vocabulary& vocabulary,
-                                        const JepsenOptions& options,
-                                        EdnKind initial) {
-  JepsenReadings calls(vocabulary, {.jepsen = options, .initial = initial});
+                                        const JepsenCalls::Options& options) {
+  JepsenReadings calls(vocabulary, options);
   LineReader lines(window);
   LineParser parser;
   PlainLine plain;
@@ -325,9 +324,7 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window,
     });
     if (!status.ok()) return Explained(std::move(status), line);
   }
-  absl::StatusOr<Recording> recording = calls.Finish();
-  if (recording.ok()) recording->form = "jepsen-log";
-  return recording;
+  return calls.Finish();
 }
 
 }  // namespace quorate::lincheck

@@ -6,8 +6,7 @@ namespace quorate::lincheck {
 
 JepsenReadings::JepsenReadings(const Vocabulary& vocabulary,
                                JepsenCalls::Options options) {
-  const KeyForm keys =
-      options.keys_beside_values ? KeyForm::kNone : options.jepsen.keys;
+  const KeyForm keys = options.map_lines ? KeyForm::kNone : options.jepsen.keys;
   for (const bool independent : {false, true}) {
     if (keys == (independent ? KeyForm::kNone : KeyForm::kIndependent)) {
       continue;

@@ -15,7 +15,7 @@ absl::Status Pairing::Invoke(const Operation& call, Position position) {
                                  process.retired_line));
   }
   if (process.open) {
-    if (!options_.processes_go_on) {
+    if (!processes_go_on_) {
       return BadInput(position,
                       absl::StrCat("process ", call.client,
                                    " invokes again: its operation of line ",

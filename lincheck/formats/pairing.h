@@ -18,15 +18,11 @@ namespace quorate::lincheck {
 
 class Pairing {
  public:
-  struct Options {
-    // A process that invokes while an operation of its is open leaves that one
-    // behind with unknown outcome; otherwise this is an error.
-    bool processes_go_on = false;
-  };
-
-  // `history` must outlive the pairing.
-  Pairing(History* history, Options options)
-      : history_(history), options_(options) {}
+  // `history` must outlive the pairing. `processes_go_on`: a process that
+  // invokes while an operation of its is open leaves that one behind with
+  // unknown outcome; otherwise this is an error.
+  Pairing(History* history, bool processes_go_on)
+      : history_(history), processes_go_on_(processes_go_on) {}
 
   // `call`: everything but the return. Its client is the process.
   absl::Status Invoke(const Operation& call, Position position);
@@ -60,7 +56,7 @@ class Pairing {
   void AddUnknown(Process* process);
 
   History* const history_;
-  const Options options_;
+  const bool processes_go_on_;
   std::map<uint32_t, Process> processes_;
 };
 

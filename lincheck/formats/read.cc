@@ -125,56 +125,40 @@ Form Detect(std::string_view text) {
                                                         : Form::kJepsenLog;
 }
 
-class Opener {
- public:
-  Opener(ByteSource* source, const ReadOptions& options)
-      : options_(options), window_(source) {}
-
-  absl::StatusOr<Recording> Run();
-
- private:
-  absl::StatusOr<Recording> ReadForm();
-  absl::Status FindForm();
-  // The functions that the model must have.
-  absl::StatusOr<Vocabulary> FindVocabulary();
-
-  const ReadOptions& options_;
-  Window window_;
-  Form form_ = Form::kAuto;
-};
-
-absl::Status Opener::FindForm() {
-  absl::Status status = window_.Grow();
-  form_ = options_.form;
-  while (status.ok() && form_ == Form::kAuto) {
-    form_ = Detect(window_.rest());
-    if (form_ != Form::kAuto) break;
-    if (window_.complete() || window_.rest().size() >= kLookedAtBytesMax) {
-      if (window_.rest().find_first_not_of(" \t\r\n") ==
-          std::string_view::npos) {
-        return BadInput(window_.position(), "the file is empty");
-      }
-      return BadInput(window_.position(), kNoForm);
+// Makes the window show enough to tell the form.
+absl::StatusOr<Form> FindForm(Form form, Window* window) {
+  absl::Status status = window->Grow();
+  while (status.ok() && form == Form::kAuto) {
+    form = Detect(window->rest());
+    if (form != Form::kAuto) break;
+    if (window->complete() || window->rest().size() >= kLookedAtBytesMax) {
+      const bool empty =
+          window->rest().find_first_not_of(" \t\r\n") == std::string_view::npos;
+      return BadInput(window->position(),
+                      empty ? "the file is empty" : kNoForm);
     }
-    status = window_.Grow();
+    status = window->Grow();
   }
-  return status;
+  if (!status.ok()) return status;
+  return form;
 }
 
-absl::StatusOr<Vocabulary> Opener::FindVocabulary() {
-  std::string model = options_.model;
-  if (model.empty() && form_ == Form::kJepsenLog) model = "cas-register";
+// The functions that the model of a file of Jepsen must have.
+absl::StatusOr<Vocabulary> FindVocabulary(const ReadOptions& options, Form form,
+                                          std::string_view beginning) {
+  std::string model = options.model;
+  if (model.empty() && form == Form::kJepsenLog) model = "cas-register";
   // There a key starts as the empty string.
-  if ((model.empty() || model == "kv") && form_ == Form::kMapLines) {
+  if ((model.empty() || model == "kv") && form == Form::kMapLines) {
     model = "kv-text";
   }
   if (model.empty()) {
-    const EdnPeek peek(window_.rest());
+    const EdnPeek peek(beginning);
     // The reader says which function the plainest model does not have, and
     // where.
     model = GuessModel(peek.beginning().functions, peek.beginning().hints);
   }
-  std::optional<Vocabulary> vocabulary = Vocabulary::Of(model, options_.own);
+  std::optional<Vocabulary> vocabulary = Vocabulary::Of(model, options.own);
   if (!vocabulary.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat("no model is called \"", model, "\""));
@@ -182,40 +166,24 @@ absl::StatusOr<Vocabulary> Opener::FindVocabulary() {
   return *std::move(vocabulary);
 }
 
-absl::StatusOr<Recording> Opener::Run() {
-  absl::Status status = FindForm();
-  if (!status.ok()) return status;
-  absl::StatusOr<Recording> recording = ReadForm();
-  if (!recording.ok() || !options_.initial.has_value()) return recording;
-  const std::string& model = recording->model;
-  if (FindModelAmong(model, options_.own)->make_from == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("objects of the model ", model,
-                     " have no initial value to choose (--initial)"));
+absl::StatusOr<Recording> ReadForm(const ReadOptions& options, Window* window) {
+  const absl::StatusOr<Form> form = FindForm(options.form, window);
+  if (!form.ok()) return form.status();
+  if (*form == Form::kJsonLines) {
+    return ReadJsonLines(window, options.model, options.own);
   }
-  const EdnKind kind = options_.initial->kind;
-  if (model == "txn" && (kind == EdnKind::kVector || kind == EdnKind::kList)) {
-    return absl::FailedPreconditionError(
-        "a key of transactions cannot start as a vector (--initial)");
-  }
-  recording->initial = options_.initial->datum.ToString();
-  return recording;
-}
-
-absl::StatusOr<Recording> Opener::ReadForm() {
-  if (form_ == Form::kJsonLines) {
-    return ReadJsonLines(&window_, options_.model, options_.own);
-  }
-  absl::StatusOr<Vocabulary> vocabulary = FindVocabulary();
-  if (!vocabulary.ok()) return std::move(vocabulary).status();
-  JepsenReader* const read = form_ == Form::kJepsenLog  ? ReadJepsenLog
-                             : form_ == Form::kMapLines ? ReadMapLines
-                                                        : ReadJepsenEdn;
-  const EdnKind initial =
-      options_.initial.has_value() ? options_.initial->kind : EdnKind::kNil;
-  absl::StatusOr<Recording> recording =
-      read(&window_, *vocabulary, options_.jepsen, initial);
-  if (recording.ok()) recording->model = vocabulary->model();
+  const absl::StatusOr<Vocabulary> vocabulary =
+      FindVocabulary(options, *form, window->rest());
+  if (!vocabulary.ok()) return vocabulary.status();
+  JepsenCalls::Options calls{.jepsen = options.jepsen,
+                             .map_lines = *form == Form::kMapLines};
+  if (options.initial.has_value()) calls.initial = options.initial->kind;
+  JepsenReader* const read =
+      *form == Form::kJepsenLog ? ReadJepsenLog : ReadJepsenEdn;
+  absl::StatusOr<Recording> recording = read(window, *vocabulary, calls);
+  if (!recording.ok()) return recording;
+  recording->model = vocabulary->model();
+  recording->form = kForms[static_cast<size_t>(*form)];
   return recording;
 }
 
@@ -223,7 +191,22 @@ absl::StatusOr<Recording> Opener::ReadForm() {
 
 absl::StatusOr<Recording> ReadHistory(ByteSource* source,
                                       const ReadOptions& options) {
-  return Opener(source, options).Run();
+  Window window(source);
+  absl::StatusOr<Recording> recording = ReadForm(options, &window);
+  if (!recording.ok() || !options.initial.has_value()) return recording;
+  const std::string& model = recording->model;
+  if (FindModelAmong(model, options.own)->make_from == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("objects of the model ", model,
+                     " have no initial value to choose (--initial)"));
+  }
+  const EdnKind kind = options.initial->kind;
+  if (model == "txn" && (kind == EdnKind::kVector || kind == EdnKind::kList)) {
+    return absl::FailedPreconditionError(
+        "a key of transactions cannot start as a vector (--initial)");
+  }
+  recording->initial = options.initial->datum.ToString();
+  return recording;
 }
 
 }  // namespace quorate::lincheck
