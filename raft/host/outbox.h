@@ -8,11 +8,13 @@
 #ifndef QUORATE_RAFT_HOST_OUTBOX_H_
 #define QUORATE_RAFT_HOST_OUTBOX_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "raft/host/envelope.h"
 
@@ -20,13 +22,18 @@ namespace quorate::raft {
 
 class Outbox {
  public:
+  // Returns what an envelope to a node says for all groups.
+  using PulseTo = absl::AnyInvocable<EnvelopePulse(NodeId to, const Now& now)>;
+
   // `env` and `cluster` outlive the Outbox. `cluster` is right from the first
   // message on.
-  Outbox(env::Env& env, const ClusterId& cluster, NodeId self)
+  Outbox(env::Env& env, const ClusterId& cluster, NodeId self, PulseTo pulse)
       : env_(env),
         cluster_(cluster),
         self_(self),
-        process_(env.random.Bits("raft.process", self.value(), 0)) {}
+        pulse_(std::move(pulse)),
+        process_(std::max(env.random.Bits("raft.process", self.value(), 0),
+                          uint64_t{1})) {}
 
   // Queues a message to a replica on node `to`. It leaves at the end of this
   // turn.
@@ -57,6 +64,7 @@ class Outbox {
   env::Env& env_;
   const ClusterId& cluster_;
   const NodeId self_;
+  PulseTo pulse_;
   const uint64_t process_;  // A random number of this process.
   bool stopped_ = false;
   // Ordered, so that the order of sending is the same in every run.
