@@ -158,12 +158,14 @@ constexpr Setting kSettings[] = {
 #undef PLACE
 
 // All timings of elections follow from the least timeout, in the proportions of
-// the defaults.
+// the defaults. A group is quiet for no shorter time than by default.
 void SetTimings(raft::CoreOptions* core) {
   const Duration timeout = core->election_timeout_min;
   core->election_timeout_max = timeout * 2;
   core->heartbeat_interval = timeout / 4;
   core->retry_interval = timeout / 2;
+  core->quiet_interval =
+      std::max(core->quiet_interval, core->heartbeat_interval * 8);
 }
 
 // The same of the sizes of snapshots.

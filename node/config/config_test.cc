@@ -120,11 +120,13 @@ TEST(Config_ElectionTimeout, SetsAllTimingsOfElections) {
   EXPECT_EQ(core.election_timeout_max, Seconds(8));
   EXPECT_EQ(core.heartbeat_interval, Seconds(1));
   EXPECT_EQ(core.retry_interval, Seconds(2));
+  EXPECT_EQ(core.quiet_interval, Seconds(8));
   const raft::CoreOptions defaults;
   const raft::CoreOptions read = Parse(With("")).host.core;
   EXPECT_EQ(read.election_timeout_max, defaults.election_timeout_max);
   EXPECT_EQ(read.heartbeat_interval, defaults.heartbeat_interval);
   EXPECT_EQ(read.retry_interval, defaults.retry_interval);
+  EXPECT_EQ(read.quiet_interval, defaults.quiet_interval);
 }
 
 TEST(Config_SnapshotThreshold, SetsItsMaximumAndTrailingEntries) {

@@ -80,7 +80,7 @@ Core::Impl::Impl(std::shared_ptr<const CoreOptions> options,
                                context_.group.value());
   ResetElectionTimer();
   // It may have promised before it ended.
-  Promise(now_.mono);
+  Promise();
 }
 
 // Calls the handler of an input.
@@ -113,7 +113,6 @@ void Core::Impl::Step(Now now, Input& input, Output* output) {
   output->Clear();
   const Now before = std::exchange(now_, now);
   out_ = output;
-  TakePulse();
   if (now.disruptions != before.disruptions) OnClockDisruption(before.mono);
   std::visit(InputDispatcher{*this}, input);
   FinishStep();
@@ -138,7 +137,7 @@ void Core::Impl::OnTimer() {
     return;
   }
   RetryForwardedReads();
-  EndTrustInPulses();
+  EndTrustInEndedProcess();
   if (now_.mono >= election_deadline_) ElectionTimeout();
 }
 
@@ -356,7 +355,9 @@ MonoTime Core::Impl::DeadlineWithoutBacklog() const {
   }
   MonoTime at = IsNeededInElections() ? election_deadline_ : MonoTime::Max();
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
-    if (PulsesAreFresh()) at = MonoTime::Max();
+    if (at != MonoTime::Max() && PulsesAreFresh()) {
+      at = std::max(at, follower->quiet_until + options_->election_timeout_min);
+    }
     for (const ForwardedRead& read : follower->reads) {
       at = std::min({at, read.retry_at, read.expires_at});
     }
@@ -387,7 +388,25 @@ bool Core::Impl::quiet() const {
     return leader->quiet_from != MonoTime::Max();
   }
   const Follower* follower = std::get_if<Follower>(&role_);
-  return follower != nullptr && follower->quiet;
+  return follower != nullptr && follower->quiet_from != MonoTime::Max() &&
+         now_.mono < follower->quiet_until;
+}
+
+bool Core::Impl::PulsesAreFresh() const {
+  if (!quiet()) return false;
+  const auto fresh = [this](ReplicaId replica, MonoTime since) {
+    const MonoTime pulse = context_.gate->LastPulse(replica, since);
+    return pulse != MonoTime::Min() &&
+           now_.mono - pulse < options_->election_timeout_min;
+  };
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    return fresh(follower->leader, follower->quiet_from);
+  }
+  const Leader& leader = leader_role();
+  return std::all_of(leader.members.begin(), leader.members.end(),
+                     [&](const Progress& member) {
+                       return fresh(member.replica(), leader.quiet_from);
+                     });
 }
 
 std::vector<Core::FollowerStatus> Core::Impl::followers() const {
@@ -510,12 +529,6 @@ bool Core::joining() const { return impl_->joining(); }
 bool Core::held() const { return impl_->held(); }
 bool Core::installing() const { return impl_->installing(); }
 bool Core::quiet() const { return impl_->quiet(); }
-void Core::GetPulsePartners(std::vector<ReplicaId>* partners) const {
-  impl_->GetPulsePartners(partners);
-}
-uint64_t Core::pulse_partners_digest() const {
-  return impl_->pulse_partners_digest();
-}
 LogPosition Core::last() const { return impl_->log().last(); }
 LogPosition Core::log_start() const { return impl_->log().start(); }
 const LogStart& Core::boundary() const { return impl_->log().log_start(); }

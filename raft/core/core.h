@@ -61,6 +61,10 @@ struct CoreOptions {
   // A leader sends heartbeats at every multiple of this interval of its
   // monotonic clock.
   Duration heartbeat_interval = Milliseconds(75);
+  // A group is quiet when every member has everything and no caller waits. Its
+  // leader then sends heartbeats at this interval, and the members trust the
+  // pulses of its node meanwhile. Zero, or without a gate: no group is quiet.
+  Duration quiet_interval = Seconds(2);
   // When a reply to an append or a chunk is overdue. The leader then asks what
   // the follower has.
   Duration retry_interval = Milliseconds(150);
@@ -465,14 +469,9 @@ class Core {
   // Whether this leader transfers its leadership, and takes no proposals
   // meanwhile.
   bool transferring() const;
-  // Whether the group is quiet, as far as this replica knows: everybody has
-  // everything, and its leader sends no heartbeats.
+  // Whether this replica relies on pulses since the last Step. A leader does on
+  // those of all members' nodes, a follower on that of its leader's node.
   bool quiet() const;
-  // The replicas whose pulses count as contact: the leader of a follower, and
-  // the members that have answered a leader in its term.
-  void GetPulsePartners(std::vector<ReplicaId>* partners) const;
-  // Changes with role, term and partners; zero if there are none.
-  uint64_t pulse_partners_digest() const;
   // The last entry, or log_start() if there is no entry after it.
   LogPosition last() const;
   // The position just before the first entry of the log.
@@ -600,30 +599,6 @@ class Core {
   std::unique_ptr<Impl> impl_;
 };
 
-// The word of the leader's node to a follower, by pulses.
-struct LeaderPulse {
-  // None counts any more before the leader's next message.
-  bool ended = false;
-  // When the newest one arrived. Min(): there is none.
-  MonoTime heard = MonoTime::Min();
-  // When it was sent, by the clocks of the leader's node: the earliest end of a
-  // bounded wall clock; else Min().
-  MonoTime sent = MonoTime::Min();
-  WallTime wall = WallTime::Min();
-};
-// The word of a member's node to the leader, by pulses.
-struct MemberPulse {
-  // When the newest one arrived. Min(): there is none.
-  MonoTime heard = MonoTime::Min();
-  // When this node sent the newest pulse that it answers, by the clocks of this
-  // node as in LeaderPulse.
-  MonoTime sent = MonoTime::Min();
-  WallTime wall = WallTime::Min();
-  // By how many parts per million the monotonic clock of that node differs in
-  // rate from those of most other nodes.
-  int64_t clock_differs_ppm = 0;
-};
-
 // The answers that only the host knows.
 class HostGate {
  public:
@@ -664,28 +639,16 @@ class HostGate {
   // The work that may be handed out now; further entries wait for the core's
   // timer. 0: all do.
   virtual uint64_t ApplyRoom() { return UINT64_MAX; }
-  // Pulses stand in for heartbeats. A pulse counts if the sets of ties between
-  // the two nodes are equal at both ends. A tie is a leader with its term and a
-  // member that follows it (Core::GetPulsePartners). So a leader's pulse says
-  // that it leads, and a member's pulse that it follows. No replica sets a
-  // timer to look for them. The host fires the timers of the replicas with a
-  // partner on a node whose pulses are late by the least election timeout. It
-  // does so, too, when they have ended: another process sends them, or the sets
-  // differ for long.
-  //
-  // The newest pulse of the leader's node since `since`, when this replica was
-  // tied to the leader.
-  virtual LeaderPulse PulseOfLeader(ReplicaId leader, MonoTime since) {
-    (void)leader;
+  // When the node of `replica` last gave a sign that it works, if one and the
+  // same process has given all of them since `since`. Min(): it has not, or it
+  // gives none. Quiet groups rely on these signs instead of heartbeats. They
+  // set no timers to look for them. The host fires the timer of a quiet replica
+  // when the signs of a partner's node are late by the least election timeout.
+  // It does so, too, when they come from another process.
+  virtual MonoTime LastPulse(ReplicaId replica, MonoTime since) {
+    (void)replica;
     (void)since;
-    return {};
-  }
-  // The newest pulse of a member's node that answers one sent after `since`,
-  // when the member was tied to this leader.
-  virtual MemberPulse PulseOfMember(ReplicaId member, MonoTime since) {
-    (void)member;
-    (void)since;
-    return {};
+    return MonoTime::Min();
   }
   // True if this node's monotonic clock differs in rate from those of most
   // other nodes, by more than `ppm_max` parts per million.

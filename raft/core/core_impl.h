@@ -36,6 +36,7 @@ inline constexpr size_t kHeldMessagesMax = 64;
 // The snapshot of a replica that has none.
 inline constexpr SnapshotDescriptor kNoSnapshot = {};
 // No leader is quiet for longer.
+inline constexpr Duration kQuietMax = Seconds(3600);
 
 // One class implements all rules, because they share their state. A vote looks
 // at the log. An append changes term, role and commit index. A read waits for a
@@ -99,8 +100,6 @@ class Core::Impl {
   WallTime present_log_time() const { return present_log_time_; }
   bool CanServeReads() const;
   bool quiet() const;
-  void GetPulsePartners(std::vector<ReplicaId>* partners) const;
-  uint64_t pulse_partners_digest() const;
   std::vector<FollowerStatus> followers() const;
   void GetMatches(std::vector<FollowerMatch>* matches) const;
   void GetInFlight(std::vector<FollowerInFlight>* followers) const;
@@ -158,11 +157,10 @@ class Core::Impl {
   void SetTerm(Term term);
   void SetVote(ReplicaId replica);
   void ResetElectionTimer() { SetElectionTimer(now_.mono); }
-  // The end of a wait that begins at `from`.
-  MonoTime ElectionDeadline(MonoTime from) const;
-  void SetElectionTimer(MonoTime from) {
-    election_deadline_ = ElectionDeadline(from);
-  }
+  // Begins the wait at `from`.
+  void SetElectionTimer(MonoTime from);
+  MonoTime LeaderContact() const;
+  void EndTrustInEndedProcess();
   bool HasRecentLeaderContact() const;
   bool IsNeededInElections() const;
   bool MayCampaign() const;
@@ -219,6 +217,8 @@ class Core::Impl {
   void OnAppendReply(const Message& message);
   // The number of the leader's next kAppend or kSnapshotChunk.
   AppendNumber NextNumber() const { return leader_role().last_append + 1; }
+  void OnHeartbeat(const Message& message);
+  void OnHeartbeatReply(const Message& message);
   void SendAppends(Progress& member);
   enum class WithEntries : bool { kNo, kYes };
   size_t SendAppend(Progress& member, WithEntries with_entries);
@@ -227,12 +227,23 @@ class Core::Impl {
   size_t TakeEntries(const Progress& member, EntryList* entries) const;
   void ReadEntries(Progress& member);
   bool IsInactive(const Progress& member) const;
-  Duration RetryInterval(const Progress& member) const;
   // Frees entries of the log, or sends those that were read again.
   void OnEvict(const Evict& event);
   void OnEntriesRead(EntriesRead event);
+  void SendHeartbeat(Progress& member);
+  MonoTime NextHeartbeat() const;
+  void BroadcastHeartbeats();
   // The log time that this leader's heartbeats and reads have now.
   WallTime PresentLogTime();
+  // Whether this leader may be quiet.
+  bool IsIdle() const;
+  // Whether the group is quiet and no timer need look at pulses: all are there.
+  bool PulsesAreFresh() const;
+  // Ends the quiet of the group, if it is quiet.
+  void Wake();
+  // Whether the time for the next heartbeat may pass without one.
+  bool StaysQuiet();
+  MonoTime LastContact(const Progress& member) const;
   void Retry(Progress& member);
   bool MaySend(const Progress& member, HostGate::Load load) const {
     return context_.gate == nullptr ||
@@ -257,42 +268,6 @@ class Core::Impl {
   const Progress* FindMember(ReplicaId replica) const {
     return const_cast<Impl*>(this)->FindMember(replica);
   }
-
-  // ---- heartbeats.cc
-  void OnHeartbeat(const Message& message);
-  void OnHeartbeatReply(const Message& message);
-  void SendHeartbeat(Progress& member);
-  MonoTime NextHeartbeat() const;
-  void BroadcastHeartbeats();
-  void OnContact(Progress& member);
-  bool IsSettled(const Progress& member) const;
-  // Whether this leader may be quiet.
-  bool IsIdle() const;
-  // Whether no timer need look at pulses: those that matter are there.
-  bool PulsesAreFresh() const;
-  // {} without a gate or a tie.
-  LeaderPulse PulseOf(const Follower& follower) const;
-  MemberPulse PulseOf(const Progress& member) const;
-  // Log time of a leader when its clocks were `sent` and `wall`, or less.
-  // `base`: see Message::log_time_base.
-  static WallTime LogTimeAt(WallTime base, MonoTime sent, WallTime wall);
-  // That of this leader's heartbeats.
-  WallTime LogTimeBase() const {
-    const Leader& leader = leader_role();
-    return leader.anchor_log_time - (leader.anchor_mono - MonoTime(0));
-  }
-  // The newest log time that the member knows of this leader.
-  WallTime KnownLogTimeOf(const Progress& member) const;
-  // Ends the tie to a member until it answers again.
-  void Untie(Progress& member);
-  // Ends the quiet of the group, if it is quiet.
-  void Wake();
-  // Whether the time for the next heartbeat may pass without one.
-  bool StaysQuiet();
-  MonoTime LastContact(const Progress& member) const;
-  // Contact, promise and log time by the newest pulse of the leader's node.
-  void TakePulse();
-  void EndTrustInPulses();
 
   // ---- limits.cc
   bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
@@ -367,11 +342,9 @@ class Core::Impl {
 
   // ---- leases.cc
   bool ClockIsWrong() const;
-  // False: the clock of the member's node is wrong.
-  bool GrantsLease(const MemberPulse& pulse) const;
   // The clocks of two replicas differ by this at most after `duration` of one.
   Duration Widened(Duration duration) const;
-  void Promise(MonoTime from);
+  void Promise();
   Duration PromiseLeft() const;
   void OnClockDisruption(MonoTime before);
   // Min(): there is none.

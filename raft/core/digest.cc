@@ -34,6 +34,7 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
     digest.Add(uint64_t{incoming_snapshot_->refused});
     digest.Add(uint64_t{incoming_snapshot_->installing});
   }
+  digest.Add(promised_until_);
   AddRole(&digest);
   return digest.value();
 }
@@ -52,21 +53,12 @@ void Core::Impl::AddRole(CoreDigest* digest) const {
   if (const Leader* leader = LeaderOrNull()) {
     return AddLeader(*leader, digest);
   }
-  const Follower* const follower = std::get_if<Follower>(&role_);
-  // The next step takes a pulse that has arrived.
-  const MonoTime pulse =
-      follower == nullptr ? MonoTime::Min() : PulseOf(*follower).heard;
-  const bool is_news = follower != nullptr && pulse > follower->last_contact;
-  const Duration lease = log_.configuration().lease_length;
-  digest->Add(is_news ? ElectionDeadline(pulse) : election_deadline_);
-  digest->Add(is_news && lease > Duration()
-                  ? std::max(promised_until_, pulse + lease)
-                  : promised_until_);
-  if (follower != nullptr) {
+  digest->Add(election_deadline_);
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
     digest->Add(follower->leader);
-    digest->Add(is_news ? pulse : follower->last_contact);
-    digest->Add(follower->tied_from);
-    digest->Add(uint64_t{follower->quiet});
+    digest->Add(follower->last_contact);
+    digest->Add(follower->quiet_from);
+    digest->Add(follower->quiet_until);
     digest->Add(uint64_t{follower->asked_for_none});
     digest->Add(uint64_t{follower->reads.size()});
     for (const ForwardedRead& read : follower->reads) {
@@ -89,13 +81,7 @@ void Core::Impl::AddRole(CoreDigest* digest) const {
 }
 
 void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
-  digest->Add(promised_until_);
-  for (const Progress& member : leader.members) {
-    member.AddTo(digest);
-    const MemberPulse pulse = PulseOf(member);
-    digest->Add(std::max(pulse.heard, member.last_contact()));
-    digest->Add(std::max(pulse.sent, member.answered()));
-  }
+  for (const Progress& member : leader.members) member.AddTo(digest);
   digest->Add(leader.last_append);
   digest->Add(uint64_t{leader.send_backlog});
   digest->Add(uint64_t{leader.uncommitted_bytes});

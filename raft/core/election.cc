@@ -25,13 +25,14 @@ void Core::Impl::SetVote(ReplicaId replica) {
 
 // The timeout is drawn for each term and campaign, so that two candidates that
 // collided once are unlikely to collide again (Raft paper 5.2).
-MonoTime Core::Impl::ElectionDeadline(MonoTime from) const {
+void Core::Impl::SetElectionTimer(MonoTime from) {
   const uint64_t entity =
       context_.replica.value() << 32 | context_.group.value();
-  return from + random_.Between(options_->election_timeout_min,
-                                options_->election_timeout_max,
-                                "raft.election_timeout", entity,
-                                Mix64(hard_state_.term.value()) + campaigns_);
+  election_deadline_ =
+      from + random_.Between(options_->election_timeout_min,
+                             options_->election_timeout_max,
+                             "raft.election_timeout", entity,
+                             Mix64(hard_state_.term.value()) + campaigns_);
 }
 
 // No other candidate may disturb a leader within the least election timeout of
@@ -41,7 +42,30 @@ bool Core::Impl::HasRecentLeaderContact() const {
   if (leads()) return true;
   const Follower* follower = std::get_if<Follower>(&role_);
   return follower != nullptr && follower->leader != ReplicaId() &&
-         now_.mono - follower->last_contact < options_->election_timeout_min;
+         now_.mono - LeaderContact() < options_->election_timeout_min;
+}
+
+// The last message of the leader, or the last pulse of its node while the group
+// is quiet.
+MonoTime Core::Impl::LeaderContact() const {
+  const Follower& follower = std::get<Follower>(role_);
+  if (follower.quiet_from == MonoTime::Max()) return follower.last_contact;
+  const MonoTime pulse =
+      context_.gate->LastPulse(follower.leader, follower.quiet_from);
+  return std::max(follower.last_contact, std::min(pulse, follower.quiet_until));
+}
+
+// The leader ended with its process. While the pulses were fresh, no timer of
+// this replica looked, so all followers would campaign at once.
+void Core::Impl::EndTrustInEndedProcess() {
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->quiet_from == MonoTime::Max() ||
+      context_.gate->LastPulse(follower->leader, follower->quiet_from) !=
+          MonoTime::Min()) {
+    return;
+  }
+  follower->quiet_from = MonoTime::Max();
+  if (now_.mono >= election_deadline_) SetElectionTimer(now_.mono);
 }
 
 void Core::Impl::LeaveRole() {
@@ -168,6 +192,14 @@ bool Core::Impl::MayCampaign() const {
 }
 
 void Core::Impl::ElectionTimeout() {
+  if (Follower* follower = std::get_if<Follower>(&role_)) {
+    const MonoTime contact = LeaderContact();
+    if (contact > follower->last_contact) {
+      follower->last_contact = contact;
+      SetElectionTimer(contact);
+      if (now_.mono < election_deadline_) return;
+    }
+  }
   if (!MayCampaign()) {
     ResetElectionTimer();
     return;
@@ -212,11 +244,8 @@ bool Core::Impl::AcceptLeader(const Message& message) {
   if (known == ReplicaId()) BecomeFollower(hard_state_.term, message.from);
   Follower& follower = std::get<Follower>(role_);
   follower.last_contact = now_.mono;
-  if (context_.gate != nullptr) {
-    follower.tied_from = std::min(follower.tied_from, now_.mono);
-  }
-  follower.quiet = false;
-  Promise(now_.mono);
+  follower.quiet_from = MonoTime::Max();
+  Promise();
   ResetElectionTimer();
   return true;
 }
@@ -372,11 +401,6 @@ MonoTime Core::Impl::QuorumContact() const {
 void Core::Impl::CheckQuorum() {
   Leader& leader = leader_role();
   leader.quorum_check_at = QuorumContact() + options_->election_timeout_max;
-  for (Progress& member : leader.members) {
-    if (member.tied_from() != MonoTime::Max() && IsInactive(member)) {
-      Untie(member);
-    }
-  }
   if (now_.mono < leader.quorum_check_at) return;
   if (quiet()) {
     Wake();

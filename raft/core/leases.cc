@@ -9,7 +9,7 @@
 // A leader with replies to heartbeats of a quorum may serve reads for L from
 // the time at which it *sent* these heartbeats. Each voter promised later than
 // that, and any later leader needs the vote of one of them. So no other leader
-// commits an entry meanwhile. Pulses promise as much as heartbeats.
+// commits an entry meanwhile.
 //
 // Clocks may differ in rate by the group's bound, D. A lease counts for L less
 // 2D, and a promise that is left for its time and 2D more. A clock that was
@@ -47,10 +47,10 @@ Duration Core::Impl::Widened(Duration duration) const {
          Fraction(duration, 2 * log_.configuration().lease_drift_ppm);
 }
 
-void Core::Impl::Promise(MonoTime from) {
+void Core::Impl::Promise() {
   const Duration length = log_.configuration().lease_length;
   if (length == Duration()) return;
-  promised_until_ = std::max(promised_until_, from + length);
+  promised_until_ = std::max(promised_until_, now_.mono + length);
 }
 
 bool Core::Impl::ClockIsWrong() const {
@@ -58,16 +58,12 @@ bool Core::Impl::ClockIsWrong() const {
          context_.gate->ClockDiffers(log_.configuration().lease_drift_ppm / 2);
 }
 
-bool Core::Impl::GrantsLease(const MemberPulse& pulse) const {
-  return pulse.clock_differs_ppm <= log_.configuration().lease_drift_ppm / 2;
-}
-
 Duration Core::Impl::PromiseLeft() const {
   return now_.mono < promised_until_ ? promised_until_ - now_.mono : Duration();
 }
 
 void Core::Impl::OnClockDisruption(MonoTime before) {
-  Promise(now_.mono);
+  Promise();
   if (Leader* leader = LeaderOrNull()) {
     leader->lease_after = now_.mono;
     if (before < leader->hold_until) {
@@ -92,10 +88,7 @@ MonoTime Core::Impl::LeaseEnd() const {
       log_.configuration(), MonoTime::Min(), [&](ReplicaId replica) {
         if (replica == context_.replica) return now_.mono;
         const Progress* member = FindMember(replica);
-        if (member == nullptr) return MonoTime::Min();
-        const MemberPulse pulse = PulseOf(*member);
-        return GrantsLease(pulse) ? std::max(member->answered(), pulse.sent)
-                                  : member->answered();
+        return member == nullptr ? MonoTime::Min() : member->answered();
       });
   if (sent <= leader.lease_after) return MonoTime::Min();
   return sent + length -
@@ -113,13 +106,13 @@ bool Core::Impl::ReadByLease(const PendingRead& read) {
            log_.configuration(), WallTime(), [this](ReplicaId replica) {
              if (replica == context_.replica) return PresentLogTime();
              const Progress* member = FindMember(replica);
-             return member == nullptr ? WallTime() : KnownLogTimeOf(*member);
+             return member == nullptr ? WallTime() : member->known_log_time();
            })});
   known_log_time_ = std::max(known_log_time_, read_log_time_);
   present_log_time_ = std::max(present_log_time_, PresentLogTime());
   out_->lease_reads.push_back(commit_);
   AnswerRead(read, commit_);
-  // The next pulse, or heartbeat, may be too late to renew it.
+  // A quiet group sends no heartbeat that would renew it.
   if (end - now_.mono < log_.configuration().lease_length / 2 &&
       now_.mono >= leader.ask_all_at) {
     leader.ask_all_at = now_.mono + options_->heartbeat_interval;

@@ -203,6 +203,7 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(static_cast<uint64_t>(state_));
   digest->Add(match_);
   digest->Add(match_known_from_);
+  digest->Add(answered_);
   digest->Add(next_);
   digest->Add(current_from_);
   digest->Add(uint64_t{lost_durable_});
@@ -222,7 +223,7 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(static_cast<uint64_t>(catch_up_.read));
   digest->Add(catch_up_.after);
   digest->Add(retry_at_);
-  digest->Add(tied_from_);
+  digest->Add(last_contact_);
   digest->Add(uint64_t{wants_no_entries_});
   digest->Add(read_round_);
   digest->Add(uint64_t{quick_});

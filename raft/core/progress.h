@@ -172,17 +172,7 @@ class Progress {
 
   // When a message of this term last arrived from the follower.
   MonoTime last_contact() const { return last_contact_; }
-  // Its pulses count as contact if they answer one that was sent later; Max():
-  // none does before its next reply.
-  MonoTime tied_from() const { return tied_from_; }
-  void RecordReply(MonoTime now) {
-    last_contact_ = now;
-    tied_from_ = std::min(tied_from_, now);
-  }
-  void Untie(MonoTime last_contact) {
-    last_contact_ = last_contact;
-    tied_from_ = MonoTime::Max();
-  }
+  void RecordContact(MonoTime now) { last_contact_ = now; }
   // When the newest heartbeat that it has answered was sent.
   MonoTime answered() const { return answered_; }
   // The log time of that heartbeat, which the member knows.
@@ -235,7 +225,6 @@ class Progress {
   CatchUp catch_up_;
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
-  MonoTime tied_from_ = MonoTime::Max();
   MonoTime answered_ = MonoTime::Min();
   WallTime known_log_time_;
   ReadRound read_round_;

@@ -56,33 +56,30 @@ class QuietTest : public ::testing::Test {
     }
   }
   size_t Heartbeats() const { return cluster_->sent(MessageType::kHeartbeat); }
-  size_t Messages() const {
-    size_t all = 0;
-    for (int type = 1; type <= static_cast<int>(MessageType::kTimeoutNow);
-         ++type) {
-      all += cluster_->sent(static_cast<MessageType>(type));
-    }
-    return all;
-  }
 
   std::unique_ptr<CoreCluster> cluster_;
   Term term_;
 };
 
-TEST_F(QuietTest, IdleGroup_SendsNothing) {
+TEST_F(QuietTest, IdleGroup_SendsHeartbeatsRarely) {
   const uint32_t leader = Begin();
-  const size_t before = Messages();
-  cluster_->Run(Seconds(200));
-  EXPECT_EQ(Messages(), before);
+  const size_t before = Heartbeats();
+  cluster_->Run(Seconds(20));
+  EXPECT_EQ(Heartbeats() - before, 2 * 20 / 2);
   EXPECT_EQ(cluster_->core(leader).term(), term_);
   EXPECT_EQ(Leader(), leader);
   EXPECT_TRUE(AllQuiet());
 }
 
 TEST_F(QuietTest, PulsesArrive_NoTimerLooksForThem) {
-  Begin();
+  const uint32_t leader = Begin();
   for (uint32_t id = 1; id <= 3; ++id) {
-    EXPECT_EQ(cluster_->core(id).deadline(), MonoTime::Max()) << id;
+    const MonoTime deadline = cluster_->core(id).deadline();
+    EXPECT_GT(deadline - cluster_->now(), kElection) << id;
+    // Its group sends heartbeats before.
+    if (id != leader) {
+      EXPECT_GT(deadline, cluster_->core(leader).deadline());
+    }
   }
 }
 
@@ -169,7 +166,7 @@ TEST_F(QuietTest, GroupWithoutOneMember_IsQuietAndTakesItBack) {
   EXPECT_EQ(cluster_->node(follower).state, "[x]");
 }
 
-// Its node works, but it has no ties any more.
+// Its node works, so the others trust it until it asks for their votes.
 TEST_F(QuietTest, LeaderStepsDownUnheard_OneIsElected) {
   const uint32_t leader = Begin();
   Message message;
@@ -180,7 +177,7 @@ TEST_F(QuietTest, LeaderStepsDownUnheard_OneIsElected) {
   message.reject = true;
   cluster_->Step(leader, MessageReceived{message});
   ASSERT_EQ(cluster_->core(leader).role(), RoleKind::kFollower);
-  cluster_->Run(kElection * 2);
+  cluster_->Run(Seconds(2) + kElection * 2);
   EXPECT_NE(Leader(), 0u);
 }
 
@@ -188,7 +185,7 @@ TEST_F(QuietTest, LeaderStepsDownUnheard_OneIsElected) {
 TEST_F(QuietTest, LeaderIsFenced_TrustEnds) {
   const uint32_t leader = Begin();
   cluster_->Fence(leader);
-  cluster_->Run(kElection * 2);
+  cluster_->Run(Seconds(2) + kElection * 2);
   EXPECT_NE(Leader(), 0u);
   EXPECT_NE(Leader(), leader);
 }
@@ -219,58 +216,20 @@ TEST_F(QuietTest, FollowerIsFenced_PulsesAreNoContact) {
   EXPECT_GT(quiet, 40u);
 }
 
-// The leader reads without a round, and nothing is sent for it.
-TEST_F(QuietTest, Pulses_RenewTheLease) {
-  cluster_ = std::make_unique<CoreCluster>(
-      CoreCluster::Options{.pulses = true, .lease_length = Milliseconds(300)});
-  cluster_->Run(Seconds(3));
-  ASSERT_TRUE(AllQuiet());
-  const uint32_t leader = Leader();
-  const size_t before = Messages();
-  for (uint64_t tag = 1; tag <= 10; ++tag) {
-    cluster_->Run(Seconds(1));
-    cluster_->Read(leader, tag);
-    EXPECT_TRUE(cluster_->reads().at(tag).ok) << tag;
-  }
-  EXPECT_EQ(Messages(), before);
-  CutOff(leader);
-  cluster_->Run(Milliseconds(300));
-  cluster_->Read(leader, 11);
-  EXPECT_FALSE(cluster_->reads().at(11).done);
-}
-
-// A promise to a quiet leader counts from the last pulse.
-TEST_F(QuietTest, NextLeader_WaitsForPromisesToPulses) {
-  cluster_ = std::make_unique<CoreCluster>(
-      CoreCluster::Options{.pulses = true, .lease_length = Seconds(2)});
-  cluster_->Run(Seconds(10));
-  ASSERT_TRUE(AllQuiet());
-  const uint32_t leader = Leader();
-  CutOff(leader);
-  cluster_->Run(kElection * 2);
-  const uint32_t next = Leader();
-  ASSERT_NE(next, leader);
-  const Index before = cluster_->core(next).commit_index();
-  cluster_->Run(Seconds(2) - kElection * 2 - Milliseconds(1));
-  EXPECT_EQ(cluster_->core(next).commit_index(), before);
-  cluster_->Run(Milliseconds(80));
-  EXPECT_GT(cluster_->core(next).commit_index(), before);
-}
-
-// A pulse moves the log time that a follower knows, so the next leader begins
-// there.
-TEST_F(QuietTest, LogTime_MovesWithPulses) {
+TEST_F(QuietTest, LengthThatNoLeaderSends_IsRefused) {
   const uint32_t leader = Begin();
-  cluster_->Run(Seconds(60));
-  const WallTime before =
-      cluster_->core(leader).NextLogTime(cluster_->ReadClock(leader));
-  cluster_->Crash(leader);
-  cluster_->Run(kElection * 2);
-  const uint32_t next = Leader();
-  ASSERT_NE(next, 0u);
-  const WallTime after =
-      cluster_->core(next).NextLogTime(cluster_->ReadClock(next));
-  EXPECT_GE(after, before - Milliseconds(80));
+  Message message;
+  message.type = MessageType::kHeartbeat;
+  message.from = ReplicaId(leader);
+  message.to = ReplicaId(leader == 1 ? 2 : 1);
+  message.term = term_;
+  for (const Duration quiet_for : {Seconds(-1), Seconds(3601)}) {
+    message.quiet_for = quiet_for;
+    cluster_->TakeTrace();
+    cluster_->Step(static_cast<uint32_t>(message.to.value()),
+                   MessageReceived{message});
+    ASSERT_EQ(cluster_->TakeTrace().size(), 1u);
+  }
 }
 
 }  // namespace

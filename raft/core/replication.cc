@@ -1,5 +1,5 @@
-// Log replication and the commit rules (Raft paper 5.3, 5.4.2; thesis 3.5,
-// 3.6.2, 10.2.1).
+// Log replication, the commit rules and heartbeats (Raft paper 5.3, 5.4.2;
+// thesis 3.5, 3.6.2, 10.2.1).
 #include <algorithm>
 #include <utility>
 
@@ -180,8 +180,9 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
     bytes = TakeEntries(member, &message.entries);
   }
   const Index last = previous + message.entries.size();
-  const Duration retry =
-      Fires("raft.append_again_soon") ? Milliseconds(1) : RetryInterval(member);
+  const Duration retry = Fires("raft.append_again_soon")
+                             ? Milliseconds(1)
+                             : options_->retry_interval;
   member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
   Send(std::move(message));
@@ -256,6 +257,17 @@ EntryList Core::Impl::ReleaseEntries() {
 
 bool Core::Impl::IsInactive(const Progress& member) const {
   return now_.mono - LastContact(member) >= options_->election_timeout_max;
+}
+
+// The last message of the member, or the last pulse of its node. Pulses count
+// while the group is quiet, if the member has answered since it became so. They
+// do not speak for a fenced replica, whose node works.
+MonoTime Core::Impl::LastContact(const Progress& member) const {
+  const Leader& leader = leader_role();
+  if (member.last_contact() < leader.quiet_from) return member.last_contact();
+  return std::max(
+      member.last_contact(),
+      context_.gate->LastPulse(member.replica(), leader.quiet_from));
 }
 
 // ---- The follower's log.
@@ -430,7 +442,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
   Leader* leader = LeaderOrNull();
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
-  OnContact(*member);
+  member->RecordContact(now_.mono);
   const bool wanted_none = member->wants_no_entries();
   TakeWish(message, *member);
   const AppendNumber next = leader->last_append + 1;
@@ -526,13 +538,140 @@ void Core::Impl::ReactToCommit() {
   }
 }
 
-// ---- Commit notifications, retries.
+// ---- Heartbeats, commit notifications, retries.
 
-// A member without contact may not exist yet, so a quiet leader asks it, too.
-Duration Core::Impl::RetryInterval(const Progress& member) const {
-  return IsInactive(member) ? std::max(options_->retry_interval,
-                                       options_->election_timeout_max * 2)
-                            : options_->retry_interval;
+void Core::Impl::SendHeartbeat(Progress& member) {
+  Message message = NewMessage(MessageType::kHeartbeat, member.replica());
+  message.commit = std::min(commit_, member.match());
+  message.read_round = leader_role().read_round;
+  if (quiet()) message.quiet_for = options_->quiet_interval;
+  message.lost_entries = member.lost_durable();
+  message.log_time = PresentLogTime();
+  if (CanServeReads() && log_.configuration().lease_length > Duration()) {
+    message.sent = now_.mono;
+  }
+  member.CommitSent(message.commit);
+  Send(std::move(message));
+}
+
+// Heartbeats are at multiples of the interval. All groups that a node leads
+// therefore send them in one turn, and the host sends one message to each peer.
+MonoTime Core::Impl::NextHeartbeat() const {
+  const int64_t interval = options_->heartbeat_interval.ns();
+  return MonoTime(0) + Nanoseconds((now_.mono.ns() / interval + 1) * interval);
+}
+
+void Core::Impl::BroadcastHeartbeats() {
+  Leader& leader = leader_role();
+  const bool idle = IsIdle();
+  Wake();
+  if (idle) leader.quiet_from = now_.mono;
+  leader.heartbeat_at = NextHeartbeat();
+  if (idle) {  // Leaves time for the replies.
+    leader.heartbeat_at = leader.heartbeat_at + options_->heartbeat_interval;
+  }
+  for (Progress& member : leader.members) {
+    SendHeartbeat(member);
+    if (member.catch_up().read == Progress::CatchUp::Read::kFailed) {
+      member.catch_up().read = Progress::CatchUp::Read::kNone;
+      leader.send_due = true;
+    }
+  }
+}
+
+// Everything that a later heartbeat could carry has arrived. A member without
+// contact does not count: its new link or its election timeout wakes the leader
+// when it is back.
+bool Core::Impl::IsIdle() const {
+  const Leader& leader = leader_role();
+  const Index last = log_.last().index;
+  if (context_.gate == nullptr ||
+      options_->quiet_interval <= options_->heartbeat_interval * 2 ||
+      leader.transfer || applied_ != last || durable_ != last ||
+      !CanServeReads() || !log_.configuration().outgoing_voters.empty() ||
+      now_.mono - QuorumContact() > options_->election_timeout_min ||
+      !context_.gate->MayBeQuiet() || Fires("raft.not_quiet")) {
+    return false;
+  }
+  for (const Progress& member : leader.members) {
+    if (IsInactive(member)) continue;
+    if (member.state() != Progress::State::kReplicate ||
+        member.match() != last || member.wants_no_entries() ||
+        member.known_level() == Level() ||
+        now_.mono - LastContact(member) > options_->election_timeout_min) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Core::Impl::Wake() {
+  Leader* leader = LeaderOrNull();
+  if (leader == nullptr || !quiet()) return;
+  for (Progress& member : leader->members) {
+    member.RecordContact(LastContact(member));
+  }
+  leader->quiet_from = MonoTime::Max();
+  leader->heartbeat_at = NextHeartbeat();
+}
+
+// The quiet lasts if every member has answered the heartbeat that began it.
+bool Core::Impl::StaysQuiet() {
+  Leader& leader = leader_role();
+  if (!quiet()) return false;
+  const MonoTime end = leader.quiet_from + options_->quiet_interval;
+  if (now_.mono >= end) return false;
+  for (const Progress& member : leader.members) {
+    if (member.last_contact() < leader.quiet_from && !IsInactive(member)) {
+      return false;
+    }
+  }
+  leader.heartbeat_at = end;
+  return true;
+}
+
+void Core::Impl::OnHeartbeat(const Message& message) {
+  if (message.quiet_for < Duration() || message.quiet_for > kQuietMax) {
+    return DropInvalid();
+  }
+  if (!AcceptLeader(message)) return;
+  known_log_time_ = std::max(known_log_time_, message.log_time);
+  // It is true for ever, also if the message is old: no other replica has this
+  // id.
+  if (message.lost_entries) return Emit(Event::Kind::kLostEntries);
+  if (message.quiet_for > Duration() && context_.gate != nullptr) {
+    Follower& follower = std::get<Follower>(role_);
+    follower.quiet_from = now_.mono;
+    follower.quiet_until = now_.mono + message.quiet_for;
+  }
+  if (message.commit > log_.last().index && !installing()) {
+    DropInvalid();  // It names an entry that was never acknowledged here.
+  } else {
+    FollowerCommit(message.commit, message.commit);
+  }
+  Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
+  reply.read_round = message.read_round;
+  if (!ClockIsWrong()) reply.sent = message.sent;
+  reply.log_time = message.log_time;
+  reply.known_level = context_.known_level;
+  Send(std::move(reply));
+}
+
+void Core::Impl::OnHeartbeatReply(const Message& message) {
+  Leader* leader = LeaderOrNull();
+  Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
+  if (member == nullptr) return;
+  if (message.read_round > leader->read_round || message.sent > now_.mono ||
+      message.log_time > known_log_time_) {
+    DropInvalid();
+    return;
+  }
+  member->RecordContact(now_.mono);
+  member->RecordAnswer(message.sent, message.log_time);
+  TakeWish(message, *member);
+  member->ConfirmReadRound(message.read_round);
+  member->RecordKnownLevel(message.known_level);
+  ConfirmRound();
 }
 
 // A reply is overdue. A kAppend without entries asks what the follower has.
@@ -549,10 +688,7 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
   if (member == nullptr) return;
   // The other node may have started again, and its disk may have lost what was
   // acknowledged. So an idle group asks, too.
-  if (event.link_is_new) {
-    Untie(*member);
-    Wake();
-  }
+  if (event.link_is_new) Wake();
   if (member->state() == Progress::State::kSnapshot) {
     event.link_is_new ? RetryChunk(*member) : ReadChunk(*member);
   } else if (event.link_is_new && member->lost_durable()) {

@@ -35,11 +35,9 @@ struct ForwardedRead {
 struct Follower {
   ReplicaId leader;  // Zero if unknown.
   MonoTime last_contact = MonoTime::Min();
-  // From then on pulses of the leader's node count as contact. Max(): they do
-  // not before the leader's next message.
-  MonoTime tied_from = MonoTime::Max();
-  bool quiet = false;  // The leader's last message said so.
-  WallTime log_time_base = WallTime::Min();  // That of the last heartbeat.
+  // In between, pulses of the leader's node count as contact.
+  MonoTime quiet_from = MonoTime::Max();
+  MonoTime quiet_until = MonoTime::Min();
   // Its last reply that left at once asked the leader to send no entries.
   bool asked_for_none = false;
   std::vector<ForwardedRead> reads;
@@ -96,9 +94,8 @@ struct Leader {
   WallTime anchor_log_time;
   MonoTime anchor_mono;
   MonoTime heartbeat_at;
-  // When it sent the heartbeats after which it is quiet; Max() if it is not.
+  // When it began to be quiet, or was again by a heartbeat; Max() if it is not.
   MonoTime quiet_from = MonoTime::Max();
-  WallTime quiet_base = WallTime::Min();  // That of these heartbeats.
   MonoTime quorum_check_at;
   // At `notification_at`, followers that were sent a lower commit index than
   // `notification_commit` get a heartbeat.

@@ -131,6 +131,8 @@ class Schedule {
     options.core.snapshot_chunk_bytes = 1 + dice.Below(40);
     options.pulses = dice.Chance(50);
     options.lease_length = Milliseconds(dice.Chance(50) ? dice.Below(2000) : 0);
+    options.core.quiet_interval =
+        Milliseconds(100 + static_cast<int64_t>(dice.Below(3000)));
     return options;
   }
 

@@ -114,10 +114,11 @@ void Core::Impl::SendChunk(Progress& member, Buffer chunk) {
   Send(std::move(message));
 }
 
-// A reply is overdue. Nothing is read for a follower that does not answer.
+// A reply is overdue. Nothing is read or sent for a follower that does not
+// answer.
 void Core::Impl::RetryChunk(Progress& member) {
-  member.set_retry_at(now_.mono + RetryInterval(member));
-  if (IsInactive(member)) return SendHeartbeat(member);
+  member.set_retry_at(now_.mono + options_->retry_interval);
+  if (IsInactive(member)) return;
   const Progress::PendingSnapshot& transfer = member.pending_snapshot();
   if (transfer.next > transfer.staged ||
       transfer.next == transfer.snapshot.size_bytes) {
@@ -129,7 +130,7 @@ void Core::Impl::RetryChunk(Progress& member) {
 void Core::Impl::OnSnapshotReply(const Message& message) {
   Progress* member = leads() ? FindMember(message.from) : nullptr;
   if (member == nullptr) return;
-  OnContact(*member);
+  member->RecordContact(now_.mono);
   if (!message.part.has_value()) return DropInvalid();
   if (member->state() != Progress::State::kSnapshot) return;
   Progress::PendingSnapshot& transfer = member->pending_snapshot();

@@ -188,8 +188,8 @@ enum class MessageType : uint8_t {
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `log_time`, the leader's present one; `read_round`, the
-// newest one; `quiet`; `log_time_base`; `lost_entries`; `sent`. Also `state`, a
-// question of the host (raft/host/state_digests.h).
+// newest one; `quiet_for`; `lost_entries`; `sent`. Also `state`, a question of
+// the host (raft/host/state_digests.h).
 // kHeartbeatReply: `read_round`, `sent` and `log_time` of the kHeartbeat;
 // `known_level`; `no_entries`; `state`, the answer.
 //
@@ -222,8 +222,6 @@ struct Message {
   bool no_entries = false;
   // The receiver lacks entries that it acknowledged as durable to this leader.
   bool lost_entries = false;
-  // Nothing is under way: no further heartbeat comes while pulses do.
-  bool quiet = false;
   LogPosition last_log;  // The candidate's last entry.
   AppendNumber number;
   LogPosition previous;  // The entry just before `entries`.
@@ -240,9 +238,9 @@ struct Message {
   WallTime log_time{0};
   ReadRound read_round;
   WallTime present_log_time;  // See Core::present_log_time.
-  // Log time when the leader's monotonic clock was zero, as far as that clock
-  // alone moves it. Min(): the leader has no log time yet.
-  WallTime log_time_base = WallTime::Min();
+  // The next heartbeat may come so much later. Until then pulses of the
+  // leader's node stand in for heartbeats.
+  Duration quiet_for;
   // When it was sent, by the leader's monotonic clock. Min(): it grants no
   // lease.
   MonoTime sent = MonoTime::Min();

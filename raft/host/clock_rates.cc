@@ -1,10 +1,7 @@
 #include "raft/host/clock_rates.h"
 
-#include <algorithm>
 #include <cstdlib>
-#include <functional>
 #include <utility>
-#include <vector>
 
 namespace quorate::raft {
 
@@ -12,12 +9,10 @@ void ClockRates::Heard(NodeId node, uint64_t process, MonoTime sent,
                        const Now& now) {
   if (std::exchange(disruptions_, now.disruptions) != now.disruptions) {
     peers_.clear();
-    CompareAll();
   }
   Peer& peer = peers_[node];
   if (peer.windows.empty() || peer.process != process) {
     peer = {.process = process};
-    CompareAll();
   }
   const Quickest message{.arrived = now.mono, .offset = sent - now.mono};
   if (peer.windows.empty() || now.mono >= peer.window_ends) {
@@ -25,7 +20,6 @@ void ClockRates::Heard(NodeId node, uint64_t process, MonoTime sent,
     if (peer.windows.size() == kWindowsMax) peer.windows.pop_front();
     peer.windows.push_back(message);
     peer.window_ends = now.mono + kWindow;
-    CompareAll();
   } else if (message.offset > peer.windows.back().offset) {
     peer.windows.back() = message;
   }
@@ -45,16 +39,15 @@ std::optional<int64_t> ClockRates::AheadOf(NodeId node) const {
   return found == peers_.end() ? std::nullopt : found->second.ahead_ppm;
 }
 
-void ClockRates::CompareAll() {
-  std::vector<int64_t> differences;
+bool ClockRates::MostDiffer(int64_t ppm_max) const {
+  size_t known = 0;
+  size_t differ = 0;
   for (const auto& [node, peer] : peers_) {
-    if (peer.ahead_ppm.has_value()) {
-      differences.push_back(std::abs(*peer.ahead_ppm));
-    }
+    if (!peer.ahead_ppm.has_value()) continue;
+    ++known;
+    differ += std::abs(*peer.ahead_ppm) > ppm_max ? 1 : 0;
   }
-  std::sort(differences.begin(), differences.end(), std::greater<>());
-  difference_from_most_ =
-      differences.empty() ? 0 : differences[differences.size() / 2];
+  return differ * 2 > known;
 }
 
 }  // namespace quorate::raft

@@ -30,18 +30,15 @@ class ClockRates {
   // (Now::disruptions). A later process of a node, or another number, makes
   // what was known void.
   void Heard(NodeId node, uint64_t process, MonoTime sent, const Now& now);
-  void Forget(NodeId node) {
-    peers_.erase(node);
-    CompareAll();
-  }
+  void Forget(NodeId node) { peers_.erase(node); }
 
   // By how many parts per million this node's clock is faster than that of
   // `node`; none until envelopes have come for kSpanMin.
   std::optional<int64_t> AheadOf(NodeId node) const;
-  // More than half of the clocks with a known rate differ by so much (parts per
-  // million, not negative). So the wrong clock is this one, or nothing shows
-  // which one it is. A node that hears from one other node alone cannot know.
-  int64_t DifferenceFromMost() const { return difference_from_most_; }
+  // True if more than half of the clocks with a known rate differ by more than
+  // `ppm_max`. So the wrong clock is this one, or nothing shows which one it
+  // is. A node that hears from one other node alone cannot know.
+  bool MostDiffer(int64_t ppm_max) const;
 
  private:
   // The message of a window that was quickest.
@@ -59,10 +56,7 @@ class ClockRates {
   };
   static std::optional<int64_t> RateOf(const Peer& peer);
 
-  void CompareAll();
-
   uint32_t disruptions_ = 0;
-  int64_t difference_from_most_ = 0;
   absl::btree_map<NodeId, Peer> peers_;
 };
 

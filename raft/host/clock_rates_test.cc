@@ -45,7 +45,7 @@ class ClockRatesTest : public ::testing::Test {
 TEST_F(ClockRatesTest, Rate_IsUnknownForAMinute) {
   Run(Seconds(59), kNear, 0);
   EXPECT_EQ(rates_.AheadOf(kNear), std::nullopt);
-  EXPECT_EQ(rates_.DifferenceFromMost(), 0);
+  EXPECT_FALSE(rates_.MostDiffer(0));
   Run(Seconds(30), kNear, 0);
   ASSERT_TRUE(rates_.AheadOf(kNear).has_value());
   EXPECT_EQ(rates_.AheadOf(kFar), std::nullopt);
@@ -64,19 +64,19 @@ TEST_F(ClockRatesTest, Rate_IsThatOfTheClocksDespiteDelays) {
 
 TEST_F(ClockRatesTest, ClockThatChangesItsRate_IsNoticedWithinMinutes) {
   Run(Seconds(400), kNear, 0);
-  EXPECT_LE(rates_.DifferenceFromMost(), 100);
+  EXPECT_FALSE(rates_.MostDiffer(100));
   own_ppm_ = 1500;
   Run(Seconds(180), kNear, 0);
-  EXPECT_GT(rates_.DifferenceFromMost(), 500);
+  EXPECT_TRUE(rates_.MostDiffer(500));
 }
 
 TEST_F(ClockRatesTest, OneOfTwoOthers_IsTheWrongOne) {
   Run(Seconds(90), kNear, 900);
   Run(Seconds(90), kFar, 10);
   EXPECT_GT(std::abs(*rates_.AheadOf(kNear)), 500);
-  EXPECT_LE(rates_.DifferenceFromMost(), 500);
+  EXPECT_FALSE(rates_.MostDiffer(500));
   Run(Seconds(90), kThird, 900);
-  EXPECT_GT(rates_.DifferenceFromMost(), 500);
+  EXPECT_TRUE(rates_.MostDiffer(500));
 }
 
 TEST_F(ClockRatesTest, AnotherProcessOrAJump_MakesRatesUnknown) {

@@ -20,18 +20,12 @@
 namespace quorate::raft {
 namespace {
 
-// Version, number of messages, size of the headers, process, time, pulse.
+// Version, number of messages, size of the headers, process, time.
 constexpr size_t kCountAt = kChecksumEnd + 2;
 constexpr size_t kHeaderBytesAt = kCountAt + 2;
 constexpr size_t kProcessAt = kHeaderBytesAt + 4;
 constexpr size_t kSentAt = kProcessAt + 8;
-constexpr size_t kWallAt = kSentAt + 8;
-constexpr size_t kTiesAt = kWallAt + 8;
-constexpr size_t kAnswersAt = kTiesAt + 8;
-constexpr size_t kAnsweredWallAt = kAnswersAt + 8;
-constexpr size_t kClockDiffersAt = kAnsweredWallAt + 8;
-constexpr size_t kAsksAt = kClockDiffersAt + 8;
-constexpr size_t kEnvelopePrefixBytes = kAsksAt + 1;
+constexpr size_t kEnvelopePrefixBytes = kSentAt + 8;
 // Differences of two such times, and of two differences, are no overflow.
 constexpr MonoTime kSentMax(std::numeric_limits<int64_t>::max() / 4);
 // Without the fields that depend on the type of message.
@@ -45,7 +39,6 @@ constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
 constexpr uint8_t kFlagNoEntries = 4;
 constexpr uint8_t kFlagLostEntries = 8;
-constexpr uint8_t kFlagQuiet = 16;
 
 // The flags that a message of `type` may have.
 uint8_t FlagsOf(MessageType type) {
@@ -61,7 +54,7 @@ uint8_t FlagsOf(MessageType type) {
     case MessageType::kAppendReply:
       return kFlagReject | kFlagNoEntries;
     case MessageType::kHeartbeat:
-      return kFlagLostEntries | kFlagQuiet;
+      return kFlagLostEntries;
     case MessageType::kHeartbeatReply:
       return kFlagNoEntries;
     default:
@@ -95,7 +88,7 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.number, message.received, message.durable);
     case MessageType::kHeartbeat:
       return visit(message.commit, message.log_time, message.read_round,
-                   message.log_time_base, message.sent, message.state.index,
+                   message.quiet_for, message.sent, message.state.index,
                    message.state.digest);
     case MessageType::kHeartbeatReply:
       return visit(message.read_round, message.sent, message.log_time,
@@ -149,8 +142,7 @@ class HeaderPass {
     const uint8_t flags = (message.reject ? kFlagReject : 0) |
                           (message.forced ? kFlagForced : 0) |
                           (message.no_entries ? kFlagNoEntries : 0) |
-                          (message.lost_entries ? kFlagLostEntries : 0) |
-                          (message.quiet ? kFlagQuiet : 0);
+                          (message.lost_entries ? kFlagLostEntries : 0);
     CHECK_EQ(flags & ~FlagsOf(message.type), 0);
     Put(static_cast<uint8_t>(message.type));
     Put(flags);
@@ -232,7 +224,6 @@ class HeaderReader {
     message.forced = (flags & kFlagForced) != 0;
     message.no_entries = (flags & kFlagNoEntries) != 0;
     message.lost_entries = (flags & kFlagLostEntries) != 0;
-    message.quiet = (flags & kFlagQuiet) != 0;
     out->group = GroupId(headers_.Take<uint32_t>());
     message.to = ReplicaId(headers_.Take<uint64_t>());
     message.from = ReplicaId(headers_.Take<uint64_t>());
@@ -362,13 +353,6 @@ std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link,
     StoreFixed(block + kHeaderBytesAt, static_cast<uint32_t>(headers_.size()));
     StoreFixed(block + kProcessAt, stamp.process);
     StoreFixed(block + kSentAt, stamp.sent.ns());
-    const EnvelopePulse& pulse = stamp.pulse;
-    StoreFixed(block + kWallAt, pulse.wall.ns());
-    StoreFixed(block + kTiesAt, pulse.ties);
-    StoreFixed(block + kAnswersAt, pulse.answers.ns());
-    StoreFixed(block + kAnsweredWallAt, pulse.answered_wall.ns());
-    StoreFixed(block + kClockDiffersAt, pulse.clock_differs_ppm);
-    StoreFixed(block + kAsksAt, static_cast<uint8_t>(pulse.asks));
     std::memcpy(block + kEnvelopePrefixBytes, headers_.data(), headers_.size());
     uint32_t crc = Crc32c(
         ChecksumSeed(link, Service::kReplicas),
@@ -417,23 +401,10 @@ absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,
   Envelope envelope;
   envelope.stamp = {
       .process = LoadFixed<uint64_t>(bytes.data() + kProcessAt),
-      .sent = MonoTime(LoadFixed<int64_t>(bytes.data() + kSentAt)),
-      .pulse = {
-          .wall = WallTime(LoadFixed<int64_t>(bytes.data() + kWallAt)),
-          .ties = LoadFixed<uint64_t>(bytes.data() + kTiesAt),
-          .answers = MonoTime(LoadFixed<int64_t>(bytes.data() + kAnswersAt)),
-          .answered_wall =
-              WallTime(LoadFixed<int64_t>(bytes.data() + kAnsweredWallAt)),
-          .clock_differs_ppm =
-              LoadFixed<int64_t>(bytes.data() + kClockDiffersAt),
-          .asks = LoadFixed<uint8_t>(bytes.data() + kAsksAt) != 0}};
+      .sent = MonoTime(LoadFixed<int64_t>(bytes.data() + kSentAt))};
   if (envelope.stamp.sent < MonoTime(0) || envelope.stamp.sent > kSentMax) {
     return absl::InvalidArgumentError(
         "envelope was sent at no time of a clock");
-  }
-  if (envelope.stamp.pulse.clock_differs_ppm < 0 ||
-      LoadFixed<uint8_t>(bytes.data() + kAsksAt) > 1) {
-    return absl::InvalidArgumentError("envelope has a pulse that none sends");
   }
   envelope.messages.resize(count);
   size_t taken = 0;

@@ -25,27 +25,10 @@ struct GroupMessage {
   Message message;
 };
 
-// The part for all groups of the two nodes (raft/host/pulses.h).
-struct EnvelopePulse {
-  // The earliest end of the sender's wall clock; Min() if it is not bounded.
-  WallTime wall = WallTime::Min();
-  uint64_t ties = 0;  // The hash of those that the sender's leaders have.
-  // The newest envelope of the receiver in which these ties were equal to those
-  // of the sender's followers: its `sent`. Min(): there was none.
-  MonoTime answers = MonoTime::Min();
-  WallTime answered_wall = WallTime::Min();  // Its `wall`.
-  // See MemberPulse. Not negative.
-  int64_t clock_differs_ppm = 0;
-  // The ties differ: each leader that the receiver has should send something.
-  bool asks = false;
-  friend bool operator==(const EnvelopePulse&, const EnvelopePulse&) = default;
-};
-
 // The process that sent an envelope, and when.
 struct EnvelopeStamp {
-  uint64_t process = 0;  // A random number, but zero.
+  uint64_t process = 0;  // A random number.
   MonoTime sent;         // By the clock of the sender.
-  EnvelopePulse pulse;
 };
 
 // Encodes messages to one node as the pieces of one Transport::Send. Reusable.

@@ -44,11 +44,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       observer_(observer != nullptr ? *observer : silent_),
       founding_(env, options_.cluster, options_.node, PeersOf(options_),
                 options_.founding_level, options_.founding_lease_length),
-      outbox_(env, options_.cluster, options_.node,
-              [this](NodeId to, const Now& now) {
-                return pulses_.Take(to, now.wall.bounded_earliest(),
-                                    clock_rates_.DifferenceFromMost());
-              }),
+      outbox_(env, options_.cluster, options_.node),
       send_room_(env.transport, options_.peer_window_bytes,
                  [this](NodeId to) { OfferRoomLater(to); }),
       apply_work_(env.loop, options_.turn_apply_work_max),
@@ -304,9 +300,8 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
   if (!envelope.ok()) return;
   const Now now = env_.loop.ReadClock();
   clock_rates_.Heard(from, envelope->stamp.process, envelope->stamp.sent, now);
-  const EnvelopeStamp& stamp = envelope->stamp;
-  if (pulses_.IsOtherProcess(from, stamp.process, now.mono)) {
-    OnPulsesChanged(from);
+  if (pulses_.Heard(from, envelope->stamp.process, now.mono)) {
+    WakeQuietPartners(from);
   }
   for (GroupMessage& message : envelope->messages) {
     Replica* target = replica(message.group);
@@ -314,16 +309,6 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
       continue;
     }
     target->OnMessage(from, incarnation, std::move(message.message));
-  }
-  if (stamp.pulse.asks) {
-    env_.tracer.Sometimes("raft.ties_differ");
-    for (const auto& [id, replica] : replicas_) {
-      replica->OnRoomToSend(from, /*link_is_new=*/true);
-    }
-  }
-  if (pulses_.Heard(from, stamp, now.mono)) {
-    OnPulsesChanged(from);
-    outbox_.AddPulse(from);
   }
 }
 
@@ -416,12 +401,12 @@ void Host::Impl::OnAlarm() {
     if (deadline <= now) due->OnTimer();
     QueueDeadline(id);
   }
-  for (const NodeId node : pulses_.TakeLate(now)) OnPulsesChanged(node);
+  for (const NodeId node : pulses_.TakeLate(now)) WakeQuietPartners(node);
   SendPulses();
   SetAlarm();
 }
 
-void Host::Impl::OnPulsesChanged(NodeId node) {
+void Host::Impl::WakeQuietPartners(NodeId node) {
   for (const auto& [id, replica] : replicas_) {
     if (replica->ReliesOnPulsesOf(node)) replica->OnPulsesChanged();
   }
@@ -757,12 +742,6 @@ std::vector<Host::ClosedRoom> Host::closed_rooms() const {
   });
   return closed;
 }
-uint64_t Host::LinksDigest(MonoTime now) const {
-  CoreDigest digest(now, impl_->options_.core.election_timeout_max * 2);
-  impl_->pulses_.AddTo(&digest);
-  return digest.value();
-}
-
 uint64_t Host::sent_bytes(NodeId to) const {
   return impl_->outbox_.SentBytes(to);
 }
@@ -772,7 +751,7 @@ std::optional<int64_t> Host::ClockAheadOf(NodeId node) const {
 }
 
 bool Host::clock_differs() const {
-  return impl_->clock_rates_.DifferenceFromMost() > kLeaseDriftPpm / 2;
+  return impl_->clock_rates_.MostDiffer(kLeaseDriftPpm / 2);
 }
 
 Level Host::founded_level() const { return impl_->founded_level_; }

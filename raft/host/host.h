@@ -227,9 +227,6 @@ class Host {
   std::vector<ClosedRoom> closed_rooms() const;
   // The bytes of all messages of consensus to another node.
   uint64_t sent_bytes(NodeId to) const;
-  // A digest of what the node knows of its links to others, for a search that
-  // visits each state once. `now`: see CoreDigest.
-  uint64_t LinksDigest(MonoTime now) const;
   // By how many parts per million this node's monotonic clock is faster than
   // that of `node`; none until it is known (raft/host/clock_rates.h).
   std::optional<int64_t> ClockAheadOf(NodeId node) const;

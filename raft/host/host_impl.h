@@ -165,8 +165,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void SetAlarm();
   void OnAlarm();
   void SendPulses();
-  // The pulses of a node are late, or have ended.
-  void OnPulsesChanged(NodeId node);
+  // The pulses of a node are late, or come from another process now.
+  void WakeQuietPartners(NodeId node);
   void OfferRoom(NodeId to);
   void OfferRoomLater(NodeId to);
   void OfferRoomForEntriesLater();

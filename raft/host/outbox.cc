@@ -67,11 +67,10 @@ void Outbox::Flush() {
 void Outbox::Send(const Destination& destination, EnvelopeBuilder* envelope) {
   const auto [to, lane] = destination;
   Sent& sent = sent_[to];
-  const Now now = env_.loop.ReadClock();
-  sent.last = now.mono;
-  const std::vector<Buffer> pieces = envelope->Take(
-      {.cluster = cluster_, .from = self_, .to = to},
-      {.process = process_, .sent = sent.last, .pulse = pulse_(to, now)});
+  sent.last = env_.loop.ReadClock().mono;
+  const std::vector<Buffer> pieces =
+      envelope->Take({.cluster = cluster_, .from = self_, .to = to},
+                     {.process = process_, .sent = sent.last});
   for (const Buffer& piece : pieces) sent.bytes += piece.size();
   env_.transport.Send(to, lane, pieces);
 }

@@ -8,13 +8,11 @@
 #ifndef QUORATE_RAFT_HOST_OUTBOX_H_
 #define QUORATE_RAFT_HOST_OUTBOX_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
 
-#include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "raft/host/envelope.h"
 
@@ -22,18 +20,13 @@ namespace quorate::raft {
 
 class Outbox {
  public:
-  // Returns what an envelope to a node says for all groups.
-  using PulseTo = absl::AnyInvocable<EnvelopePulse(NodeId to, const Now& now)>;
-
   // `env` and `cluster` outlive the Outbox. `cluster` is right from the first
   // message on.
-  Outbox(env::Env& env, const ClusterId& cluster, NodeId self, PulseTo pulse)
+  Outbox(env::Env& env, const ClusterId& cluster, NodeId self)
       : env_(env),
         cluster_(cluster),
         self_(self),
-        pulse_(std::move(pulse)),
-        process_(std::max(env.random.Bits("raft.process", self.value(), 0),
-                          uint64_t{1})) {}
+        process_(env.random.Bits("raft.process", self.value(), 0)) {}
 
   // Queues a message to a replica on node `to`. It leaves at the end of this
   // turn.
@@ -64,7 +57,6 @@ class Outbox {
   env::Env& env_;
   const ClusterId& cluster_;
   const NodeId self_;
-  PulseTo pulse_;
   const uint64_t process_;  // A random number of this process.
   bool stopped_ = false;
   // Ordered, so that the order of sending is the same in every run.

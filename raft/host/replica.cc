@@ -280,8 +280,12 @@ void Replica::OnTimer() {
   if (!status_.ok()) return;
   const MonoTime now = services_.env.loop.ReadClock().mono;
   if (now >= proposals_deadline_) ExpireProposals();
-  if (now >= snapshots_.check_retained_at()) snapshots_.CheckRetained();
   if (now >= core_deadline_) Step(TimerFired());
+}
+
+bool Replica::ReliesOnPulsesOf(NodeId node) const {
+  return std::find(reported_pulses_.begin(), reported_pulses_.end(), node) !=
+         reported_pulses_.end();
 }
 
 void Replica::OnPulsesChanged() {
@@ -290,14 +294,12 @@ void Replica::OnPulsesChanged() {
 
 MonoTime Replica::deadline() const {
   if (!status_.ok()) return MonoTime::Max();
-  return std::min(
-      {core_deadline_, proposals_deadline_, snapshots_.check_retained_at()});
+  return std::min(core_deadline_, proposals_deadline_);
 }
 
 MonoTime Replica::deadline_without_backlog() const {
   if (!status_.ok()) return MonoTime::Max();
-  return std::min({core_->deadline_without_backlog(), proposals_deadline_,
-                   snapshots_.check_retained_at()});
+  return std::min(core_->deadline_without_backlog(), proposals_deadline_);
 }
 
 void Replica::Stop(const absl::Status& why) {
@@ -306,7 +308,7 @@ void Replica::Stop(const absl::Status& why) {
   if (callers_.has_value()) EndCallers(why);
   snapshots_.Stop();
   in_flight_.clear();
-  ReportTies();
+  ReportQuiet();
 }
 
 void Replica::EndCallers(const absl::Status& why) {
@@ -361,7 +363,7 @@ void Replica::Step(Input&& input) {
   core_deadline_ = output.deadline;
   ReportLogBytes();
   ReportInFlight();
-  ReportTies();
+  ReportQuiet();
   services_.observer.OnStep(key_.group, *core_, output);
   HandleProposals(output);
   HandleWrite(output);
@@ -478,11 +480,23 @@ void Replica::ReportInFlight() {
   in_flight_.resize(now.size());
 }
 
-void Replica::ReportTies() {
-  const bool changed = ties_.Report(
-      key_, status_.ok() ? &*core_ : nullptr,
-      [this](ReplicaId partner) { return NodeOf(partner); }, &services_.pulses);
-  if (changed) services_.calls.pulses_needed();
+// The members do not change while a leader is quiet.
+void Replica::ReportQuiet() {
+  const bool quiet = status_.ok() && core_->quiet();
+  const ReplicaId leader = quiet ? core_->leader() : ReplicaId();
+  if (std::exchange(reported_quiet_, leader) == leader) return;
+  for (const NodeId node : reported_pulses_) services_.pulses.Remove(node);
+  reported_pulses_.clear();
+  if (leader == ReplicaId()) return;
+  const bool leads = leader == key_.replica;
+  ForEachMember(core_->configuration(), [&](const Member& member) {
+    const bool partner =
+        leads ? member.replica != leader : member.replica == leader;
+    if (!partner) return;
+    services_.pulses.Add(member.node);
+    reported_pulses_.push_back(member.node);
+  });
+  services_.calls.pulses_needed();
 }
 
 bool Replica::MayBeQuiet() {

@@ -52,9 +52,9 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
-  // Whether a pulse of this node counts as contact.
-  bool ReliesOnPulsesOf(NodeId node) const { return ties_.Has(node); }
-  // Call when pulses of such a node are late, or no longer count.
+  // Whether it is quiet and its partners include one on this node.
+  bool ReliesOnPulsesOf(NodeId node) const;
+  // Call when pulses of such a node are late or come from another process.
   void OnPulsesChanged();
   // The first one that is not there just to apply more entries.
   MonoTime deadline_without_backlog() const;
@@ -124,14 +124,11 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
                ? std::max(bytes, state_machine_->WorkOf(entry.payload))
                : bytes;
   }
-  LeaderPulse PulseOfLeader(ReplicaId leader, MonoTime since) override {
-    return services_.pulses.OfLeader(NodeOf(leader), since);
-  }
-  MemberPulse PulseOfMember(ReplicaId member, MonoTime since) override {
-    return services_.pulses.OfMember(NodeOf(member), since);
+  MonoTime LastPulse(ReplicaId replica, MonoTime since) override {
+    return services_.pulses.Last(NodeOf(replica), since);
   }
   bool ClockDiffers(int64_t ppm_max) override {
-    return services_.clock_rates.DifferenceFromMost() > ppm_max;
+    return services_.clock_rates.MostDiffer(ppm_max);
   }
   bool MayBeQuiet() override;
 
@@ -151,8 +148,8 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   void ReportLogBytes() override;
   // Tells SendRoom what the followers have not acknowledged.
   void ReportInFlight();
-  // Tells Pulses the ties of this replica.
-  void ReportTies();
+  // Tells Pulses which nodes need those of this one.
+  void ReportQuiet();
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
   void HandleWrite(Output& output);
@@ -265,7 +262,9 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
     Quota::Share bytes;
   };
   std::vector<InFlight> in_flight_;
-  ReplicaTies ties_;
+  // To Pulses. The leader of the quiet group; zero: it is not quiet.
+  ReplicaId reported_quiet_;
+  std::vector<NodeId> reported_pulses_;
   // Shares of the budgets and rooms that all groups of the node have together.
   struct LogShares {
     explicit LogShares(const ReplicaServices& services)

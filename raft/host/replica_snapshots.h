@@ -119,10 +119,6 @@ class ReplicaSnapshots {
   void CheckRetained();
   // Retained entries that are not to count in the budget (LogCut::usual).
   uint64_t retained_bytes() const { return retained_bytes_; }
-  // When to call it again, even if nothing else happens; Max(): never.
-  MonoTime check_retained_at() const {
-    return retained_bytes_ == 0 ? MonoTime::Max() : check_retained_at_;
-  }
 
   // ---- Sending and receiving.
   void Handle(const Output& output);

@@ -15,28 +15,20 @@ class Leaderships {
  public:
   // The leader of a group in one term, and when it began to lead. Node zero and
   // Max(): no node led. When it last sent heartbeats with an entry of its own
-  // committed, or pulses in place of them; Max(): never.
+  // committed; Max(): never.
   struct Led {
     NodeId leader;
     SimTime since = SimTime::Max();
     SimTime last_heartbeat = SimTime::Max();
     SimTime until = SimTime::Max();  // Max(): it may still lead.
-    bool quiet = false;
   };
 
   // The node began to lead.
   void Begin(NodeId node, GroupId group, raft::Term term, SimTime now);
   // The leader of this term sent heartbeats, and has committed an entry of its
-  // own. `quiet`: pulses follow them until it says otherwise, or ends.
-  void OnHeartbeats(GroupId group, raft::Term term, SimTime now, bool quiet) {
-    Led& led = led_[group][term];
-    led.last_heartbeat = now;
-    led.quiet = quiet;
-  }
-  // It is not quiet any more.
-  void OnAwake(GroupId group, raft::Term term, SimTime now) {
-    Led& led = led_[group][term];
-    if (led.quiet) OnHeartbeats(group, term, now, /*quiet=*/false);
+  // own.
+  void OnHeartbeats(GroupId group, raft::Term term, SimTime now) {
+    led_[group][term].last_heartbeat = now;
   }
   // The node does not lead the group any more.
   void End(NodeId node, GroupId group, SimTime now);

@@ -32,7 +32,7 @@ TEST(Leaderships, Heartbeats_AreThoseOfTheTerm) {
   Leaderships all;
   all.Begin(NodeId(1), kLedGroup, raft::Term(1), At(10));
   EXPECT_EQ(all.In(kLedGroup, raft::Term(1)).last_heartbeat, SimTime::Max());
-  all.OnHeartbeats(kLedGroup, raft::Term(1), At(15), /*quiet=*/false);
+  all.OnHeartbeats(kLedGroup, raft::Term(1), At(15));
   EXPECT_EQ(all.In(kLedGroup, raft::Term(1)).last_heartbeat, At(15));
 }
 

@@ -154,14 +154,9 @@ class Cluster::Program final : public ReplicaObserver {
     ++cluster_->core_steps_;
     ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
-    if (core.CanServeReads()) {
-      const SimTime now = cluster_->world_.now();
-      Leaderships& all = cluster_->leaderships_;
-      if (!output.heartbeats.empty()) {
-        all.OnHeartbeats(group, core.term(), now, core.quiet());
-      } else if (!core.quiet()) {
-        all.OnAwake(group, core.term(), now);
-      }
+    if (!output.heartbeats.empty() && core.CanServeReads()) {
+      cluster_->leaderships_.OnHeartbeats(group, core.term(),
+                                          cluster_->world_.now());
     }
     FollowIfRare(core, output);
     if (cluster_->step_hook_) cluster_->step_hook_(node_, group, core, output);

@@ -576,7 +576,6 @@ std::optional<uint64_t> StateMachineSubject::DigestOf(MachineId machine) const {
   }
   const MonoTime now = world_.clock(machine).Mono(world_.now());
   return Mix64(Mix64(nodes_[index]->core()->Digest(now) +
-                     Mix64(HostOf(index)->LinksDigest(now)) +
                      nodes_[index]->state()->Digest()) +
                world_.incarnation(machine));
 }

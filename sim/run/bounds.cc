@@ -41,31 +41,30 @@ ClockBounds BoundsOfClocks(World& world, const Cluster& cluster) {
       return most;
     };
   };
-  return {.epoch = WorldOptions().epoch,
-          .error_bound = of([](const SimClock& clock, SimTime since) {
-            return clock.WidestErrorBound(since);
-          }),
-          // Slewing of log time compensates drift, but not frozen clocks.
-          .lost = of([&world](const SimClock& clock, SimTime since) {
-            return clock.FrozenFor(since, world.now());
-          }),
-          .gained = of([&world](const SimClock& clock, SimTime since) {
-            return clock.Gained(since, world.now());
-          }),
-          .slowed = of([&world](const SimClock& clock, SimTime since) {
-            return clock.Slowed(since, world.now());
-          }),
-          .last_heartbeat =
-              [&cluster, &world](GroupId group, raft::Term term) {
-                const Leaderships::Led led =
-                    cluster.leaderships().In(group, term);
-                return led.quiet ? std::min(led.until, world.now())
-                                 : led.last_heartbeat;
-              },
-          .paused = [&world](SimTime since) { return world.PausedFor(since); },
-          .change_max = GreatestTiming(
-                            cluster, &raft::CoreOptions::election_timeout_max) *
-                        3};
+  return {
+      .epoch = WorldOptions().epoch,
+      .error_bound = of([](const SimClock& clock, SimTime since) {
+        return clock.WidestErrorBound(since);
+      }),
+      // Slewing of log time compensates drift, but not frozen clocks.
+      .lost = of([&world](const SimClock& clock, SimTime since) {
+        return clock.FrozenFor(since, world.now());
+      }),
+      .gained = of([&world](const SimClock& clock, SimTime since) {
+        return clock.Gained(since, world.now());
+      }),
+      .slowed = of([&world](const SimClock& clock, SimTime since) {
+        return clock.Slowed(since, world.now());
+      }),
+      .last_heartbeat =
+          [&cluster](GroupId group, raft::Term term) {
+            return cluster.leaderships().In(group, term).last_heartbeat;
+          },
+      .paused = [&world](SimTime since) { return world.PausedFor(since); },
+      .change_max =
+          GreatestTiming(cluster, &raft::CoreOptions::quiet_interval) +
+          GreatestTiming(cluster, &raft::CoreOptions::election_timeout_max) *
+              3};
 }
 
 Duration LongestTrip(World& world, const Shape& shape, const Cluster& cluster) {

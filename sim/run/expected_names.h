@@ -119,7 +119,6 @@ inline constexpr std::string_view kExpectedMarks[] = {
     "raft.start_ended_by_a_probe",
     "raft.starts_forgotten",
     "raft.store_admitted",
-    "raft.ties_differ",
     "raft.too_much_unapplied",
     "raft.too_much_uncommitted",
     "raft.too_much_unwritten",

@@ -368,6 +368,8 @@ void ShapeDraw::DrawRaft(NodeId node, const Shape& shape,
                          raft::HostLimits* host) {
   raft::CoreOptions& core = host->core;
   DrawTimings(node, shape, &core);
+  DrawMs("knob.raft.quiet_interval_ms", node, &core.quiet_interval,
+         {2'000, 2'000, 2'000, 0, 500, 10'000});
   DrawMs("knob.raft.retry_interval_ms", node, &core.retry_interval,
          {150, 150, 150, 30, 1'000});
   Draw("knob.raft.uncommitted_bytes", node, &core.uncommitted_bytes_max,

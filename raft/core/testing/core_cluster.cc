@@ -91,7 +91,6 @@ void CoreCluster::Step(uint32_t id, Input input) {
   core(id).Step(ReadClock(id), std::move(input), &output_);
   core(id).CheckInvariants();
   Report(invariants_.Observe(ReplicaId(id), core(id), output_));
-  ReportTies(id);
   if (leads && core(id).commit_index() > commit) CheckDisks(id);
   Absorb(id);
 }
@@ -344,7 +343,6 @@ void CoreCluster::Crash(uint32_t id, size_t written) {
     self.writes.pop_front();
   }
   self.core.reset();
-  self.pulses.reset();
   self.writes.clear();
   self.works.clear();
 }
@@ -366,13 +364,11 @@ void CoreCluster::Restart(uint32_t id) {
   CoreContext context = {.replica = ReplicaId(id), .group = GroupId(1)};
   if (options_.pulses) {
     PulseGate& gate = gates_[ReplicaId(id)];
-    gate.node = &self;
-    self.process = starts_ + 1;
-    self.pulses = std::make_unique<Pulses>(options_.core.heartbeat_interval,
-                                           options_.core.election_timeout_min);
-    self.ties = ReplicaTies();
+    gate.cluster = this;
+    gate.id = ReplicaId(id);
     context.gate = &gate;
   }
+  self.started = now_;
   self.core = std::make_unique<Core>(
       std::make_shared<const CoreOptions>(options_.core), context,
       std::move(restored), Random(options_.seed).Fork("test.start", starts_++),
@@ -383,12 +379,7 @@ void CoreCluster::Restart(uint32_t id) {
 
 bool CoreCluster::Stabilize() {
   for (int round = 0; round < 10'000; ++round) {
-    bool moved = !pulse_steps_.empty();
-    while (!pulse_steps_.empty()) {
-      auto [id, input] = std::move(pulse_steps_.front());
-      pulse_steps_.pop_front();
-      Step(id, std::move(input));
-    }
+    bool moved = false;
     for (uint32_t id = 1; id <= size(); ++id) {
       if (!up(id)) continue;
       while (FinishWrite(id)) moved = true;
@@ -407,23 +398,22 @@ bool CoreCluster::Stabilize() {
 void CoreCluster::Run(Duration duration) {
   const MonoTime end = now_ + duration;
   Stabilize();
+  for (uint32_t id = 1; id <= size(); ++id) {
+    // Processes may have started again.
+    if (up(id) && core(id).quiet()) FireTimeout(id);
+  }
   while (true) {
     std::vector<uint32_t> due;
     MonoTime at = MonoTime::Max();
-    if (options_.pulses) {
-      const int64_t beat = options_.core.heartbeat_interval.ns();
-      at = MonoTime((now_.ns() / beat + 1) * beat);
-    }
     for (uint32_t id = 1; id <= size(); ++id) {
       if (!up(id)) continue;
-      const MonoTime next = core(id).deadline();
+      const MonoTime next = std::min(core(id).deadline(), PulsesLateAt(id));
       if (next < at) due.clear();
       if (next <= at) due.push_back(id);
       at = std::min(at, next);
     }
-    if (at > end || at == MonoTime::Max()) break;
+    if (at > end || due.empty()) break;
     MoveTo(std::max(now_, at));
-    Stabilize();
     for (const uint32_t id : due) {
       FireTimeout(id);
       Stabilize();
@@ -432,71 +422,34 @@ void CoreCluster::Run(Duration duration) {
   MoveTo(end);
 }
 
+// When a quiet core must look at pulses again: the first that is late.
+MonoTime CoreCluster::PulsesLateAt(uint32_t id) {
+  MonoTime at = MonoTime::Max();
+  if (!core(id).quiet()) return at;
+  for (const auto& [link, last] : pulses_) {
+    const MonoTime late = last + CoreOptions().election_timeout_min;
+    if (link.second == ReplicaId(id) && late > now_) at = std::min(at, late);
+  }
+  return at;
+}
+
+// A pulse arrives on each link whenever time moves.
 void CoreCluster::MoveTo(MonoTime time) {
   now_ = time;
-  if (options_.pulses) ExchangePulses();
-}
-
-// Does for the nodes what a Host does.
-void CoreCluster::ExchangePulses() {
   for (uint32_t from = 1; from <= size(); ++from) {
     for (uint32_t to = 1; to <= size(); ++to) {
-      Node& sender = node(from);
-      Node& receiver = node(to);
-      if (from == to || !sender.pulses || !receiver.pulses ||
-          cut_.contains({ReplicaId(from), ReplicaId(to)})) {
-        continue;
-      }
-      const Now sent = ReadClock(from);
-      const EnvelopeStamp stamp = {
-          .process = sender.process,
-          .sent = sent.mono,
-          .pulse = sender.pulses->Take(NodeId(to), sent.wall.bounded_earliest(),
-                                       /*clock_differs_ppm=*/0)};
-      const MonoTime now = ReadClock(to).mono;
-      const bool is_other =
-          receiver.pulses->IsOtherProcess(NodeId(from), stamp.process, now);
-      if (receiver.pulses->Heard(NodeId(from), stamp, now) || is_other) {
-        pulse_steps_.emplace_back(to, TimerFired());
-      }
-      if (stamp.pulse.asks) {
-        pulse_steps_.emplace_back(
-            to, RoomToSend{.to = ReplicaId(from), .link_is_new = true});
-      }
-    }
-  }
-  for (uint32_t id = 1; id <= size(); ++id) {
-    Pulses* const pulses = node(id).pulses.get();
-    if (pulses != nullptr && !pulses->TakeLate(ReadClock(id).mono).empty()) {
-      pulse_steps_.emplace_back(id, TimerFired());
+      const Link link = {ReplicaId(from), ReplicaId(to)};
+      const bool pulses = up(from) || fenced_.contains(ReplicaId(from));
+      if (pulses && !cut_.contains(link)) pulses_[link] = now_;
     }
   }
 }
 
-void CoreCluster::ReportTies(uint32_t id) {
-  Node& self = node(id);
-  if (!self.pulses) return;
-  self.ties.Report(
-      {GroupId(1), ReplicaId(id)}, self.core.get(),
-      [](ReplicaId partner) { return NodeId(partner.value()); },
-      self.pulses.get());
-}
-
-void CoreCluster::Fence(uint32_t id) {
-  std::unique_ptr<Pulses> pulses = std::move(node(id).pulses);
-  Crash(id);
-  node(id).pulses = std::move(pulses);
-  ReportTies(id);
-}
-
-LeaderPulse CoreCluster::PulseGate::PulseOfLeader(ReplicaId leader,
-                                                  MonoTime since) {
-  return node->pulses->OfLeader(NodeId(leader.value()), since);
-}
-
-MemberPulse CoreCluster::PulseGate::PulseOfMember(ReplicaId member,
-                                                  MonoTime since) {
-  return node->pulses->OfMember(NodeId(member.value()), since);
+// Another process than at `since` gives them.
+MonoTime CoreCluster::PulseGate::LastPulse(ReplicaId replica, MonoTime since) {
+  if (cluster->node(replica.value()).started > since) return MonoTime::Min();
+  const auto found = cluster->pulses_.find({replica, id});
+  return found == cluster->pulses_.end() ? MonoTime::Min() : found->second;
 }
 
 void CoreCluster::TraceEvent(uint32_t id, const Event& event) {

@@ -20,7 +20,6 @@
 
 #include "raft/core/core.h"
 #include "raft/core/testing/invariants.h"
-#include "raft/host/pulses.h"
 
 namespace quorate::raft {
 
@@ -35,7 +34,7 @@ class CoreCluster {
     CoreOptions core;
     // Unbounded wall clock unless set; then exact.
     bool wall_clock = false;
-    // Nodes give each other pulses whenever time moves.
+    // Nodes give each other pulses, so that the group may be quiet.
     bool pulses = false;
     Duration lease_length;
   };
@@ -48,10 +47,7 @@ class CoreCluster {
   // One replica with its disk, which outlives it.
   struct Node {
     std::unique_ptr<Core> core;  // Null: down.
-    // Those of its process.
-    uint64_t process = 0;
-    std::unique_ptr<Pulses> pulses;
-    ReplicaTies ties;
+    MonoTime started;
     uint32_t clock_disruptions = 0;
     // Durable.
     HardState hard_state;
@@ -88,7 +84,6 @@ class CoreCluster {
     return links_[{ReplicaId(from), ReplicaId(to)}];
   }
   MonoTime now() const { return now_; }
-  Now ReadClock(uint32_t id) const;
 
   // Steps a replica and takes its output. Does nothing if the replica is down.
   void Step(uint32_t id, Input input);
@@ -108,7 +103,10 @@ class CoreCluster {
   void Crash(uint32_t id, size_t written = 0);
   void Restart(uint32_t id);
   // Stops a replica, but not its node: pulses go on.
-  void Fence(uint32_t id);
+  void Fence(uint32_t id) {
+    Crash(id);
+    fenced_.insert(ReplicaId(id));
+  }
   // Begins or ends the loss of messages that are sent on this link.
   void Cut(uint32_t from, uint32_t to) {
     cut_.insert({ReplicaId(from), ReplicaId(to)});
@@ -144,15 +142,15 @@ class CoreCluster {
  private:
   // The pulses that one node gets.
   struct PulseGate final : HostGate {
-    LeaderPulse PulseOfLeader(ReplicaId leader, MonoTime since) override;
-    MemberPulse PulseOfMember(ReplicaId member, MonoTime since) override;
+    MonoTime LastPulse(ReplicaId replica, MonoTime since) override;
     bool MaySend(ReplicaId, Load) override { return true; }
-    Node* node = nullptr;
+    CoreCluster* cluster = nullptr;
+    ReplicaId id;
   };
 
+  Now ReadClock(uint32_t id) const;
   void MoveTo(MonoTime time);
-  void ExchangePulses();
-  void ReportTies(uint32_t id);
+  MonoTime PulsesLateAt(uint32_t id);
   void Report(const std::string& violation);
   void CheckDisks(uint32_t id);
   void Absorb(uint32_t id);
@@ -171,8 +169,8 @@ class CoreCluster {
   std::map<Link, std::deque<Message>> links_;
   std::set<Link> cut_;
   std::map<ReplicaId, PulseGate> gates_;
-  // Steps of replicas that the last pulses caused.
-  std::deque<std::pair<uint32_t, Input>> pulse_steps_;
+  std::map<Link, MonoTime> pulses_;  // The last one on each link.
+  std::set<ReplicaId> fenced_;
   std::map<MessageType, size_t> sent_;
   MonoTime now_{1'000'000'000};
   Output output_;
