@@ -18,16 +18,6 @@
 namespace quorate::node {
 namespace {
 
-constexpr std::string_view kNoPassword =
-    "ERR AUTH <password> called without any password configured for the "
-    "default user. Are you sure your configuration is correct?";
-
-constexpr std::string_view kWrongPass =
-    "WRONGPASS invalid username-password pair or user is disabled.";
-
-// The only user. It has no password, so any password is accepted.
-constexpr std::string_view kDefaultUser = "default";
-
 constexpr std::string_view kSyntax = "ERR syntax error";
 
 constexpr std::string_view kOneDatabase =
@@ -66,6 +56,10 @@ std::string NameError(std::string_view what, std::string_view name) {
                 " cannot contain spaces, newlines or special characters.");
 }
 
+bool IsUser(const ClientConnection& client, std::string_view name) {
+  return client.user() != nullptr && client.user()->name() == name;
+}
+
 constexpr std::string_view kClientNames = "Client names";
 constexpr std::string_view kConsistencyLevels =
     "ERR use QUORATE.CONSISTENCY LINEARIZABLE, EVENTUAL, or BOUNDED "
@@ -75,11 +69,12 @@ constexpr std::string_view kConsistencyLevels =
 
 ClientCommands::ClientCommands(Context& context, ClientConnection& client,
                                AddressView view, KeyCommands& key_commands,
-                               ReplyQueue& replies)
+                               AclCommands& acl, ReplyQueue& replies)
     : context_(context),
       client_(client),
       view_(view),
       key_commands_(key_commands),
+      acl_(acl),
       replies_(replies) {}
 
 bool ClientCommands::Write(const CommandRow& row, Arguments request,
@@ -101,7 +96,7 @@ bool ClientCommands::Write(const CommandRow& row, Arguments request,
       WriteHello(request, reply);
       return true;
     case CommandId::kAuth:
-      WriteAuth(request, reply);
+      acl_.WriteAuth(request, reply);
       return true;
     case CommandId::kSelect:
       WriteSelect(request, reply);
@@ -145,13 +140,11 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
     }
   }
   std::optional<std::string_view> name;
+  std::optional<std::pair<std::string_view, std::string_view>> user;
   for (size_t i = 2; i < request.size(); ++i) {
     const size_t rest = request.size() - i - 1;
     if (EqualsIgnoreCase(request[i], "auth") && rest >= 2) {
-      if (request[i + 1] != kDefaultUser) {
-        reply.Error(kWrongPass);
-        return;
-      }
+      user = {request[i + 1], request[i + 2]};
       i += 2;
     } else if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
       name = request[++i];
@@ -163,6 +156,12 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
       return;
     }
   }
+  if (user.has_value()) {
+    const std::string error = acl_.Authenticate(user->first, user->second);
+    if (!error.empty()) return reply.Error(error);
+  }
+  const std::string error = acl_.HelloError();
+  if (!error.empty()) return reply.Error(error);
   if (name.has_value()) name_ = *name;
   replies_.set_version(static_cast<int>(version));
   // This reply uses the new version already. Within an EXEC, so do the replies
@@ -183,18 +182,6 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
   reply.Bulk(view_.IsMaster() ? "master" : "replica");
   reply.Bulk("modules");
   reply.Array(0);
-}
-
-void ClientCommands::WriteAuth(Arguments request, RespWriter& reply) {
-  if (request.size() > 3) {
-    reply.Error("ERR syntax error");
-  } else if (request.size() == 2) {
-    reply.Error(kNoPassword);
-  } else if (request[1] != kDefaultUser) {
-    reply.Error(kWrongPass);
-  } else {
-    reply.Ok();
-  }
 }
 
 void ClientCommands::WriteSelect(Arguments request, RespWriter& reply) {
@@ -237,6 +224,7 @@ void ClientCommands::WriteConsistency(Arguments request, RespWriter& reply) {
 }
 
 void ClientCommands::Reset() {
+  acl_.Reset();
   key_commands_.set_staleness_max(Duration());
   replies_.EndSilence();
   replies_.set_version(2);
@@ -392,6 +380,7 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
   std::optional<int64_t> id;
   std::string_view address;
   bool none = false;  // A condition that no connection here meets.
+  std::optional<std::string_view> user;
   bool skip_me = true;
   const bool old_form = request.size() == 3;
   if (old_form) {
@@ -416,7 +405,8 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
         }
         none = none || !EqualsIgnoreCase(request[i + 1], "normal");
       } else if (EqualsIgnoreCase(request[i], "user")) {
-        if (request[i + 1] != "default") {
+        user = request[i + 1];
+        if (context_.users.Find(*user) == nullptr) {
           return reply.Error(Concat("ERR No such user '", request[i + 1], "'"));
         }
       } else if (EqualsIgnoreCase(request[i], "skipme")) {
@@ -439,6 +429,7 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
   int64_t killed = 0;
   for (ClientConnection* client : clients) {
     if (!address.empty() && client->peer_address() != address) continue;
+    if (user.has_value() && !IsUser(*client, *user)) continue;
     if (none || (skip_me && client == &client_)) continue;
     if (client == &client_) {
       // The reply to this command is sent before the connection closes.
