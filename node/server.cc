@@ -8,7 +8,6 @@
 #include "kv/store/parameters.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/store.h"
-#include "node/acl/users.h"
 #include "node/admin/admin_api.h"
 #include "node/admin/admin_session.h"
 #include "node/base/disk_watch.h"
@@ -26,8 +25,6 @@
 #include "node/controller/controller_agent.h"
 #include "node/controller/move_steps.h"
 #include "node/controller/slot_mover.h"
-#include "node/controller/user_cache.h"
-#include "node/controller/user_changes.h"
 #include "node/controller/wish_reports.h"
 #include "node/controller/writer_pauses.h"
 #include "node/debug_page.h"
@@ -83,7 +80,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         output_budget_(config_.limits.output_total_bytes),
         input_budget_(env.loop, config_.limits.query_total_bytes),
         memory_budget_(config_.limits.memory_bytes),
-        users_(config_.auth.required),
         host_(
             env, HostOptionsOf(),
             [this](GroupId group, const raft::Configuration& configuration) {
@@ -93,7 +89,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         turn_work_(env.loop, config_.bounds.turn_work),
         dialer_(env, host_, config_, cluster_),
         cache_(env, config_.cluster, cluster_),
-        user_cache_(env, config_.cluster),
         router_(env, host_, config_, cluster_, output_budget_, memory_budget_,
                 turn_work_,
                 [this](std::string_view key) {
@@ -123,7 +118,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         }),
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
                MeasuresOf()),
-        user_changes_(env.tracer, agent_),
         move_steps_(env.loop, router_),
         mover_(env, host_.bulk_pace(), agent_, GroupsOfMover()),
         admin_(agent_),
@@ -142,11 +136,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       FollowMoves(agent_.state(), router_);
       mover_.Work();
     });
-    agent_.SetUsersObserver([this](const shardctrl::ClusterState& state) {
-      if (TakeUsers(state.users, state.users_version)) {
-        user_cache_.Write({state.users, state.users_version});
-      }
-    });
     cluster_.SetObserver(
         [this](ClusterMap::Change change) { OnClusterChanged(change); });
   }
@@ -157,11 +146,18 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     host_.Start([this](absl::Status status) {
       // The turns of the recovery held no request up.
       env_.process.ResetTurnTimes();
-      if (!status.ok()) return started_(WithFailuresPage(status));
-      user_cache_.Start([this](const std::optional<KnownUsers>& known) {
-        if (known.has_value()) TakeUsers(known->users, known->version);
-        Serve();
-      });
+      status = status.ok() ? Listen() : WithFailuresPage(status);
+      if (status.ok()) {
+        router_.SetLeadershipObserver(
+            [this] { balance_.OnLeadershipChanged(); });
+        router_.links().SetOwnAddresses(OwnAddresses());
+        router_.Start();
+        dialer_.Start();
+        cache_.Start();
+        disk_.Start();
+        agent_.Start(OwnReport());
+      }
+      started_(status);
     });
   }
 
@@ -297,8 +293,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             .input_budget = input_budget_,
             .memory_budget = memory_budget_,
             .work = turn_work_,
-            .users = users_,
-            .user_control = user_changes_,
             .disk = disk_,
             .parameters = parameters_,
             .cluster_parameters = cluster_parameters_,
@@ -306,32 +300,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             .moves = [this] { return MovesOf(agent_.state()); },
             .removed = [this] { return agent_.removed(); },
             .started = env_.loop.ReadClock().mono};
-  }
-
-  // The host has started, and the node knows the users that it knew last.
-  void Serve() {
-    const absl::Status status = Listen();
-    if (status.ok()) {
-      router_.SetLeadershipObserver([this] { balance_.OnLeadershipChanged(); });
-      router_.links().SetOwnAddresses(OwnAddresses());
-      router_.Start();
-      dialer_.Start();
-      cache_.Start();
-      disk_.Start();
-      agent_.Start(OwnReport());
-    }
-    started_(status);
-  }
-
-  // Returns whether they are newer than those before.
-  bool TakeUsers(const std::vector<shardctrl::UserRecord>& users,
-                 shardctrl::MapVersion version) {
-    std::string problem;
-    if (!users_.Take(users, version, &problem)) return false;
-    if (!problem.empty()) env_.tracer.Log(env::Severity::kError, problem);
-    resp_clients_.EndChangedUsers(users_);
-    http_clients_.EndChangedUsers(users_);
-    return true;
   }
 
   ControllerAgent::Measures MeasuresOf() {
@@ -705,7 +673,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   OutputBudget output_budget_;
   InputBudget input_budget_;
   MemoryBudget memory_budget_;
-  Users users_;
   raft::Host host_;
   TurnWork turn_work_;
   const ConfigParameters parameters_ =
@@ -714,7 +681,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       ConfigParameters(config_, /*cluster=*/true);
   PeerDialer dialer_;
   AddressCache cache_;
-  UserCache user_cache_;
   Router router_;
   LeaderBalance balance_;
   DiskWatch disk_;
@@ -727,7 +693,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Clients::MakeProtocol make_resp_cluster_;
   Clients::MakeProtocol make_http_;
   ControllerAgent agent_;
-  UserChanges user_changes_;
   MoveSteps move_steps_;
   SlotMover mover_;
   AdminApi admin_;

@@ -6,14 +6,15 @@
 #ifndef QUORATE_NODE_CLUSTER_ADDRESS_CACHE_H_
 #define QUORATE_NODE_CLUSTER_ADDRESS_CACHE_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/pending.h"
-#include "node/cluster/cache_file.h"
 #include "node/cluster/cluster_map.h"
 #include "node/cluster/node_addresses.h"
 
@@ -34,10 +35,7 @@ class AddressCache {
 
   // All outlive the object.
   AddressCache(env::Env& env, ClusterId cluster, ClusterMap& map)
-      : env_(env),
-        cluster_(cluster),
-        map_(map),
-        file_(env, "addresses", /*size_bytes_max=*/8 << 20) {}
+      : env_(env), cluster_(cluster), map_(map) {}
   AddressCache(const AddressCache&) = delete;
   AddressCache& operator=(const AddressCache&) = delete;
 
@@ -47,15 +45,18 @@ class AddressCache {
   void OnClusterChanged();
 
  private:
+  void OnRead(std::string_view bytes);
   void Write();
+  void OnWritten(const absl::Status& status);
 
   env::Env& env_;
   const ClusterId cluster_;
   ClusterMap& map_;
-  CacheFile file_;
-  bool read_ = false;
+  std::unique_ptr<env::File> file_;  // Open during an operation.
+  bool read_ = false;  // The file was read, and no operation on it failed.
   bool writing_ = false;
   std::string written_;
+  env::Pending operation_;
   env::Pending timer_;
 };
 

@@ -48,7 +48,7 @@ constexpr bool RowsFollowIds() {
 static_assert(RowsFollowIds());
 
 // The most names of COMMAND INFO and of COMMAND DOCS: there are fewer rows.
-constexpr size_t kCommandNamesMax = 160;
+constexpr size_t kCommandNamesMax = 128;
 static_assert(kCommandCount <= kCommandNamesMax);
 
 // The most arguments of a command without keys, with its name. It is handled
@@ -71,22 +71,6 @@ constexpr std::array<bool, kCommandCount> kIsSubcommand = MakeIsSubcommand();
 bool IsSubcommand(const CommandRow& spec) {
   return kIsSubcommand[static_cast<size_t>(spec.id)];
 }
-
-// The use of the keys of each command, by CommandId. The flag "access" says
-// that the client sees contents of the key.
-constexpr std::array<KeyUse, kCommandCount> MakeKeyUses() {
-  std::array<KeyUse, kCommandCount> uses = {};
-  for (size_t i = 0; i < kCommandCount; ++i) {
-    const std::string_view flags = kCommands[i].keys.flags;
-    const auto has = [&](std::string_view word) {
-      return flags.find(word) != std::string_view::npos;
-    };
-    uses[i].reads = has("access");
-    uses[i].writes = has("insert") || has("update") || has("delete");
-  }
-  return uses;
-}
-constexpr std::array<KeyUse, kCommandCount> kKeyUses = MakeKeyUses();
 
 std::string WrongArity(const CommandRow& spec) {
   return Concat("ERR wrong number of arguments for '", spec.name, "' command");
@@ -168,6 +152,17 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
   return pieces;
 }
 
+std::vector<std::string_view> CategoriesOf(const CommandRow& spec) {
+  std::vector<std::string_view> names;
+  for (const Named& category : kCategoryNames) {
+    if ((spec.categories & category.bit) != 0) names.push_back(category.name);
+  }
+  if (spec.Has(kWrite)) names.push_back("@write");
+  if (spec.Has(kReadonly)) names.push_back("@read");
+  names.push_back(spec.Has(kFast) ? "@fast" : "@slow");
+  return names;
+}
+
 void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
   if (spec.keys.first == 0) {
     reply.Array(0);
@@ -198,6 +193,16 @@ void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
   reply.Integer(spec.keys.step);
   reply.Bulk("limit");
   reply.Integer(0);
+}
+
+// The rows of the subcommands of `spec`. They follow it in the table.
+absl::Span<const CommandRow> SubcommandsOf(const CommandRow& spec) {
+  const size_t begin = static_cast<size_t>(spec.id) + 1;
+  size_t end = begin;
+  if (!IsSubcommand(spec)) {
+    while (end < kCommandCount && IsSubcommand(kCommands[end])) ++end;
+  }
+  return AllCommands().subspan(begin, end - begin);
 }
 
 void WriteInfo(const CommandRow& spec, RespWriter& reply) {
@@ -254,26 +259,6 @@ const CommandRow* FindCommand(std::string_view name) {
   return nullptr;
 }
 
-std::vector<std::string_view> CategoriesOf(const CommandRow& spec) {
-  std::vector<std::string_view> names;
-  for (const Named& category : kCategoryNames) {
-    if ((spec.categories & category.bit) != 0) names.push_back(category.name);
-  }
-  if (spec.Has(kWrite)) names.push_back("@write");
-  if (spec.Has(kReadonly)) names.push_back("@read");
-  names.push_back(spec.Has(kFast) ? "@fast" : "@slow");
-  return names;
-}
-
-absl::Span<const CommandRow> SubcommandsOf(const CommandRow& spec) {
-  const size_t begin = static_cast<size_t>(spec.id) + 1;
-  size_t end = begin;
-  if (!IsSubcommand(spec)) {
-    while (end < kCommandCount && IsSubcommand(kCommands[end])) ++end;
-  }
-  return AllCommands().subspan(begin, end - begin);
-}
-
 bool HasSubcommands(const CommandRow& spec) {
   return !SubcommandsOf(spec).empty();
 }
@@ -303,23 +288,9 @@ CommandLookup LookUp(Arguments request) {
   return {spec, {}};
 }
 
-Arguments WrappedRequest(const CommandRow& spec, Arguments request) {
-  return spec.id == CommandId::kQuorateDo ? request.subspan(kWrappedAt)
-                                          : Arguments();
-}
-
-KeyUse KeyUseOf(const CommandRow& spec, Arguments request) {
-  KeyUse use = kKeyUses[static_cast<size_t>(spec.id)];
-  if (spec.id == CommandId::kSet) {
-    use.reads = std::any_of(
-        request.begin() + 3, request.end(),
-        [](std::string_view word) { return EqualsIgnoreCase(word, "get"); });
-  }
-  return use;
-}
-
 KeyPositions FindKeys(const CommandRow& spec, Arguments request) {
-  if (const Arguments inner = WrappedRequest(spec, request); !inner.empty()) {
+  if (spec.id == CommandId::kQuorateDo) {
+    const Arguments inner = request.subspan(kWrappedAt);
     const CommandLookup lookup = LookUp(inner);
     if (lookup.spec == nullptr || lookup.spec->keys.first == 0) return {};
     KeyPositions keys = FindKeys(*lookup.spec, inner);

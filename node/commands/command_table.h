@@ -77,20 +77,6 @@ enum class CommandId : uint8_t {
   kEcho,
   kHello,
   kAuth,
-  kAcl,
-  kAclCat,
-  kAclDeluser,
-  kAclDryrun,
-  kAclGenpass,
-  kAclGetuser,
-  kAclHelp,
-  kAclList,
-  kAclLoad,
-  kAclLog,
-  kAclSave,
-  kAclSetuser,
-  kAclUsers,
-  kAclWhoami,
   kSelect,
   kQuit,
   kReset,
@@ -221,13 +207,8 @@ absl::Span<const CommandRow> AllCommands();
 // The row of a name in any case ("GET", "client|id"), or null.
 const CommandRow* FindCommand(std::string_view name);
 
-// The rows of the subcommands of `spec`. They follow it in the table.
-absl::Span<const CommandRow> SubcommandsOf(const CommandRow& spec);
 // True if `spec` has subcommands: CLIENT, CONFIG and so on.
 bool HasSubcommands(const CommandRow& spec);
-
-// The names of its categories, with '@': "@string", "@read" and so on.
-std::vector<std::string_view> CategoriesOf(const CommandRow& spec);
 
 // The row of a request (of the subcommand, for commands with subcommands), or
 // the error that Redis gives, without a leading '-'.
@@ -247,16 +228,6 @@ struct KeyPositions {
   size_t count() const { return first == 0 ? 0 : (last - first) / step + 1; }
 };
 KeyPositions FindKeys(const CommandRow& spec, Arguments request);
-
-// The use of a request's keys. Neither: it only looks whether they exist.
-struct KeyUse {
-  bool reads = false;
-  bool writes = false;
-};
-KeyUse KeyUseOf(const CommandRow& spec, Arguments request);
-
-// The command that QUORATE.DO wraps, with its arguments. Empty for all others.
-Arguments WrappedRequest(const CommandRow& spec, Arguments request);
 
 // The replies of COMMAND, COMMAND INFO, COMMAND DOCS, COMMAND LIST, COMMAND
 // GETKEYS and COMMAND GETKEYSANDFLAGS. `request` is the whole command.

@@ -76,13 +76,6 @@ struct TlsConfig {
   env::TlsMode admin = env::TlsMode::kOff;
 };
 
-// The addresses of clients, and users.
-struct AuthConfig {
-  // No client is a user without having proven it. The user "default" is off
-  // until an operator sets it.
-  bool required = false;
-};
-
 struct LimitsConfig {
   // Number of connections of each protocol, RESP and HTTP. Further ones receive
   // an error and are closed.
@@ -261,7 +254,6 @@ struct Config {
   KeyDivision division;
   ListenConfig listen;
   TlsConfig tls;
-  AuthConfig auth;
   // Addresses at which any node of the cluster may answer its peers. They are
   // tried for a node that no other known address finds.
   std::vector<std::string> seeds;

@@ -95,7 +95,6 @@ constexpr Setting kSettings[] = {
     {"tls.http", PLACE(config.tls.http)},
     {"tls.peers", PLACE(config.tls.peer)},
     {"tls.admin", PLACE(config.tls.admin)},
-    {"auth.required", PLACE(config.auth.required)},
     {"nodes[].id", PLACE(config.nodes[row].id), 1, 65535, "", true},
     {"nodes[].resp", PLACE(config.nodes[row].resp), 0, 0, "\"host:port\"",
      true},

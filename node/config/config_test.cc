@@ -282,13 +282,13 @@ TEST(Config_UnknownKeys, AreErrorsThatNameThoseOfTheirPlace) {
       {With("[node2]\nx = 1\n"),
        "q.toml:27:1: key 'node2.x': expected a known key, such as 'node.id', "
        "found an unknown one; the tables are [cluster], [founding], [node], "
-       "[listen], [tls], [auth], [[nodes]], "
+       "[listen], [tls], [[nodes]], "
        "[sharding], [[shards]], [clients], [limits], [timeouts], [raft], "
        "[snapshot], [log] and [clock]"},
       {With("[limit]\n"),
        "q.toml:26:2: key 'limit': expected a known key, such as 'tls.ca', "
        "found an unknown one; the tables are [cluster], [founding], [node], "
-       "[listen], [tls], [auth], [[nodes]], "
+       "[listen], [tls], [[nodes]], "
        "[sharding], [[shards]], [clients], [limits], [timeouts], [raft], "
        "[snapshot], [log] and [clock]"},
   };

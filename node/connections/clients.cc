@@ -5,7 +5,6 @@
 
 #include "env/check.h"
 #include "node/base/text.h"
-#include "node/routing/request_sink.h"
 
 namespace quorate::node {
 namespace {
@@ -426,16 +425,6 @@ void Clients::Kill(ClientConnection& client) {
   client.killed_ = true;
   client.Uncount();
   Schedule(client);
-}
-
-void Clients::EndChangedUsers(const Users& users) {
-  for (ClientConnection* const client : All()) {
-    if (client->user() == nullptr || users.InForce(client->user())) continue;
-    RequestSink* const sink = client->protocol().sink();
-    if (sink != nullptr) sink->routing().revoked = true;
-    // It learns that its own change is made.
-    client->changes_users() ? client->CloseAfterFlush() : Kill(*client);
-  }
 }
 
 bool Clients::idle() const {

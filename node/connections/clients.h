@@ -21,7 +21,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -29,7 +28,6 @@
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "env/quota.h"
-#include "node/acl/users.h"
 #include "node/base/output_budget.h"
 #include "node/base/reply_text.h"
 #include "node/base/turn_work.h"
@@ -127,18 +125,6 @@ class ClientConnection final : public env::Connection::Observer,
       "is closed";
   void RequestRefused();
 
-  // The user that the connection has proven to be; null: none yet.
-  const UserRef& user() const { return user_; }
-  void set_user(UserRef user) { user_ = std::move(user); }
-  // It waits for the answer to a change of users, which may end it.
-  bool changes_users() const { return changes_users_; }
-  void set_changes_users(bool changes) { changes_users_ = changes; }
-  // As the stream has proven; nothing if it is closed.
-  env::StreamIdentity identity() const {
-    return connection_ == nullptr ? env::StreamIdentity()
-                                  : connection_->identity();
-  }
-
   uint64_t id() const { return id_; }
   const std::string& peer_address() const { return peer_address_; }
   MonoTime created() const { return created_; }
@@ -188,8 +174,6 @@ class ClientConnection final : public env::Connection::Observer,
   std::unique_ptr<Protocol> protocol_;
   const std::string peer_address_;
   const MonoTime created_;
-  UserRef user_;
-  bool changes_users_ = false;
   ReplyText out_;
   size_t held_bytes_ = 0;
   // Bytes given to the stream since the protocol last stopped because of other
@@ -264,9 +248,6 @@ class Clients {
   void Kill(ClientConnection& client);
   // True if no connection has an answer due, or is about to close.
   bool idle() const;
-  // Ends the connections whose user `users` has no longer, or has changed.
-  // Their requests that are not proposed yet are not executed.
-  void EndChangedUsers(const Users& users);
   // Accepts no connection and executes no request from now on.
   void StopServing();
   // Closes all connections behind their outstanding replies.

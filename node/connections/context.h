@@ -17,8 +17,6 @@
 #include "env/ids.h"
 #include "env/siphash.h"
 #include "kv/slots/slot_strategy.h"
-#include "node/acl/user_control.h"
-#include "node/acl/users.h"
 #include "node/base/disk_watch.h"
 #include "node/base/http_date.h"
 #include "node/base/memory_budget.h"
@@ -110,8 +108,6 @@ struct Context {
   InputBudget& input_budget;
   MemoryBudget& memory_budget;
   TurnWork& work;
-  Users& users;
-  UserControl& user_control;
   const DiskWatch& disk;
   // The parameters of both addresses.
   const ConfigParameters& parameters;

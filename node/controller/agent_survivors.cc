@@ -107,15 +107,6 @@ void ControllerAgent::AskSurvivors(
       std::move(done));
 }
 
-void ControllerAgent::TellState(absl::AnyInvocable<void()> done) {
-  const Buffer bytes = Buffer::Copy(shardctrl::EncodeState(state()));
-  AskAll<absl::btree_map<NodeId, Buffer>>(
-      [this, bytes](NodeId node, auto answered) {
-        link_.TellState(node, bytes, std::move(answered));
-      },
-      [done = std::move(done)](const auto&) mutable { done(); });
-}
-
 std::vector<NodeId> ControllerAgent::VotersOf(GroupId group) const {
   std::vector<NodeId> nodes;
   const shardctrl::GroupRecord* const record = state().FindGroup(group);

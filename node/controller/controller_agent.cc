@@ -46,8 +46,7 @@ ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
                  [this](ReplicaId replica, uint64_t generation,
                         ControllerLink::Finished done) {
                    RecoverOwn(replica, generation, std::move(done));
-                 },
-             .take = [this](const Buffer& state) { TakeState(state); }}),
+                 }}),
       follower_(env, host, config, cluster, view, link_,
                 [this] { OnChanged(kControllerGroup); }),
       runner_(env.tracer, *this, ReplicasOfHost(),
@@ -112,7 +111,6 @@ void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
   follower_.Start(own_.peer);
   working_ = true;
   started_ = connected_ = MonoNow();
-  TakeUsers();
   view_.SetMapObserver([this] {
     if (!working_) return;
     if (follower_.recovery_elsewhere()) OnChanged(kControllerGroup);
@@ -130,21 +128,8 @@ void ControllerAgent::Stop() {
 void ControllerAgent::OnChanged(GroupId group) {
   changed_ = true;
   if (!working_) return;
-  const bool now =
-      group == kControllerGroup &&
-      (follower_.SlotsMoved() || state().users_version != users_version_);
+  const bool now = group == kControllerGroup && follower_.SlotsMoved();
   WorkAt(MonoNow() + (now ? Duration() : kSoon));
-}
-
-void ControllerAgent::TakeUsers() {
-  if (state().version == shardctrl::MapVersion()) return;
-  users_version_ = state().users_version;
-  on_users_(state());
-}
-
-void ControllerAgent::TakeState(const Buffer& state) {
-  follower_.Take(state);
-  if (working_) TakeUsers();
 }
 
 void ControllerAgent::WorkAt(MonoTime at) {
@@ -165,7 +150,6 @@ void ControllerAgent::Work() {
   }
   follower_.Follow();
   follower_.AskRefusing();
-  TakeUsers();
   if (cluster_.removed()) {
     for (const GroupId group : view_.GroupsOn(self())) {
       runner_.Run({.kind = Action::Kind::kDrop,
@@ -210,7 +194,7 @@ void ControllerAgent::Refresh(absl::AnyInvocable<void(absl::Status)> done) {
       ControllerQuestion::kState, std::move(known),
       config_.timeouts.leader_wait,
       [this, done = std::move(done)](absl::StatusOr<Buffer> answer) mutable {
-        if (answer.ok()) TakeState(*answer);
+        if (answer.ok()) follower_.Take(*answer);
         done(answer.status());
       });
 }

@@ -74,11 +74,6 @@ class ControllerAgent final : public ControllerAccess {
   void SetStateObserver(std::function<void()> observer) {
     on_state_ = std::move(observer);
   }
-  // Called with each state that may have other users than the one before.
-  using UsersObserver = std::function<void(const shardctrl::ClusterState&)>;
-  void SetUsersObserver(UsersObserver observer) {
-    on_users_ = std::move(observer);
-  }
   // Begins to work. Requires: the host has started.
   void Start(shardctrl::ReportedAddresses own);
   // The node stops: it takes no further action.
@@ -107,9 +102,6 @@ class ControllerAgent final : public ControllerAccess {
   const shardctrl::ClusterState& state() const override {
     return follower_.state();
   }
-  // Tells the state that this node knows to each node that is alive. `done` is
-  // called once all have it, or do not answer.
-  void TellState(absl::AnyInvocable<void()> done);
   void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) override;
   void AskSurvivors(
       GroupId group,
@@ -125,9 +117,6 @@ class ControllerAgent final : public ControllerAccess {
   using Action = shardctrl::ReconcileAction;
   void WorkAt(MonoTime at);
   void Work();
-  void TakeUsers();
-  // Takes a state that another node tells.
-  void TakeState(const Buffer& state);
   void Reconcile();
   ActionRunner::Replicas ReplicasOfHost();
   void RecoverOnceOthersAreHeld(Action action, ActionRunner::Finished done);
@@ -150,9 +139,6 @@ class ControllerAgent final : public ControllerAccess {
   LiveView& view_;
   const Measures measures_;
   std::function<void()> on_state_ = [] {};
-  UsersObserver on_users_ = [](const shardctrl::ClusterState&) {};
-  // That of the users that the observer has.
-  shardctrl::MapVersion users_version_;
   ControllerLink link_;
   StateFollower follower_;
   ActionRunner runner_;

@@ -139,14 +139,6 @@ Buffer StateFor(const shardctrl::ControllerMachine& machine,
                           : Buffer::Copy(shardctrl::EncodeState(*state));
 }
 
-// About the asked node alone.
-bool IsOwn(ControllerQuestion question) {
-  return question == ControllerQuestion::kUsage ||
-         question == ControllerQuestion::kReplica ||
-         question == ControllerQuestion::kRecover ||
-         question == ControllerQuestion::kTell;
-}
-
 bool IsCommand(const Buffer& request) {
   return request.view().starts_with(
       static_cast<char>(ControllerQuestion::kCommand));
@@ -235,14 +227,6 @@ void ControllerLink::AskReplica(
              done(answer.has_value() ? DecodeSurvivor(answer->view())
                                      : std::nullopt);
            });
-}
-
-void ControllerLink::TellState(NodeId node, const Buffer& state,
-                               OneAnswer done) {
-  if (node == self_) return done(Buffer());
-  std::string request(1, static_cast<char>(ControllerQuestion::kTell));
-  request += state.view();
-  SendOnce(node, Buffer::Copy(request), std::move(done));
 }
 
 void ControllerLink::Recover(NodeId node, ReplicaId replica,
@@ -384,10 +368,6 @@ void ControllerLink::AnswerOwn(ControllerQuestion question,
     }
     return done(Success(EncodeSurvivor(own_.held(group))));
   }
-  if (question == ControllerQuestion::kTell) {
-    own_.take(Buffer::Copy(body));
-    return done(Success(Buffer()));
-  }
   const ReplicaId replica(reader.Take<uint64_t>());
   const auto generation = reader.Take<uint64_t>();
   if (!reader.ok() || !reader.rest().empty()) {
@@ -408,7 +388,9 @@ void ControllerLink::Answer(Buffer request, PeerDone done) {
   const auto question =
       static_cast<ControllerQuestion>(bytes.empty() ? 0 : bytes.front());
   const std::string_view body = bytes.empty() ? bytes : bytes.substr(1);
-  if (IsOwn(question)) {
+  if (question == ControllerQuestion::kUsage ||
+      question == ControllerQuestion::kReplica ||
+      question == ControllerQuestion::kRecover) {
     return AnswerOwn(question, body, std::move(done));
   }
   const bool about_state = question == ControllerQuestion::kState ||
@@ -431,7 +413,6 @@ void ControllerLink::Answer(Buffer request, PeerDone done) {
     case ControllerQuestion::kReplica:
     case ControllerQuestion::kRecover:
     case ControllerQuestion::kHint:
-    case ControllerQuestion::kTell:
       break;
     case ControllerQuestion::kCommand: {
       const auto command = shardctrl::DecodeCommand(body);

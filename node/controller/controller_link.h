@@ -46,8 +46,6 @@ enum class ControllerQuestion : uint8_t {
   // The asked node recovers the controller's own group from its replica with
   // this id, 8 bytes, under this generation, 8 bytes.
   kRecover = 7,
-  // The rest is an encoded state, which the asked node takes if it is newer.
-  kTell = 8,
 };
 
 class ControllerLink {
@@ -66,7 +64,6 @@ class ControllerLink {
     std::function<const shardctrl::ClusterState*()> known;
     std::function<shardctrl::Survivor(GroupId)> held;
     std::function<void(ReplicaId, uint64_t generation, Finished)> recover;
-    std::function<void(const Buffer& state)> take;
   };
 
   // Questions of this node that wait at a time. Further ones fail at once.
@@ -101,9 +98,6 @@ class ControllerLink {
   void AskReplica(
       NodeId node, GroupId group,
       absl::AnyInvocable<void(std::optional<shardctrl::Survivor>)> done);
-  // Tells another node an encoded state. The answer is empty: the node has it,
-  // or a newer one.
-  void TellState(NodeId node, const Buffer& state, OneAnswer done);
   // Lets a node, which may be this one, recover the controller's own group.
   //
   // kUnavailable: no message reached the node. kUnknown: it did not answer in
@@ -140,7 +134,7 @@ class ControllerLink {
   // Requires: CanSend.
   void Send(NodeId target, const Buffer& request, PeerDone done);
   void SendOnce(NodeId target, const Buffer& request, OneAnswer done);
-  // A question about this node alone: kUsage, kReplica, kRecover or kTell.
+  // A question about this node alone: kUsage, kReplica or kRecover.
   void AnswerOwn(ControllerQuestion question, std::string_view body,
                  PeerDone done);
   void Try(const Waiting& question);

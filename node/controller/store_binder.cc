@@ -86,9 +86,6 @@ void StoreBinder::Bind(const raft::JoinRequest& request) {
 std::string WelcomeOf(shardctrl::ClusterState state) {
   state.history.clear();
   state.operations.clear();
-  // A program that is not bound yet must not learn digests of passwords.
-  state.users.clear();
-  state.users_version = {};
   for (shardctrl::NodeRecord& node : state.nodes) node.token = {};
   // The members that are wanted are near enough.
   for (shardctrl::GroupRecord& group : state.groups) {

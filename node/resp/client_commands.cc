@@ -18,6 +18,16 @@
 namespace quorate::node {
 namespace {
 
+constexpr std::string_view kNoPassword =
+    "ERR AUTH <password> called without any password configured for the "
+    "default user. Are you sure your configuration is correct?";
+
+constexpr std::string_view kWrongPass =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+// The only user. It has no password, so any password is accepted.
+constexpr std::string_view kDefaultUser = "default";
+
 constexpr std::string_view kSyntax = "ERR syntax error";
 
 constexpr std::string_view kOneDatabase =
@@ -56,10 +66,6 @@ std::string NameError(std::string_view what, std::string_view name) {
                 " cannot contain spaces, newlines or special characters.");
 }
 
-bool IsUser(const ClientConnection& client, std::string_view name) {
-  return client.user() != nullptr && client.user()->name() == name;
-}
-
 constexpr std::string_view kClientNames = "Client names";
 constexpr std::string_view kConsistencyLevels =
     "ERR use QUORATE.CONSISTENCY LINEARIZABLE, EVENTUAL, or BOUNDED "
@@ -69,12 +75,11 @@ constexpr std::string_view kConsistencyLevels =
 
 ClientCommands::ClientCommands(Context& context, ClientConnection& client,
                                AddressView view, KeyCommands& key_commands,
-                               AclCommands& acl, ReplyQueue& replies)
+                               ReplyQueue& replies)
     : context_(context),
       client_(client),
       view_(view),
       key_commands_(key_commands),
-      acl_(acl),
       replies_(replies) {}
 
 bool ClientCommands::Write(const CommandRow& row, Arguments request,
@@ -96,7 +101,7 @@ bool ClientCommands::Write(const CommandRow& row, Arguments request,
       WriteHello(request, reply);
       return true;
     case CommandId::kAuth:
-      acl_.WriteAuth(request, reply);
+      WriteAuth(request, reply);
       return true;
     case CommandId::kSelect:
       WriteSelect(request, reply);
@@ -140,11 +145,13 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
     }
   }
   std::optional<std::string_view> name;
-  std::optional<std::pair<std::string_view, std::string_view>> user;
   for (size_t i = 2; i < request.size(); ++i) {
     const size_t rest = request.size() - i - 1;
     if (EqualsIgnoreCase(request[i], "auth") && rest >= 2) {
-      user = {request[i + 1], request[i + 2]};
+      if (request[i + 1] != kDefaultUser) {
+        reply.Error(kWrongPass);
+        return;
+      }
       i += 2;
     } else if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
       name = request[++i];
@@ -156,12 +163,6 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
       return;
     }
   }
-  if (user.has_value()) {
-    const std::string error = acl_.Authenticate(user->first, user->second);
-    if (!error.empty()) return reply.Error(error);
-  }
-  const std::string error = acl_.HelloError();
-  if (!error.empty()) return reply.Error(error);
   if (name.has_value()) name_ = *name;
   replies_.set_version(static_cast<int>(version));
   // This reply uses the new version already. Within an EXEC, so do the replies
@@ -182,6 +183,18 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
   reply.Bulk(view_.IsMaster() ? "master" : "replica");
   reply.Bulk("modules");
   reply.Array(0);
+}
+
+void ClientCommands::WriteAuth(Arguments request, RespWriter& reply) {
+  if (request.size() > 3) {
+    reply.Error("ERR syntax error");
+  } else if (request.size() == 2) {
+    reply.Error(kNoPassword);
+  } else if (request[1] != kDefaultUser) {
+    reply.Error(kWrongPass);
+  } else {
+    reply.Ok();
+  }
 }
 
 void ClientCommands::WriteSelect(Arguments request, RespWriter& reply) {
@@ -224,7 +237,6 @@ void ClientCommands::WriteConsistency(Arguments request, RespWriter& reply) {
 }
 
 void ClientCommands::Reset() {
-  acl_.Reset();
   key_commands_.set_staleness_max(Duration());
   replies_.EndSilence();
   replies_.set_version(2);
@@ -380,7 +392,6 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
   std::optional<int64_t> id;
   std::string_view address;
   bool none = false;  // A condition that no connection here meets.
-  std::optional<std::string_view> user;
   bool skip_me = true;
   const bool old_form = request.size() == 3;
   if (old_form) {
@@ -405,8 +416,7 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
         }
         none = none || !EqualsIgnoreCase(request[i + 1], "normal");
       } else if (EqualsIgnoreCase(request[i], "user")) {
-        user = request[i + 1];
-        if (context_.users.Find(*user) == nullptr) {
+        if (request[i + 1] != "default") {
           return reply.Error(Concat("ERR No such user '", request[i + 1], "'"));
         }
       } else if (EqualsIgnoreCase(request[i], "skipme")) {
@@ -429,7 +439,6 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
   int64_t killed = 0;
   for (ClientConnection* client : clients) {
     if (!address.empty() && client->peer_address() != address) continue;
-    if (user.has_value() && !IsUser(*client, *user)) continue;
     if (none || (skip_me && client == &client_)) continue;
     if (client == &client_) {
       // The reply to this command is sent before the connection closes.

@@ -17,7 +17,6 @@
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/protocol/resp_writer.h"
-#include "node/resp/acl_commands.h"
 #include "node/resp/address_view.h"
 #include "node/resp/key_commands.h"
 #include "node/resp/reply_queue.h"
@@ -39,8 +38,7 @@ class ClientCommands {
  public:
   // All outlive the object. The client's protocol is a ListedProtocol.
   ClientCommands(Context& context, ClientConnection& client, AddressView view,
-                 KeyCommands& key_commands, AclCommands& acl,
-                 ReplyQueue& replies);
+                 KeyCommands& key_commands, ReplyQueue& replies);
 
   // Writes the reply. Returns false if `row` is not a command of this object.
   bool Write(const CommandRow& row, Arguments request, RespWriter& reply);
@@ -60,6 +58,7 @@ class ClientCommands {
 
  private:
   void WriteHello(Arguments request, RespWriter& reply);
+  void WriteAuth(Arguments request, RespWriter& reply);
   void WriteSelect(Arguments request, RespWriter& reply);
   void WriteConsistency(Arguments request, RespWriter& reply);
   void WriteClient(const CommandRow& row, Arguments request, RespWriter& reply);
@@ -87,7 +86,6 @@ class ClientCommands {
   ClientConnection& client_;
   const AddressView view_;
   KeyCommands& key_commands_;
-  AclCommands& acl_;
   ReplyQueue& replies_;
   std::unique_ptr<ListOfClients> list_;  // Null: no list is being written.
   std::string name_;

@@ -50,8 +50,6 @@ bool WaitsForEarlier(const CommandRow& row) {
     case CommandId::kClientList:
     case CommandId::kClusterCountkeysinslot:
     case CommandId::kClusterGetkeysinslot:
-    case CommandId::kAclSetuser:
-    case CommandId::kAclDeluser:
       return true;
     default:
       return false;
@@ -92,8 +90,7 @@ RespSession::RespSession(Context& context, ClientConnection& client,
           }),
       group_commands_(context, client, address, questions_, replies_),
       scan_(context, client, address, questions_, replies_),
-      acl_(context, client, replies_, [this] { return Describe(); }),
-      client_commands_(context, client, view_, key_commands_, acl_, replies_),
+      client_commands_(context, client, view_, key_commands_, replies_),
       server_commands_(context, view_),
       cluster_commands_(context, view_) {}
 
@@ -151,7 +148,7 @@ void RespSession::OnClosed() {
 }
 
 bool RespSession::Stopped() {
-  return scan_.running() || client_commands_.listing() || acl_.changing() ||
+  return scan_.running() || client_commands_.listing() ||
          transaction_.holds_connection() || questions_.waiting() ||
          client_.closing() || has_parked() ||
          replies_.size() >= context_.config.bounds.pipeline ||
@@ -225,7 +222,6 @@ Handled RespSession::Handle(Arguments request) {
     return Handled::kDone;
   }
   const CommandRow& row = *lookup.spec;
-  if (!PassUser(row, request)) return Handled::kDone;
   if (WaitsForEarlier(row) && !replies_.empty()) return Handled::kBlocked;
   last_command_ = row.name;
   if (transaction_.open() && !IsHandledInTransaction(row)) {
@@ -233,16 +229,6 @@ Handled RespSession::Handle(Arguments request) {
     return Handled::kDone;
   }
   return HandleRow(row, request);
-}
-
-bool RespSession::PassUser(const CommandRow& row, Arguments request) {
-  std::string error;
-  if (acl_.Allows(row, request, transaction_.open(), &error)) return true;
-  transaction_.MarkInvalid();
-  if (row.id == CommandId::kExec) transaction_.Forget();
-  last_command_ = row.name;
-  replies_.ReplyError(row.id, error);
-  return false;
 }
 
 // `name` names no command, or has a wrong number of arguments.
@@ -263,7 +249,6 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
       return transaction_.Multi();
     case CommandId::kExec:
       client_.AddWork(transaction_.ExecWork());
-      transaction_.CheckAgain(*client_.user());
       return transaction_.Exec(row);
     case CommandId::kDiscard:
       return transaction_.Discard();
@@ -287,9 +272,6 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
       return scan_.KeysInSlot(row, request);
     case CommandId::kClientList:
       return client_commands_.List(row, request);
-    case CommandId::kAclSetuser:
-    case CommandId::kAclDeluser:
-      return acl_.Change(row, request);
     case CommandId::kQuorateSession:
       return key_commands_.OpenSession(row);
     case CommandId::kQuorateDo:
@@ -326,8 +308,7 @@ bool RespSession::WriteLocal(const CommandRow& row, Arguments request,
       reply.Simple("RESET");
       return true;
     default:
-      return acl_.Write(row, request, reply) ||
-             client_commands_.Write(row, request, reply) ||
+      return client_commands_.Write(row, request, reply) ||
              server_commands_.Write(row, request, reply) ||
              cluster_commands_.Write(row, request, reply);
   }
@@ -357,10 +338,8 @@ std::string RespSession::Describe() const {
       " omem=", output_bytes, " tot-mem=",
       parser_.buffered_bytes() + stalled_.size_bytes() + queued_bytes +
           output_bytes,
-      " events=r cmd=", last_command_, " user=",
-      client_.user() == nullptr ? kDefaultUser
-                                : std::string_view(client_.user()->name()),
-      " redir=-1 resp=", replies_.version(),
+      " events=r cmd=", last_command_,
+      " user=default redir=-1 resp=", replies_.version(),
       " lib-name=", client_commands_.library_name(),
       " lib-ver=", client_commands_.library_version());
 }

@@ -20,7 +20,6 @@
 #include "node/connections/context.h"
 #include "node/protocol/resp_parser.h"
 #include "node/protocol/resp_writer.h"
-#include "node/resp/acl_commands.h"
 #include "node/resp/address_view.h"
 #include "node/resp/client_commands.h"
 #include "node/resp/cluster_commands.h"
@@ -93,8 +92,6 @@ class RespSession final : public ListedProtocol, public RequestSink {
   Handled Handle(Arguments request);
   Handled HandleRow(const CommandRow& row, Arguments request);
   void RefuseUnknown(std::string_view name, std::string_view error);
-  // Whether the user may execute the request. If not, answers it.
-  bool PassUser(const CommandRow& row, Arguments request);
   // Writes the reply of a command that is answered at once. Returns false for
   // other commands.
   bool WriteLocal(const CommandRow& row, Arguments request, RespWriter& reply);
@@ -117,7 +114,6 @@ class RespSession final : public ListedProtocol, public RequestSink {
   RespTransaction transaction_;
   GroupCommands group_commands_;
   KeyScan scan_;
-  AclCommands acl_;
   ClientCommands client_commands_;
   ServerCommands server_commands_;
   ClusterCommands cluster_commands_;

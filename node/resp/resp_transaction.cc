@@ -50,7 +50,6 @@ bool MayBeQueued(const CommandRow& row) {
     case CommandId::kHello:
     case CommandId::kAuth:
     case CommandId::kSelect:
-    case CommandId::kAclWhoami:
     case CommandId::kClientId:
     case CommandId::kClientSetname:
     case CommandId::kClientGetname:
@@ -285,14 +284,6 @@ uint64_t RespTransaction::ExecWork() const {
     arguments += queued.request.view().size();
   }
   return arguments * TurnWork::kExecArgument;
-}
-
-void RespTransaction::CheckAgain(const AclUser& user) {
-  const bool allowed = std::all_of(
-      queued_.begin(), queued_.end(), [&](const QueuedCommand& queued) {
-        return user.Check(*queued.row, queued.request.view()).allowed();
-      });
-  if (!allowed) MarkInvalid();
 }
 
 RespTransaction::Step RespTransaction::AddCommand(const QueuedCommand& queued,

@@ -20,7 +20,6 @@
 #include "absl/functional/any_invocable.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
-#include "node/acl/user.h"
 #include "node/commands/command_table.h"
 #include "node/commands/owned_request.h"
 #include "node/commands/translate.h"
@@ -59,9 +58,6 @@ class RespTransaction {
 
   // A command of the open transaction, if there is one, is invalid. EXEC fails.
   void MarkInvalid() { invalid_ = invalid_ || open_; }
-  // Marks the transaction invalid if the user may not execute some command of
-  // it any more.
-  void CheckAgain(const AclUser& user);
   // Drops the queued commands and watched keys; no transaction is open.
   void Forget();
 

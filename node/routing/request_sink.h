@@ -122,8 +122,6 @@ class RequestSink {
                      [](const auto& entry) { return entry.second->idle(); });
     }
     bool drops_reads = false;  // It needs no results any more.
-    // Its user was changed or removed: none of its commands may be proposed.
-    bool revoked = false;
     // Queues, and SlowWriters, that will call OnUnblocked.
     uint32_t blocked_queues = 0;
     // ---- By SlowWriters. The next write to a slot that moves is not before

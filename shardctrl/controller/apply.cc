@@ -10,11 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/siphash.h"
 #include "raft/core/configuration.h"
-#include "shardctrl/controller/remembered.h"
 #include "shardctrl/controller/slot_moves.h"
 #include "shardctrl/controller/token.h"
-#include "shardctrl/controller/user_changes.h"
 #include "shardctrl/controller/wishes.h"
 #include "shardctrl/controller/words.h"
 
@@ -52,12 +51,6 @@ class Execution {
   Answer operator()(const Command::ReportSilence& report);
   Answer operator()(const Command::ReportSign& report);
   Answer operator()(const Command::ReportEmpty& report);
-  Answer operator()(const Command::SetUser& set) {
-    return ChangeUsers(set, &state_);
-  }
-  Answer operator()(const Command::DeleteUsers& remove) {
-    return ChangeUsers(remove, &state_);
-  }
   // The commands of slot_moves.h.
   template <typename Other>
   Answer operator()(const Other& command) {
@@ -743,11 +736,32 @@ void RemoveDrainedNodes(WallTime log_time, ClusterState* state) {
   }
 }
 
+template <typename T>
+void KeepNewest(size_t count, std::vector<T>* list) {
+  if (list->size() <= count) return;
+  list->erase(list->begin(), list->end() - static_cast<std::ptrdiff_t>(count));
+}
+
+void Remember(const Command& command, uint64_t digest, WallTime log_time,
+              const Answer& answer, ClusterState* state) {
+  if (IsOperatorsCommand(command)) {
+    state->history.push_back({state->version, log_time, Describe(command)});
+    KeepNewest(kHistoryMax, &state->history);
+  }
+  if (command.operation.empty()) return;
+  std::erase_if(state->operations, [&](const FinishedOperation& one) {
+    return log_time - one.log_time > kOperationsKept;
+  });
+  state->operations.push_back(
+      {command.operation, log_time, digest, EncodeAnswer(answer)});
+  KeepNewest(kOperationsMax, &state->operations);
+}
+
 }  // namespace
 
 ControllerAnswer ApplyCommand(const ControllerCommand& command,
                               WallTime log_time, ClusterState* state) {
-  const uint64_t digest = DigestOfOperation(command);
+  const uint64_t digest = SipHash(SipKey{}, EncodeCommand(command));
   for (const FinishedOperation& one : state->operations) {
     if (command.operation.empty() || !(one.id == command.operation)) continue;
     if (one.command != digest) {

@@ -4,7 +4,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/codec.h"
 #include "shardctrl/move.h"
@@ -12,13 +11,9 @@
 namespace quorate::shardctrl {
 namespace {
 
-// A command with an author has the second version.
 constexpr uint8_t kCommandVersion = 1;
-constexpr uint8_t kCommandWithAuthorVersion = 2;
 constexpr size_t kBodies = std::variant_size_v<ControllerCommand::Body>;
-// The bodies of operators are the first, and those behind the reports.
 constexpr size_t kOperatorsBodies = 16;
-constexpr size_t kReportsEnd = 26;
 
 using Command = ControllerCommand;
 
@@ -199,26 +194,6 @@ struct Checker {
     }
     return absl::OkStatus();
   }
-  absl::Status operator()(const Command::SetUser& set) const {
-    const size_t bytes = set.name.size() + set.rules.size();
-    if (set.name.empty()) return Refuse("the name of a user must not be empty");
-    if (bytes > kUserBytesMax) {
-      return Refuse(absl::StrCat("the user has ", bytes,
-                                 " bytes of name and rules, at most ",
-                                 kUserBytesMax, " are allowed"));
-    }
-    return absl::OkStatus();
-  }
-  absl::Status operator()(const Command::DeleteUsers& remove) const {
-    if (remove.names.empty() || remove.names.size() > kDeletedUsersMax) {
-      return Refuse(
-          absl::StrCat("remove 1 to ", kDeletedUsersMax, " users at a time"));
-    }
-    for (const std::string& name : remove.names) {
-      if (name.size() > kUserBytesMax) return Refuse("long name of a user");
-    }
-    return absl::OkStatus();
-  }
   template <typename Other>
   absl::Status operator()(const Other&) const {
     return absl::OkStatus();
@@ -303,13 +278,6 @@ struct Describer {
   std::string operator()(const Command::RetireGroup& retire) const {
     return absl::StrCat("group retire ", retire.group.value());
   }
-  // Rules have digests of passwords, which no page shows.
-  std::string operator()(const Command::SetUser& set) const {
-    return absl::StrCat("user set ", set.name);
-  }
-  std::string operator()(const Command::DeleteUsers& remove) const {
-    return absl::StrCat("user remove ", absl::StrJoin(remove.names, " "));
-  }
   template <typename Report>
   std::string operator()(const Report&) const {
     return "report of a node";
@@ -323,33 +291,24 @@ absl::StatusOr<ControllerCommand> DecodeCommand(std::string_view bytes) {
   uint8_t version = 0, number = 0;
   OperationId operation;
   reader(version, number, operation);
-  const bool with_author = version == kCommandWithAuthorVersion;
-  if (version > kCommandWithAuthorVersion ||
-      (version >= kCommandVersion && number >= kBodies)) {
+  if (version > kCommandVersion ||
+      (version == kCommandVersion && number >= kBodies)) {
     return absl::UnimplementedError(
         "a newer program wrote this command of the controller");
   }
-  std::string author;
-  if (with_author) reader(author);
   ControllerCommand command(operation, ReadBody(reader, number));
-  const bool known =
-      version == kCommandVersion || (with_author && !author.empty());
-  if (!known || !reader.Complete()) {
+  if (version != kCommandVersion || !reader.Complete()) {
     return absl::InvalidArgumentError("damaged command of the controller");
   }
   absl::Status status = std::visit(Checker{}, command.body);
   if (!status.ok()) return status;
-  if (author.size() > kAuthorBytesMax) return Refuse("long name of an author");
-  command.author = std::move(author);
   return command;
 }
 
 std::string EncodeCommand(const ControllerCommand& command) {
   FieldWriter writer;
-  const bool with_author = !command.author.empty();
-  writer(with_author ? kCommandWithAuthorVersion : kCommandVersion,
-         static_cast<uint8_t>(command.body.index()), command.operation);
-  if (with_author) writer(command.author);
+  writer(kCommandVersion, static_cast<uint8_t>(command.body.index()),
+         command.operation);
   std::visit([&](const auto& body) { writer(body); }, command.body);
   return writer.Take();
 }
@@ -358,16 +317,11 @@ bool IsOperatorsCommand(const ControllerCommand& command) {
   static_assert(std::is_same_v<
                 std::variant_alternative_t<kOperatorsBodies, Command::Body>,
                 Command::BindNode>);
-  static_assert(
-      std::is_same_v<std::variant_alternative_t<kReportsEnd, Command::Body>,
-                     Command::SetUser>);
-  return command.body.index() < kOperatorsBodies ||
-         command.body.index() >= kReportsEnd;
+  return command.body.index() < kOperatorsBodies;
 }
 
 std::string Describe(const ControllerCommand& command) {
-  return absl::StrCat(std::visit(Describer{}, command.body),
-                      command.author.empty() ? "" : ", by ", command.author);
+  return std::visit(Describer{}, command.body);
 }
 
 void ControllerAnswer::SetSteps(std::vector<std::string> all) {

@@ -27,9 +27,7 @@ namespace quorate::shardctrl {
 inline constexpr size_t kNameBytesMax = 64;
 inline constexpr size_t kAddressBytesMax = 280;
 inline constexpr size_t kProblemBytesMax = 512;
-inline constexpr size_t kAuthorBytesMax = 256;
 inline constexpr uint32_t kCreatedGroupsMax = 1000;  // Of one command.
-inline constexpr size_t kDeletedUsersMax = 100;      // Of one command.
 inline constexpr Duration kTokenValidMax = Seconds(30 * 24 * 3600);
 inline constexpr Duration kRepairAfterMin = Seconds(10);
 inline constexpr Duration kRepairAfterMax = Seconds(30 * 24 * 3600);
@@ -303,34 +301,7 @@ struct ControllerCommandBodies {
       codec(self.move, self.group);
     }
   };
-
-  // ---- Further commands of operators.
-
-  // The user has these rules from now on. `known`: the version of its record
-  // that the asker changed; zero: it knew none. The command is refused if it is
-  // another one by now (kUserChanged).
-  struct SetUser {
-    std::string name = {};
-    std::string rules = {};
-    MapVersion known = {};
-    template <typename Codec, typename Self>
-    static void Fields(Codec& codec, Self& self) {
-      codec(self.name, self.rules, self.known);
-    }
-  };
-  // Removes those that exist. Each is a step of the answer.
-  struct DeleteUsers {
-    std::vector<std::string> names = {};
-    template <typename Codec, typename Self>
-    static void Fields(Codec& codec, Self& self) {
-      codec(self.names);
-    }
-  };
 };
-
-// The text of the refusal of SetUser because of `known`.
-inline constexpr std::string_view kUserChanged =
-    "another operator has just changed this user";
 
 struct ControllerCommand : ControllerCommandBodies {
   // The order is that of the numbers in the encoding: append only.
@@ -340,7 +311,7 @@ struct ControllerCommand : ControllerCommandBodies {
                    SetRepair, RecoverGroup, MoveSlots, CancelMove, PauseMove,
                    Rebalance, RetireGroup, BindNode, ReportNode, ReportGroup,
                    ReportReplica, ReportSilence, ReportSign, ReportEmpty,
-                   ReportMove, DecideMove, ReportMoveEnd, SetUser, DeleteUsers>;
+                   ReportMove, DecideMove, ReportMoveEnd>;
 
   ControllerCommand() = default;
   ControllerCommand(OperationId id, Body what)
@@ -348,9 +319,6 @@ struct ControllerCommand : ControllerCommandBodies {
 
   OperationId operation = {};
   Body body = {};
-  // The user that asked for it, and from where, for the history. Empty: not
-  // known. The same command of another author is the same operation.
-  std::string author = {};
 };
 
 // kInvalidArgument: bytes that EncodeCommand has never returned, or values out

@@ -87,8 +87,6 @@ std::vector<Command> Commands() {
                             .problem = "problem"}}},
       {{}, Command::DecideMove{MoveId(1), "reason"}},
       {{}, Command::ReportMoveEnd{MoveId(1), group}},
-      {id, Command::SetUser{"anna", "on nopass ~* +@all", MapVersion(7)}},
-      {id, Command::DeleteUsers{{"anna", "ben"}}},
   };
 }
 
@@ -110,7 +108,7 @@ TEST(Command, EachKind_IsDecodedAsEncoded) {
     ASSERT_TRUE(decoded.ok()) << i << decoded.status().ToString();
     EXPECT_EQ(EncodeCommand(*decoded), bytes) << i;
     EXPECT_EQ(decoded->body.index(), i);
-    EXPECT_EQ(IsOperatorsCommand(*decoded), i < 16 || i > 25) << i;
+    EXPECT_EQ(IsOperatorsCommand(*decoded), i < 16) << i;
     EXPECT_FALSE(Describe(*decoded).empty());
     // Bytes that are cut, or that follow, are damage.
     for (size_t cut = 0; cut < bytes.size(); ++cut) {
@@ -134,21 +132,6 @@ TEST(Command, Bytes_AreThoseOfVersion1) {
       "004000000000000000500000000000000");
   EXPECT_EQ(SipHash(SipKey{}, EncodeState(Cluster(3, 2).state)),
             4316066865993212190u);
-}
-
-TEST(Command, Author_IsKeptAndShown) {
-  Command command = Commands()[2];
-  command.author = "anna from 10.0.0.1:5000";
-  const std::string bytes = EncodeCommand(command);
-  const auto decoded = DecodeCommand(bytes);
-  ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(decoded->author, command.author);
-  EXPECT_EQ(Describe(*decoded), "node drain 2, by anna from 10.0.0.1:5000");
-  for (size_t cut = 0; cut < bytes.size(); ++cut) {
-    EXPECT_FALSE(DecodeCommand(bytes.substr(0, cut)).ok()) << cut;
-  }
-  command.author = std::string(kAuthorBytesMax + 1, 'a');
-  EXPECT_FALSE(DecodeCommand(EncodeCommand(command)).ok());
 }
 
 TEST(Command, OfANewerProgram_NeedsAHigherLevel) {

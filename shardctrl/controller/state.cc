@@ -12,10 +12,7 @@
 namespace quorate::shardctrl {
 namespace {
 
-// A state in which a user was ever set has the second version, so that earlier
-// programs read all others.
 constexpr uint8_t kStateVersion = 1;
-constexpr uint8_t kStateWithUsersVersion = 2;
 
 template <typename List, typename Id>
 auto* Find(List& list, Id id) {
@@ -75,25 +72,6 @@ absl::Status ValidateGroups(const ClusterState& state) {
       last = wanted.node;
     }
     previous = group.id;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ValidateUsers(const ClusterState& state) {
-  std::string_view previous;
-  size_t bytes = 0;
-  for (const UserRecord& user : state.users) {
-    const size_t of_user = user.name.size() + user.rules.size();
-    bytes += of_user;
-    if (user.name <= previous || of_user > kUserBytesMax ||
-        user.version == MapVersion() || user.version > state.users_version) {
-      return Invalid("bad user of version", user.version.value());
-    }
-    previous = user.name;
-  }
-  if (state.users.size() > kUsersMax || bytes > kUsersBytesMax ||
-      state.users_version > state.version) {
-    return Invalid("bad users of version", state.users_version.value());
   }
   return absl::OkStatus();
 }
@@ -188,11 +166,6 @@ const SlotMove* ClusterState::FindMove(MoveId id) const {
 }
 SlotMove* ClusterState::FindMove(MoveId id) { return Find(moves, id); }
 
-const UserRecord* ClusterState::FindUser(std::string_view name) const {
-  const auto at = std::ranges::lower_bound(users, name, {}, &UserRecord::name);
-  return at != users.end() && at->name == name ? &*at : nullptr;
-}
-
 absl::Status ValidateState(const ClusterState& state) {
   if (state.version == MapVersion() || state.repair_after < Duration() ||
       !CheckSlotCount(state.partitioner, state.slot_count).ok()) {
@@ -202,15 +175,12 @@ absl::Status ValidateState(const ClusterState& state) {
   if (status.ok()) status = ValidateGroups(state);
   if (status.ok()) status = ValidateSlots(state);
   if (status.ok()) status = ValidateMoves(state);
-  if (status.ok()) status = ValidateUsers(state);
   return status;
 }
 
 std::string EncodeState(const ClusterState& state) {
   FieldWriter writer;
-  const bool with_users = state.users_version != MapVersion();
-  writer(with_users ? kStateWithUsersVersion : kStateVersion, state);
-  if (with_users) ClusterState::UserFields(writer, state);
+  writer(kStateVersion, state);
   return writer.Take();
 }
 
@@ -219,17 +189,13 @@ absl::StatusOr<ClusterState> DecodeState(std::string_view bytes) {
   uint8_t version = 0;
   ClusterState state;
   reader(version);
-  if (version > kStateWithUsersVersion) {
+  if (version > kStateVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("the controller's state has version ", version,
-                     ", but this program knows only ", kStateWithUsersVersion));
+                     ", but this program knows only ", kStateVersion));
   }
   reader(state);
-  const bool with_users = version == kStateWithUsersVersion;
-  if (with_users) ClusterState::UserFields(reader, state);
-  const bool known = version == kStateVersion ||
-                     (with_users && state.users_version != MapVersion());
-  if (!known || !reader.Complete()) {
+  if (version != kStateVersion || !reader.Complete()) {
     return absl::DataLossError("damaged state of the controller");
   }
   absl::Status status = ValidateState(state);

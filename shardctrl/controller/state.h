@@ -46,10 +46,6 @@ inline constexpr Duration kOperationsKept = Seconds(3600);
 inline constexpr uint64_t kVersionsOfAGeneration = uint64_t{1} << 32;
 // Nodes that were removed stay in the list, the last of them.
 inline constexpr size_t kRemovedNodesMax = 64;
-inline constexpr size_t kUsersMax = 1000;
-// Of the name and the rules of one user, and of all of them.
-inline constexpr size_t kUserBytesMax = 4096;
-inline constexpr size_t kUsersBytesMax = 1 << 20;
 
 // The numbers of all enumerations are stored: never renumber them.
 enum class NodeRole : uint8_t {
@@ -302,20 +298,6 @@ struct GroupTemplate {
   }
 };
 
-// A user of clients and operators. The controller does not read the rules:
-// nodes do (node/acl).
-struct UserRecord {
-  std::string name = {};   // Unique; never empty.
-  std::string rules = {};  // All of them, in the form of ACL LIST.
-  // The version of the state since its last change.
-  MapVersion version = {};
-  friend bool operator==(const UserRecord&, const UserRecord&) = default;
-  template <typename Codec, typename Self>
-  static void Fields(Codec& codec, Self& self) {
-    codec(self.name, self.rules, self.version);
-  }
-};
-
 struct ClusterState {
   MapVersion version{1};
   Partitioner partitioner = Partitioner::kHashSlots;
@@ -335,12 +317,6 @@ struct ClusterState {
   GroupTemplate created_groups = {};
   std::vector<HistoryEntry> history = {};          // Oldest first.
   std::vector<FinishedOperation> operations = {};  // Oldest first.
-  // Sorted by name. Without one of the name "default", that user has all
-  // rights.
-  std::vector<UserRecord> users = {};
-  // The version of the state since a user was last changed or removed. Zero:
-  // none ever was.
-  MapVersion users_version = {};
 
   const NodeRecord* FindNode(NodeId id) const;
   NodeRecord* FindNode(NodeId id);
@@ -348,7 +324,6 @@ struct ClusterState {
   GroupRecord* FindGroup(GroupId id);
   const SlotMove* FindMove(MoveId id) const;
   SlotMove* FindMove(MoveId id);
-  const UserRecord* FindUser(std::string_view name) const;
   friend bool operator==(const ClusterState&, const ClusterState&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
@@ -357,11 +332,6 @@ struct ClusterState {
           self.next_group, self.next_move, self.nodes, self.groups, self.slots,
           self.moves, self.ended_moves, self.created_groups, self.history,
           self.operations);
-  }
-  // The fields of a state with users, behind the others.
-  template <typename Codec, typename Self>
-  static void UserFields(Codec& codec, Self& self) {
-    codec(self.users, self.users_version);
   }
 };
 

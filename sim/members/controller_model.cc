@@ -62,8 +62,6 @@ ControllerModel::ControllerModel(const ClusterState& first)
   for (const SlotMove& move : first.moves) now_.moves[move.id] = move;
   now_.ended = first.ended_moves;
   now_.history = first.history;
-  for (const auto& user : first.users) now_.users[user.name] = user;
-  now_.users_version = first.users_version.value();
   shown_ = Show(now_);
 }
 
@@ -102,16 +100,12 @@ ClusterState ControllerModel::Show(const State& state) const {
   for (const Operation& one : state.operations) {
     shown.operations.push_back(one.shown);
   }
-  for (const auto& [name, user] : state.users) shown.users.push_back(user);
-  shown.users_version = MapVersion(state.users_version);
   return shown;
 }
 
 std::string ControllerModel::Execute(const Command& command, WallTime log_time,
                                      const Effect& effect) {
-  // The author makes no other command of it.
-  const std::string bytes =
-      shardctrl::EncodeCommand(Command(command.operation, command.body));
+  const std::string bytes = shardctrl::EncodeCommand(command);
   for (const Operation& one : now_.operations) {
     if (!command.operation.empty() && one.shown.id == command.operation) {
       return ExecuteAgain(one, bytes, effect);

@@ -80,8 +80,6 @@ class ControllerModel {
     std::vector<shardctrl::EndedMove> ended = {};
     std::vector<shardctrl::HistoryEntry> history = {};
     std::vector<Operation> operations = {};
-    std::map<std::string, shardctrl::UserRecord> users = {};
-    uint64_t users_version = 0;
   };
   // The answer that a command must have. Texts are for people, and are not
   // compared.
@@ -119,12 +117,6 @@ class ControllerModel {
   Verdict Do(const Command::ReportSilence& report);
   Verdict Do(const Command::ReportSign& report);
   Verdict Do(const Command::ReportEmpty& report);
-
-  // ---- controller_model_users.cc
-  Verdict Do(const Command::SetUser& set);
-  Verdict Do(const Command::DeleteUsers& remove);
-
-  // ---- controller_model_nodes.cc
   // The node, unless it is unknown or removed.
   NodeRecord* Present(NodeId id);
   bool NameTaken(NodeId id, const std::string& name) const;

@@ -144,7 +144,6 @@ class Script {
 
   Command::Body Draw() {
     if (kind_ < 11) return OfNodes();
-    if (kind_ == 37) return OfUser();
     if (kind_ < 15) return OfGroups();
     if (kind_ < 20) return OfSlots();
     if (kind_ < 26) return ReportOfNode();
@@ -219,17 +218,6 @@ class Script {
       default:
         return Command::Rebalance{};
     }
-  }
-
-  Command::Body OfUser() {
-    const std::string name(1, static_cast<char>('a' + a_ % 4));
-    if (b_ % 3 == 0) return Command::DeleteUsers{{name, "b"}};
-    const shardctrl::UserRecord* const user = twins_.state.FindUser(name);
-    const bool knows = user != nullptr && c_ % 4 != 0;
-    return Command::SetUser{
-        .name = name,
-        .rules = absl::StrCat("rules ", c_ % 5),
-        .known = knows ? user->version : shardctrl::MapVersion()};
   }
 
   Command::Body OfGroups() {

@@ -230,15 +230,6 @@ std::string Find(const FinishedOperation& a, const FinishedOperation& b) {
   return Difference("operations: ").Compare("one", a, b).text();
 }
 
-std::string Find(const shardctrl::UserRecord& a,
-                 const shardctrl::UserRecord& b) {
-  return Difference(absl::StrCat("user ", b.name, ": "))
-      .Compare("name", a.name, b.name)
-      .Compare("rules", a.rules, b.rules)
-      .Compare("version", a.version, b.version)
-      .text();
-}
-
 // The first element that differs, or the numbers of elements.
 template <typename T>
 std::string FindIn(const char* what, const std::vector<T>& shown,
@@ -266,20 +257,17 @@ std::string FindDifference(const ClusterState& shown,
   look(FindIn("ended moves", shown.ended_moves, expected.ended_moves));
   look(FindIn("entries of the history", shown.history, expected.history));
   look(FindIn("operations", shown.operations, expected.operations));
-  look(FindIn("users", shown.users, expected.users));
-  look(
-      Difference("")
-          .Compare("version", shown.version, expected.version)
-          .Compare("repair_after", shown.repair_after, expected.repair_after)
-          .Compare("next_node", shown.next_node, expected.next_node)
-          .Compare("next_group", shown.next_group, expected.next_group)
-          .Compare("next_move", shown.next_move, expected.next_move)
-          .Compare("partitioner", shown.partitioner, expected.partitioner)
-          .Compare("users_version", shown.users_version, expected.users_version)
-          .Compare("slot_count", shown.slot_count, expected.slot_count)
-          .Compare("default_replicas", shown.default_replicas,
-                   expected.default_replicas)
-          .text());
+  look(Difference("")
+           .Compare("version", shown.version, expected.version)
+           .Compare("repair_after", shown.repair_after, expected.repair_after)
+           .Compare("next_node", shown.next_node, expected.next_node)
+           .Compare("next_group", shown.next_group, expected.next_group)
+           .Compare("next_move", shown.next_move, expected.next_move)
+           .Compare("partitioner", shown.partitioner, expected.partitioner)
+           .Compare("slot_count", shown.slot_count, expected.slot_count)
+           .Compare("default_replicas", shown.default_replicas,
+                    expected.default_replicas)
+           .text());
   return found.empty() ? "the template of new groups" : found;
 }
 
