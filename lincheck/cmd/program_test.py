@@ -211,7 +211,7 @@ class ProgramTest(unittest.TestCase):
         self.assertIn('50 ms', out)
 
     def test_PeakBytes_OfASmallFile_AreNotThoseOfTheOneBefore(self):
-        _, out, _ = run('--json', '--timeout', '2s', self.write(hard_history()), f'{FOLDER}/register.edn')
+        _, out, _ = run('--json', '--timeout', '400ms', self.write(hard_history()), f'{FOLDER}/register.edn')
         hard, small = (json.loads(line)['peak_bytes'] for line in out.splitlines())
         self.assertLess(small, hard / 2)
 

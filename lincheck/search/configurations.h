@@ -214,8 +214,8 @@ class Levels {
 
  private:
   static constexpr uint32_t kChunk = 1024;
-  // The first entry of each level (above) and state (the lower 32 bits).
-  using Heads = absl::flat_hash_map<uint64_t, uint32_t>;
+  // The first entry of each level and state.
+  using Heads = absl::flat_hash_map<std::pair<size_t, StateId>, uint32_t>;
 
   struct Level {
     uint32_t first = kNone;
@@ -242,8 +242,7 @@ bool Levels<kWords>::Insert(size_t level, const Entry& entry,
                             const SpentSets& spent_sets) {
   Level& l = levels_[level];
   uint32_t& head =
-      heads_.try_emplace(uint64_t{level} << 32 | entry.c.state, kNone)
-          .first->second;
+      heads_.try_emplace({level, entry.c.state}, kNone).first->second;
   for (uint32_t* at = &head; *at != kNone;) {
     Entry& other = (*this)[*at];
     ++compared_;

@@ -365,17 +365,13 @@ bool LevelSearch<kWords>::Unseen(StateId state, const Configuration& c) {
     }
     return stepper_.MaySee(state, plan_.KnownOp(op));
   };
-  for (const uint32_t slot : window_.reads()) {
-    const uint32_t op = window_.operation(slot);
-    if (c.settled.Has(slot) || !sees(op)) continue;
-    sight.witness = op;
-    return false;
-  }
-  for (const uint32_t slot : window_.writes()) {
-    const uint32_t op = window_.operation(slot);
-    if (!c.usable.Has(slot) || !sees(op)) continue;
-    sight.witness = op;
-    return false;
+  for (const auto* slots : {&window_.reads(), &window_.writes()}) {
+    for (const uint32_t slot : *slots) {
+      const uint32_t op = window_.operation(slot);
+      if (!StillSees(op, c) || !sees(op)) continue;
+      sight.witness = op;
+      return false;
+    }
   }
   const uint32_t next = window_.next();
   if (next < sight.clear_from || next > sight.clear_until) {
@@ -405,15 +401,13 @@ uint32_t LevelSearch<kWords>::Loses(uint32_t value,
   };
   if (later(plan_.last_left[value])) return kNone;
   bool needed = later(plan_.last_seen[value]);
-  for (const uint32_t slot : window_.reads()) {
-    needed = needed || (plan_.known_seen[window_.operation(slot)] == value &&
-                        !c.settled.Has(slot));
-  }
-  for (const uint32_t slot : window_.writes()) {
-    if (!c.usable.Has(slot)) continue;
-    const uint32_t op = window_.operation(slot);
-    if (plan_.known_left[op] == value) return kNone;
-    needed = needed || (plan_.known_seen[op] == value && !c.settled.Has(slot));
+  for (const auto* slots : {&window_.reads(), &window_.writes()}) {
+    for (const uint32_t slot : *slots) {
+      const uint32_t op = window_.operation(slot);
+      if (!StillSees(op, c)) continue;
+      if (plan_.known_left[op] == value) return kNone;
+      needed |= plan_.known_seen[op] == value && !c.settled.Has(slot);
+    }
   }
   if (!needed) return kNone;
   const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
